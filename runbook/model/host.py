@@ -1,0 +1,38 @@
+"""Hosts, and the inventory that names them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from runbook.model.scalar import Json
+
+LOCAL = "local"
+"""The name of the target that always exists: this machine."""
+
+ONCE = "*"
+"""The place of what runs once for all hosts; a wave of a stage has the place `*N`, counted from 1."""
+
+
+class Host(Struct, frozen=True):
+    """One target, as an inventory describes it."""
+
+    name: str
+    transport: Literal["local", "ssh", "chroot"] = "ssh"
+    address: str = ""
+    port: int = 0
+    user: str = ""
+    root: str = ""
+    """Folder of the mounted root, for the transport `chroot`."""
+    groups: tuple[str, ...] = ()
+    vars: dict[str, Json] = {}
+    """Parameter values of this host: those of its groups with its own on top."""
+
+
+class Inventory(Struct, frozen=True):
+    """All hosts that are known, in the order of the file; `local` is always one of them."""
+
+    hosts: tuple[Host, ...] = (Host(LOCAL, "local"),)
+    path: str = ""
+    sha256: str = ""

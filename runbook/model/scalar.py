@@ -1,0 +1,37 @@
+"""The scalar types of the playbook language, with the words that the JSON Schema shows for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+"""A value that JSON can hold."""
+
+Effect: TypeAlias = Literal["read", "change", "destructive"]
+"""What a step does to its target."""
+
+Seconds: TypeAlias = Annotated[
+    float,
+    Meta(
+        extra={"text": "duration"},
+        extra_json_schema={"type": "string", "pattern": r"^-?([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$", "examples": ["30s"]},
+    ),
+]
+"""A duration in seconds, written `500ms`, `30s`, `1m30s`, `2h`, `1d`."""
+
+Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=64)]
+"""Lower-case words joined by `-` or `_`."""
+
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+"""A name that expressions can use."""
+
+Expression: TypeAlias = Annotated[str, Meta(extra={"text": "expression"}, max_length=2000)]
+"""An expression of `runbook.expression`."""
+
+Template: TypeAlias = Annotated[str, Meta(extra={"text": "template"})]
+"""Text in which `{{ … }}` is filled in once."""
+
+ParamTemplate: TypeAlias = Annotated[str, Meta(extra={"text": "param-template"})]
+"""Text in which `{{ params.… }}` is filled in once; values of steps are not known to it."""

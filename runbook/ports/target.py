@@ -1,0 +1,205 @@
+"""The port to a target: commands, files and streams, with reading kept apart from changing.
+
+Bodies: `runbook.transports`. An action reaches its target through this port alone, so that one action serves
+local, SSH and chroot. Every call has a deadline of its own and none outlives a set `Cancel`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from runbook.model.host import Host
+from runbook.ports.cancel import Cancel
+from runbook.secret import Secret
+
+Stream: TypeAlias = Literal["out", "err"]
+
+
+class Cmd(Struct, frozen=True):
+    """A command: always an argument vector; a script is `("sh", "-c", script)`."""
+
+    argv: tuple[str, ...]
+    timeout: float = 60.0
+    """Seconds; enforced on the target, and again here."""
+    env: dict[str, str | Secret] = {}
+    """Added to the environment of the login; never in argv."""
+    cwd: str = ""
+    stdin: bytes | Secret = b""
+    sudo: bool = False
+
+
+class OpKey(Struct, frozen=True):
+    """The name of one operation: what a job folder, an intent and a receipt have in common."""
+
+    run: str
+    step: str
+    target: str
+    attempt: int
+    name: str
+
+    def text(self) -> str:
+        """Return the name as one safe path component: `RUN.STEP.TARGET.ATTEMPT.NAME`."""
+        parts = (self.run, self.step.replace("/", "~"), self.target, str(self.attempt), self.name.replace("/", "~"))
+        return ".".join("".join(c if c.isalnum() or c in "-_~" else "_" for c in part) for part in parts)
+
+
+class Sink(Protocol):
+    """Where the output of a command goes, as raw bytes, in order of arrival."""
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Take some bytes; must not block for long and never raises."""
+
+
+class Finished(Struct, frozen=True):
+    """How a command ended, as far as it is known."""
+
+    exit: int | None
+    """Exit status as a shell tells it, 128 + n for a signal n; None if no status was received: then nothing is known."""
+    seconds: float
+    ended: Literal["exit", "timeout", "cancel", "lost"] = "exit"
+    """`lost`: the connection or the wrapper went away; says nothing about the command."""
+    dead: bool = True
+    """All that was started is proven dead. After `timeout` or `cancel` this is the result of looking, not a hope."""
+    evidence: tuple[str, ...] = ()
+    """Lines for the operator when it did not end by itself: what was killed, what still lives."""
+
+
+class NoJob(Struct, frozen=True, tag="none"):
+    """No job folder and no process: the operation was provably never started on this target."""
+
+
+class JobRunning(Struct, frozen=True, tag="running"):
+    """The job lives."""
+
+    pid: int
+    seconds: float
+    evidence: tuple[str, ...] = ()
+
+
+class JobFinished(Struct, frozen=True, tag="finished"):
+    """The job ended and left its status behind."""
+
+    exit: int
+    evidence: tuple[str, ...] = ()
+
+
+class JobLost(Struct, frozen=True, tag="lost"):
+    """The job was claimed, left no status, and does not live: it may have done all, a part, or nothing."""
+
+    evidence: tuple[str, ...] = ()
+
+
+class JobUnknown(Struct, frozen=True, tag="unknown"):
+    """It could not be found out."""
+
+    evidence: tuple[str, ...] = ()
+
+
+JobState: TypeAlias = NoJob | JobRunning | JobFinished | JobLost | JobUnknown
+
+
+class Dead(Struct, frozen=True):
+    """Every process of the job was looked for and none lives."""
+
+    evidence: tuple[str, ...] = ()
+
+
+class NotConfirmed(Struct, frozen=True):
+    """Some process lives, or it could not be found out."""
+
+    evidence: tuple[str, ...]
+
+
+class Digest(Struct, frozen=True):
+    """What a `put` left at the path."""
+
+    sha256: str
+    size: int
+
+
+class Address(Struct, frozen=True):
+    """A network address as the target sees it."""
+
+    host: str
+    port: int
+
+
+class Lease(Struct, frozen=True):
+    """The claim of a run on a target."""
+
+    run: str
+    owner: str
+    """User and machine of the operator, for the message of whoever comes second."""
+    since: str
+    """RFC 3339 UTC, by the clock of the target."""
+
+
+class LeaseTaken(Struct, frozen=True):
+    """The lease is ours (it may have been ours before)."""
+
+    lease: Lease
+
+
+class LeaseHeld(Struct, frozen=True):
+    """Another run holds it."""
+
+    lease: Lease
+    live_jobs: tuple[str, ...]
+    """Job folders of that run without a status: it must not be taken over while there are any."""
+
+
+class Reader(Protocol):
+    """A target that offers no change: all that inspect, verify, settle and probes get."""
+
+    @property
+    def host(self) -> Host:
+        """The host that this is."""
+
+    def read(self, cmd: Cmd, sink: Sink) -> Finished:
+        """Run a command that only reads. Nothing is left behind. Raises TransportError if it was not sent."""
+
+    def tunnel(self, address: Address) -> AbstractContextManager[Address]:
+        """Give an address on this machine that reaches the address as the target sees it."""
+
+    def job(self, op: OpKey) -> JobState:
+        """Find out, by reading only, what became of an operation."""
+
+    def job_output(self, op: OpKey, sink: Sink) -> None:
+        """Replay into the sink what the job has written so far."""
+
+
+class Target(Reader, Protocol):
+    """A target that can be changed. Every change belongs to an operation whose intent is already on disk."""
+
+    def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
+        """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started,
+        also if the operation was claimed before; ends with `lost` if nothing is known."""
+
+    def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
+        """Replace a file atomically and durably (temporary name, sync, rename); owner and mode stay as they were."""
+
+    def attach(self, op: OpKey, sink: Sink, timeout: float) -> Finished:
+        """Wait for a job that is already running, as `change` would have."""
+
+    def kill(self, op: OpKey) -> Dead | NotConfirmed:
+        """End everything that the job started, and look whether it did."""
+
+    def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
+        """Claim the target atomically; `over` names the run whose lease is to be taken over."""
+
+    def release_lease(self, run: str) -> None:
+        """Give the claim back; does nothing if the lease is not of this run."""
+
+
+class Transport(Protocol):
+    """One kind of way to reach hosts; keeps a connection per host and run."""
+
+    def target(self, host: Host, cancel: Cancel) -> Target:
+        """Return the target, connecting if needed; calls end early when the token is set.
+        Raises ConnectError, HostKeyError or AuthError: then nothing was sent."""
+
+    def close(self) -> None:
+        """Give up all connections; jobs on the targets are not touched."""
