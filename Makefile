@@ -19,7 +19,6 @@ CODE := runbook tests $(wildcard bench)
 
 # Settings of the caller's shell that would turn an installation away from .venv.
 unexport PYTHONHOME PYTHONPATH PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
-export PYTHON
 
 # The name holds the place: an environment that was moved or copied still points to where it was made.
 MADE := $(VENV)/.made-$(shell pwd -P | cksum | cut -d' ' -f1)
@@ -34,7 +33,7 @@ ifneq ($(wildcard $(BUSY)),)
 endif
 
 # `error` stops make with its text as the only line.
-find_python = $(shell .ci/find-python)
+find_python = $(shell PYTHON='$(PYTHON)' .ci/find-python)
 need_python = $(if $(filter /%,$(1)),$(1),$(error $(1)))
 need_git = $(if $(shell git --version 2>/dev/null),,$(error git is needed and was not found: \
 	install it (Debian: apt install git)))

@@ -1,0 +1,214 @@
+"""The walls of the house: who may import whom, what start-up may load, and how a module looks."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parent.parent
+PACKAGE = TOP / "runbook"
+
+
+def dotted(path: Path) -> str:
+    """Return the name under which a file of the package is imported."""
+    parts = path.relative_to(TOP).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = [pytest.param(name, path, id=name) for name, path in FILES.items()]
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def test_the_package_is_where_these_tests_look() -> None:
+    assert "runbook.errors" in FILES
+
+
+# --- import directions ------------------------------------------------------------------------------------------
+
+
+def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
+    script = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    return subprocess.run([sys.executable, "-c", script], cwd=tree, text=True, capture_output=True, check=False)
+
+
+def test_the_import_contracts_hold() -> None:
+    result = lint_imports(TOP)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        pytest.param("errors.py", "import runbook.text.planted", id="upwards"),
+        pytest.param("text/planted.py", "import textual", id="textual below the screens"),
+        pytest.param("text/planted.py", "def late() -> None:\n    import paramiko", id="paramiko inside a function"),
+        pytest.param("text/planted.py", "import rich.console", id="drawing below the front ends"),
+        pytest.param("newcomer.py", "", id="a module without a place"),
+    ],
+)
+def test_the_import_contracts_catch_a_planted_fault(tmp_path: Path, module: str, line: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "runbook", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOP / "pyproject.toml", tmp_path)
+    (tmp_path / "runbook/text").mkdir(exist_ok=True)
+    (tmp_path / "runbook/text/__init__.py").touch()
+    (tmp_path / "runbook/text/planted.py").touch()
+    with (tmp_path / "runbook" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+
+    result = lint_imports(tmp_path)
+
+    assert result.returncode == 1, result.stdout + result.stderr
+
+
+# --- what an import loads ---------------------------------------------------------------------------------------
+
+LATE = ("git", "httpx", "importlib.metadata", "jinja2", "paramiko", "psutil", "textual")
+"""Libraries that are loaded by the function that needs them, because they cost 26 to 200 ms each."""
+
+DRAWING = ("click", "rich")
+
+# One fork per module: each sees a fresh sys.modules without paying for a fresh interpreter.
+LOADER = """
+import importlib, json, os, sys
+names, watched = json.loads(sys.argv[1])
+for name in names:
+    if os.fork() == 0:
+        try:
+            importlib.import_module(name)
+            answer = [library for library in watched if library in sys.modules]
+        except BaseException as error:
+            answer = [f"{type(error).__name__}: {error}"]
+        print(json.dumps([name, answer]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Mapping[str, list[str]]:
+    """Import every module in a process of its own; map its name to the watched libraries that came with it."""
+    question = json.dumps([list(FILES), [*LATE, *DRAWING]])
+    result = subprocess.run(
+        [sys.executable, "-c", LOADER, question], cwd=TOP, text=True, capture_output=True, check=True
+    )
+    return dict(json.loads(line) for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_importing_a_module_loads_only_what_its_place_allows(module: str, loaded: Mapping[str, list[str]]) -> None:
+    allowed: set[str] = set()
+    if within(module, "runbook.cli", "runbook.tui"):
+        allowed |= {*DRAWING}
+    if within(module, "runbook.tui"):
+        allowed |= {"textual", "importlib.metadata"}
+    if within(module, "runbook.transports.ssh"):
+        allowed |= {"paramiko", "importlib.metadata"}
+
+    assert set(loaded[module]) - allowed == set()
+
+
+# --- how a module looks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_a_module_is_short_enough_to_read(module: str, path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 500
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_a_module_says_what_it_owns(module: str, path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_a_module_has_a_precise_name(module: str) -> None:
+    vague = re.compile(r"\b(utils?|common|misc|helpers?|\w*manager)$")
+
+    assert not vague.search(module)
+
+
+# --- untrusted text stays text ----------------------------------------------------------------------------------
+
+TAG = re.compile(
+    r"\[(/|/?(b|bold|dim|i|italic|u|underline|s|strike|reverse|blink|on|not|link|red|green|yellow|blue|magenta|cyan"
+    r"|white|black|bright_\w+|grey\d*|#[0-9a-fA-F]{3,6}|\$[\w-]+|@[\w.]+)\b[^\]]*)\]"
+)
+"""What rich or textual would take for markup; a bare word such as [stderr] is none."""
+
+
+def is_built(node: ast.expr) -> bool:
+    """Tell whether a string expression takes in values: an f-string, `%`, `+` or `.format`."""
+    match node:
+        case ast.JoinedStr(values=parts):
+            return any(isinstance(part, ast.FormattedValue) for part in parts)
+        case ast.BinOp(op=ast.Add() | ast.Mod()) | ast.Call(func=ast.Attribute(attr="format" | "join")):
+            return True
+        case _:
+            return False
+
+
+def markup_faults(source: str) -> Iterator[str]:
+    """Find the places where a value could become markup."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="from_markup") | ast.Name(id="from_markup"), args=[first, *_]):
+                if is_built(first):
+                    yield f"line {node.lineno}: from_markup of a string with values in it; pass them by name"
+            case ast.Call(func=ast.Attribute(attr="Console") | ast.Name(id="Console"), keywords=keywords):
+                if not any(k.arg == "markup" for k in keywords):
+                    yield f"line {node.lineno}: a Console reads markup unless it gets markup=False"
+            case ast.JoinedStr(values=parts) if is_built(node):
+                if any(isinstance(p, ast.Constant) and TAG.search(str(p.value)) for p in parts):
+                    yield f"line {node.lineno}: an f-string with markup in it; use Text or Content with a style"
+            case ast.keyword(arg="markup", value=ast.Constant(value=True)):
+                yield f"line {node.value.lineno}: markup=True"
+            case _:
+                pass
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_no_value_can_become_markup(module: str, path: Path) -> None:
+    assert list(markup_faults(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"[bold]{host}[/]"',
+        'f"{host} [red]down"',
+        'f"[@click=app.quit]{name}[/]"',
+        'Text.from_markup(f"{host}")',
+        'Content.from_markup("[b]" + host)',
+        'Text.from_markup("[b]%s" % host)',
+        'Text.from_markup("[b]{}".format(host))',
+        "Console(stderr=True)",
+        "Static(text, markup=True)",
+    ],
+)
+def test_the_markup_rule_catches(source: str) -> None:
+    assert len(list(markup_faults(source))) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'f"[{index}] {line}"',
+        'f"[stderr] {line}"',
+        'Content.from_markup("[b]$host[/]", host=host)',
+        "Console(markup=False)",
+        '"[bold]fixed words[/]"',
+    ],
+)
+def test_the_markup_rule_lets_pass(source: str) -> None:
+    assert list(markup_faults(source)) == []
