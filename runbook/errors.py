@@ -72,7 +72,19 @@ class ConfigError(RunbookError):
 
 
 class ExpressionError(RunbookError, ValueError):
-    """A template or an expression that cannot be evaluated."""
+    """A template or an expression that cannot be evaluated, with the place inside its text."""
+
+    def __init__(
+        self, message: str, *, where: str = "", remedy: str = "", within: str = "", line: int = 0, column: int = 0
+    ) -> None:
+        place = f"line {line}, column {column}" if line > 1 else f"column {column}" if column else ""
+        super().__init__(message, where=where or " ".join(part for part in (within, place) if part), remedy=remedy)
+        self.within = within
+        """The argument that the text stands in, such as `argv[2]`; empty if nobody said it."""
+        self.line = line
+        """Counted from 1 within the text; 0 if the fault has no place."""
+        self.column = column
+        """Counted from 1 within its line; 0 if the fault has no place."""
 
 
 class TransportError(RunbookError):
