@@ -1,0 +1,57 @@
+"""The incidents that the demo can stage: how each breaks the shop, and which playbook heals it.
+
+Owns the list. An incident breaks real things and waits until the damage shows; it never tells a process to behave
+badly.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+import msgspec
+
+from runbook.demo.number import Numbers, is_healthy
+from runbook.demo.shop import Shop
+from runbook.errors import UsageError
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """One way for the shop to break."""
+
+    id: str
+    title: str
+    break_it: Callable[[Shop], None]
+    """Breaks the shop and returns when its own numbers show it."""
+    playbook: str
+    """Id of the playbook that heals it."""
+    healthy: Callable[[Numbers], bool]
+    """Tells from the numbers whether it is healed."""
+    alert: str
+    """The text of the alert that an operator would see."""
+
+
+INCIDENTS: tuple[Incident, ...] = (
+    Incident(
+        id="config-rollback",
+        title="A configuration push exhausts the connection pool of the order service",
+        break_it=Shop.break_config,
+        playbook="config-rollback",
+        healthy=is_healthy,
+        alert="order failure rate 98 %, connection pool exhausted",
+    ),
+)
+
+
+def find_incident(name: str) -> Incident:
+    """Find an incident by its id.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = {incident.id: incident for incident in INCIDENTS}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+    raise UsageError(f"no incident {name!r}", where="demo", remedy=remedy)

@@ -1,0 +1,123 @@
+"""Where everything lies in the folder of one shop, and which ports its processes listen on.
+
+Owns names and paths only; what stands in the files belongs to the modules that write them.
+
+    HOME/shop.json            the state file: what this folder is and who runs in it
+    HOME/config/              the git repository with db-config.yaml
+    HOME/services/            one unit file per process, and the control program `ctl`
+    HOME/run/                 working folder of the supervisor, with its socket
+    HOME/log/                 one log per unit, and supervisor.log
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+
+import msgspec
+
+from runbook.errors import RunbookError
+
+CONFIG_FILE = "db-config.yaml"
+GOOD_TAG = "release/stable-20231020"
+SOCKET = "ctl.sock"
+"""Always used relative to `run/`: an absolute path may exceed the 104 or 108 bytes that sockaddr_un holds."""
+
+DATABASE, ORDER, LOAD = "database", "order-service", "load"
+
+SHOP_MARK = "RUNBOOK_SHOP"
+"""Environment variable that every process of a shop carries; its value is the shop's token."""
+
+_PORTS = range(20_000, 30_000)
+_TRIES = 200
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """The ports on 127.0.0.1 of one shop."""
+
+    database: int
+    order: int
+    load: int
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """The paths of one shop, derived from its folder."""
+
+    home: Path
+
+    @property
+    def state(self) -> Path:
+        return self.home / "shop.json"
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config"
+
+    @property
+    def config_file(self) -> Path:
+        return self.config / CONFIG_FILE
+
+    @property
+    def services(self) -> Path:
+        return self.home / "services"
+
+    @property
+    def control(self) -> Path:
+        return self.services / "ctl"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def socket(self) -> Path:
+        return self.run / SOCKET
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "log"
+
+    def log(self, unit: str) -> Path:
+        return self.logs / f"{unit}.log"
+
+    def unit(self, name: str) -> Path:
+        return self.services / f"{name}.json"
+
+    def make_folders(self) -> None:
+        """Create the folders, readable by the owner alone."""
+        for folder in (self.home, self.config, self.services, self.run, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def choose_ports() -> Ports:
+    """Choose free ports on 127.0.0.1.
+
+    They lie below the ranges from which Linux (32768) and macOS (49152) take the ports of outgoing connections:
+    otherwise a shopper's connection could sit on the port of a service that is just being restarted, or even be
+    connected to itself.
+
+    Raises:
+        RunbookError: no free port was found.
+    """
+    chosen: list[int] = []
+    for port in random.sample(_PORTS, _TRIES):
+        if _is_free(port):
+            chosen.append(port)
+        if len(chosen) == len(Ports.__struct_fields__):
+            return Ports(*chosen)
+    raise RunbookError(
+        f"no free ports between {_PORTS.start} and {_PORTS.stop}",
+        where="demo",
+        remedy="stop what listens there (`ss -ltn` shows it)",
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

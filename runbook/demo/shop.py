@@ -1,0 +1,308 @@
+"""The shop as a whole: opened, started, broken, measured, stopped.
+
+Owns the life of one shop. It starts nothing but the supervisor, and talks to it only through the control program, as a
+playbook does. Whatever becomes of the process that opened the shop, the shop ends with it, unless it is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from runbook.demo import control, tree
+from runbook.demo.layout import DATABASE, GOOD_TAG, LOAD, ORDER, SHOP_MARK, Layout, choose_ports
+from runbook.demo.number import RATE, Numbers, is_broken, is_healthy, read_numbers
+from runbook.demo.repository import commit_bad_tuning, make_repository
+from runbook.demo.state import PREFIX, State, find_states, new_state, read_state, remove_folder, write_state
+from runbook.demo.unit import Unit, write_unit
+from runbook.errors import RunbookError, UsageError
+
+DATABASE_LIMIT = 100
+"""Connections that the database allows."""
+
+_START_WITHIN = 20.0
+_BREAK_WITHIN = 20.0
+_STOP_WITHIN = 10.0
+_LOOK_EVERY = 0.1
+_CONTROL_WITHIN = 30.0
+# Enough for an interpreter to find itself and its packages; secrets of the opener's environment stay with it.
+_PASSED_ON = ("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A shop that was left up, or that was left behind."""
+
+    folder: Path
+    created: int
+    """Unix time in seconds."""
+    is_alive: bool
+
+
+class Shop:
+    """A small shop of real processes in a private folder."""
+
+    def __init__(self, state: State, *, keep: bool = False) -> None:
+        self.folder = Path(state.folder)
+        self.layout = Layout(self.folder)
+        self.ports = state.ports
+        self.keep = keep
+        """Whether `stop` leaves the shop up."""
+        self._state = state
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all processes and return when the shop's own numbers are healthy.
+
+        Raises:
+            RunbookError: they are not within 20 seconds; the error holds what the logs say.
+        """
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        environment[SHOP_MARK] = self._state.token
+        with self.layout.log("supervisor").open("ab") as log:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-P", "-m", "runbook.demo.supervisor", str(self.folder)],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait(is_healthy, "healthy", within=_START_WITHIN)
+
+    def break_config(self) -> None:
+        """Push the bad configuration as the release automation does, and return when the damage shows.
+
+        Raises:
+            RunbookError: the numbers show no damage within 20 seconds.
+        """
+        commit_bad_tuning(self.layout.config)
+        self.control("restart", ORDER)
+        self.wait(is_broken, "broken", within=_BREAK_WITHIN)
+
+    def numbers(self) -> Numbers:
+        """Read the shop's own numbers."""
+        return read_numbers(self.ports)
+
+    def healthy(self, numbers: Numbers) -> bool:
+        """Tell whether the numbers are healthy; the thresholds stand in `runbook.demo.number`."""
+        return is_healthy(numbers)
+
+    def wait(self, holds: Callable[[Numbers], bool], word: str, *, within: float) -> Numbers:
+        """Return the first numbers for which `holds` is true.
+
+        Raises:
+            RunbookError: there were none within that many seconds; `word` says what was waited for.
+        """
+        deadline = time.monotonic() + within
+        while not holds(numbers := self.numbers()):
+            if self._supervisor is not None and self._supervisor.poll() is not None:
+                raise self._failure("the supervisor ended")
+            if time.monotonic() >= deadline:
+                raise self._failure(f"the shop is not {word} after {within:g} s: {numbers}")
+            time.sleep(_LOOK_EVERY)
+        return numbers
+
+    def parameters(self) -> dict[str, str]:
+        """Give what a playbook has to know about this shop, by parameter name."""
+        return {
+            "repo": str(self.layout.config),
+            "file": str(self.layout.config_file),
+            "good_ref": GOOD_TAG,
+            "service": ORDER,
+            "health_url": f"http://127.0.0.1:{self.ports.order}/health",
+            "metrics_url": f"http://127.0.0.1:{self.ports.order}/metrics",
+            "traffic_url": f"http://127.0.0.1:{self.ports.load}/metrics",
+            "control": str(self.layout.control),
+        }
+
+    @property
+    def inventory_vars(self) -> dict[str, str]:
+        """Variables of the host on which the shop runs: what drives its services, and by which program."""
+        return {"service_driver": "supervised", "service_control": str(self.layout.control)}
+
+    def control(self, *words: str) -> str:
+        """Run the shop's control program and return what it prints.
+
+        Raises:
+            RunbookError: it failed; the error holds its own words.
+        """
+        return _control(self.layout, *words)
+
+    def stop(self) -> None:
+        """End the shop, prove that all its processes are dead, and remove its folder; a kept shop is let go instead.
+
+        Raises:
+            RunbookError: a process is still alive, or the folder cannot be removed.
+        """
+        if self.keep and self._supervisor is not None and self._supervisor.poll() is None:
+            self.control("detach")
+            self._let_go()
+            return
+        if self._supervisor is not None and self._supervisor.poll() is None:
+            self._supervisor.terminate()
+            _wait_for(self._supervisor, _STOP_WITHIN)
+        self._let_go()
+        _prove_dead(self._state)
+        if self.folder.exists():
+            remove_folder(self.folder)
+
+    def _let_go(self) -> None:
+        if self._supervisor is not None and self._supervisor.stdin is not None:
+            self._supervisor.stdin.close()
+        if self._supervisor is not None and self.keep:
+            # It lives on with another parent; nobody here will ever wait for it.
+            self._supervisor.returncode = 0
+        self._supervisor = None
+
+    def _failure(self, text: str) -> RunbookError:
+        logs = []
+        for unit in ("supervisor", DATABASE, ORDER, LOAD):
+            log = self.layout.log(unit)
+            lines = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
+            logs += [f"{unit}: {line}" for line in lines]
+        return RunbookError(text, where="demo", remedy="the logs say: " + " | ".join(logs or ["nothing"]))
+
+
+def open_shop(folder: Path | None = None, *, keep: bool = False) -> Shop:
+    """Prepare a shop: folder, configuration, units and control program; nothing runs yet.
+
+    Args:
+        folder: an empty or new folder; default: a new one in the temporary folder.
+        keep: `stop` leaves the shop up.
+
+    Raises:
+        UsageError: the folder holds something.
+        RunbookError: git is missing, or no port is free.
+    """
+    home = _make_home(folder)
+    layout = Layout(home)
+    state = new_state(home, choose_ports())
+    write_state(state)
+    try:
+        layout.make_folders()
+        make_repository(layout.config, state.ports.database)
+        _write_units(layout, state)
+        _write_control(layout)
+    except BaseException:
+        remove_folder(home)
+        raise
+    return Shop(state, keep=keep)
+
+
+def find_kept(under: Path | None = None) -> tuple[Kept, ...]:
+    """Find the shops that were kept or left behind in `under` (default: the temporary folder), oldest first."""
+    return tuple(
+        Kept(folder=Path(state.folder), created=state.created, is_alive=bool(tree.members((SHOP_MARK, state.token))))
+        for state in find_states(under)
+    )
+
+
+def stop_kept(folder: Path) -> None:
+    """End a shop that another process opened, prove it dead, and remove its folder.
+
+    Raises:
+        RunbookError: this is no shop of this user, or a process is still alive.
+    """
+    home = folder.resolve()
+    state = read_state(home)
+    try:
+        _control(Layout(home), "shutdown")
+    except RunbookError:
+        # No supervisor answers; what is left of the shop is found by its mark.
+        pass
+    else:
+        deadline = time.monotonic() + _STOP_WITHIN
+        while tree.members((SHOP_MARK, state.token)) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
+    _prove_dead(state)
+    if home.exists():
+        remove_folder(home)
+
+
+def _make_home(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"cannot hold a shop: {error}", where=str(folder), remedy="name an empty folder") from error
+    if not is_empty:
+        raise UsageError(
+            "is not empty", where=str(folder), remedy="name an empty folder, or one that is yet to be made"
+        )
+    return folder.resolve()
+
+
+def _write_units(layout: Layout, state: State) -> None:
+    ports = state.ports
+    programs = {
+        DATABASE: ["--port", str(ports.database), "--max-connections", str(DATABASE_LIMIT)],
+        ORDER: ["--port", str(ports.order), "--config", str(layout.config_file)],
+        LOAD: ["--port", str(ports.load), "--shop", str(ports.order), "--rate", f"{RATE:g}"],
+    }
+    modules = {DATABASE: "database", ORDER: "order", LOAD: "load"}
+    for name, options in programs.items():
+        argv = (sys.executable, "-P", "-m", f"runbook.demo.{modules[name]}", *options)
+        write_unit(layout.unit(name), Unit(argv=argv, cwd=str(layout.home)))
+
+
+def _write_control(layout: Layout) -> None:
+    # A shell line, because a `#!` line can hold neither a long path nor one with spaces.
+    words = (sys.executable, "-I", "-S", control.__file__, str(layout.run))
+    layout.control.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    layout.control.chmod(0o700)
+
+
+def _control(layout: Layout, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            [str(layout.control), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CONTROL_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RunbookError(f"ctl does not run: {error}", where="demo", remedy="open a new shop") from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise RunbookError(f"ctl {' '.join(words)} failed: {said}", where="demo", remedy="see the logs of the shop")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _wait_for(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _prove_dead(state: State) -> None:
+    if alive := tree.end((SHOP_MARK, state.token), within=_STOP_WITHIN):
+        raise RunbookError(
+            f"processes of the shop are still alive: {', '.join(map(str, alive))}",
+            where=state.folder,
+            remedy="look at them with ps and end them by hand",
+        )
