@@ -6,9 +6,11 @@ Leaves deadlines to the target and masking to whoever shows or records the text.
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from runbook.errors import ActionError, DeadlineError, TransportError
+from runbook.model.scalar import Json
 from runbook.ports.action import Work
 from runbook.ports.target import Cmd, Finished, OpKey, Reader, Sink, Stream
 from runbook.text import one_line
@@ -120,6 +122,15 @@ def failure(what: str, got: Captured) -> str:
             return f"{what} failed with exit {got.exit}: {got.why}"
         case _:
             return f"{what} failed with exit {got.exit}"
+
+
+def json_of(text: str) -> Json:
+    """Return the text as JSON, None if it is none (or nested too deeply to be told)."""
+    try:
+        value: Json = msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+    return value
 
 
 def _no_end(finished: Finished, *, where: str) -> TransportError:

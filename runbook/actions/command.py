@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from runbook.actions.capture import MEBIBYTE, Captured, Keep, answer, capture, change, failure
+from runbook.actions.capture import MEBIBYTE, Captured, Keep, answer, capture, change, failure, json_of
 from runbook.actions.form import Timeout, With, script, typed
 from runbook.errors import ActionError, TransportError
 from runbook.model.scalar import Effect, Json, Name, Template
@@ -276,12 +276,3 @@ def _again(receipt: Mapping[str, Json], work: Work) -> Captured:
 
 def _result(got: Captured) -> CommandResult:
     return CommandResult(got.exit or 0, got.out, got.err, None if got.truncated else json_of(got.out))
-
-
-def json_of(text: str) -> Json:
-    """Return the text as JSON, None if it is none (or nested too deeply to be told)."""
-    try:
-        value: Json = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
-    return value
