@@ -18,7 +18,7 @@ from runbook.expression.value import MAX_INPUT
 
 _MAX_STATES = 1000
 _MAX_EMITTED = 5000
-_MAX_WORK = 2_000_000
+_MAX_WORK = 1_000_000
 _MAX_REMEMBERED = 10_000
 
 _MATCH = 0

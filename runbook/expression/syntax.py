@@ -136,7 +136,7 @@ class _Reader:
         inside, closed, _ = self._source[self._next + 1 :].partition("}")
         least, comma, most = inside.partition(",")
         numbers = [part for part in (least, most) if part]
-        if not closed or not numbers or not all(part.isascii() and part.isdecimal() for part in numbers):
+        if not closed or not (numbers or comma) or not all(part.isascii() and part.isdecimal() for part in numbers):
             return None  # a plain brace, as in `re`
         self._next += len(inside) + 2
         low = int(least[:6] or "0")
@@ -160,6 +160,11 @@ class _Reader:
                 return Assertion("line end" if "m" in self._flags else "end")
             case "*" | "+" | "?":
                 raise Fault("there is nothing to repeat in the pattern")
+            case "{":
+                self._next -= 1
+                if self._count() is not None:
+                    raise Fault("there is nothing to repeat in the pattern")
+                return Single(_one(self._take()))
             case "\\":
                 if self._peek() in _BORDERS:
                     return Assertion(_BORDERS[self._take()])
