@@ -19,7 +19,20 @@ import msgspec
 from runbook.model import scalar
 from runbook.model.fault import Fault, ValuePath
 from runbook.model.literal import Duration, Foreign, Fraction, Nothing, OneOf, Size, Text, Truth, Whole
-from runbook.model.shape import BAD, Anything, Bounded, Either, Field, ListOf, MapOf, PlainValue, Record, Shape, Walk
+from runbook.model.shape import (
+    BAD,
+    Anything,
+    Bounded,
+    Either,
+    Field,
+    ListOf,
+    MapOf,
+    PlainValue,
+    Record,
+    Shape,
+    Walk,
+    bare,
+)
 
 T = TypeVar("T")
 
@@ -66,6 +79,24 @@ def convert(
     if rewrites is not None:
         rewrites.update(walk.rewrites)
     return typing.cast("T", shape.zero() if found is BAD else found), tuple(walk.faults)
+
+
+def keys_of(model: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the keys that a Struct is written with, in order."""
+    return model.__struct_encode_fields__
+
+
+def takes_anything(model: type[msgspec.Struct], key: str) -> bool:
+    """Tell whether a field accepts any value, secrets included: its type, or that of its parts, is Any."""
+    field = _record(model).by_key.get(key)
+    return field is not None and _is_open(field.shape)
+
+
+def _is_open(shape: Shape) -> bool:
+    inner = bare(shape)
+    if isinstance(inner, MapOf | ListOf):
+        return _is_open(inner.item)
+    return isinstance(inner, Anything)
 
 
 @cache
