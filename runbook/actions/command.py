@@ -96,7 +96,7 @@ class CommandResult(Struct, frozen=True):
     exit: int
     stdout: str
     stderr: str
-    json: Json = None
+    json: Any = None
     """`stdout` as JSON, null if it is none."""
 
 

@@ -12,7 +12,7 @@ from runbook.actions.capture import json_of
 from runbook.actions.form import With
 from runbook.actions.network import From, bounded, reach
 from runbook.errors import ActionError, TransportError
-from runbook.model.scalar import Effect, Json, Seconds
+from runbook.model.scalar import Effect, Seconds
 from runbook.ports.action import Bad, Good, NoData, Observation
 from runbook.ports.target import Address, Reader, Sink
 from runbook.secret import Secret
@@ -46,7 +46,7 @@ class HttpResult(Struct, frozen=True):
     body: str
     """Its first 64 KiB."""
     seconds: float
-    json: Json = None
+    json: Any = None
     """The body as JSON, null if it is none."""
 
 

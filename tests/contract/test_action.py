@@ -1,0 +1,133 @@
+"""Every built-in action keeps the contract of actions, over every target that runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from runbook.actions import catalogue
+from runbook.actions.command import Command, CommandWith, Shell, ShellWith
+from runbook.actions.file_backup import BackupWith, FileBackup
+from runbook.actions.file_restore import FileRestore, RestoreWith
+from runbook.ports.target import Target
+from runbook.testing import CHECKS, Bench, Case, tree
+
+NAME = "-rf  * ünï\n'code'.conf"
+"""A hard name for a file: a dash first, spaces, a star, a line break, quotes, no ASCII."""
+
+
+def file_backup(folder: Path, target: Target) -> Case:
+    path = folder / NAME
+    path.write_bytes(b"size: 500\n")
+    path.chmod(0o640)
+
+    def meddle() -> None:
+        next(folder.glob("*.runbook-*")).write_bytes(b"somebody else\n")
+
+    return Case(FileBackup(), BackupWith(path=str(path)), target, lambda: tree(folder), meddle)
+
+
+def file_backup_elsewhere(folder: Path, target: Target) -> Case:
+    path, to = folder / NAME, folder / "to there"
+    to.mkdir()
+    path.write_bytes(bytes(range(256)) * 300)
+    path.chmod(0o755)
+
+    def meddle() -> None:
+        next(to.iterdir()).write_bytes(b"")
+
+    return Case(FileBackup(), BackupWith(path=str(path), to=f"{to}/"), target, lambda: tree(folder), meddle)
+
+
+def file_restore(folder: Path, target: Target) -> Case:
+    path, backup = folder / NAME, folder / "good one"
+    path.write_bytes(b"size: 5000\n")
+    path.chmod(0o640)
+    backup.write_bytes(b"size: 500\n")
+    w = RestoreWith(path=str(path), backup=str(backup), sha256=sha256(b"size: 500\n").hexdigest())
+    return Case(FileRestore(), w, target, lambda: tree(folder), lambda: path.write_bytes(b"size: 1\n"))
+
+
+def file_restore_binary(folder: Path, target: Target) -> Case:
+    path, backup, keep = folder / NAME, folder / "good one", folder / "kept"
+    keep.mkdir()
+    path.write_bytes(b"\0\xff" * 400_000)
+    backup.write_bytes(b"\xff\0" * 500_000)
+    w = RestoreWith(path=str(path), backup=str(backup), keep_in=str(keep))
+    return Case(FileRestore(), w, target, lambda: tree(folder), lambda: path.write_bytes(b""))
+
+
+def file_restore_of_nothing(folder: Path, target: Target) -> Case:
+    path, backup = folder / NAME, folder / "good one"
+    backup.write_bytes(b"size: 500\n")
+    backup.chmod(0o604)
+    w = RestoreWith(path=str(path), backup=str(backup))
+    return Case(FileRestore(), w, target, lambda: tree(folder), lambda: path.write_bytes(b"size: 1\n"))
+
+
+def command(folder: Path, target: Target) -> Case:
+    log = folder / NAME
+    w = CommandWith(argv=("tee", "-a", "--", str(log)), stdin="once\n", env={"A": "1"}, cwd=str(folder))
+    return Case(Command(), w, target, lambda: tree(folder))
+
+
+def shell(folder: Path, target: Target) -> Case:
+    w = ShellWith(script='printf %s\\\\n "$A" >> log', env={"A": "x y; *"}, cwd=str(folder))
+    return Case(Shell(), w, target, lambda: tree(folder))
+
+
+CASES: dict[str, Callable[[Path, Target], Case]] = {
+    "file.backup": file_backup,
+    "file.backup, elsewhere": file_backup_elsewhere,
+    "file.restore": file_restore,
+    "file.restore, binary": file_restore_binary,
+    "file.restore, nothing there": file_restore_of_nothing,
+    "command": command,
+    "shell": shell,
+}
+
+
+def bench() -> Iterator[Target]:
+    yield Bench()
+
+
+TARGETS: dict[str, Callable[[], Iterator[Target]]] = {"bench": bench}
+
+
+@pytest.fixture(params=list(TARGETS))
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    yield from TARGETS[request.param]()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", list(CASES))
+def test_the_action_keeps_the_contract(
+    name: str, check: Callable[[Callable[[], Case]], None], target: Target, tmp_path: Path
+) -> None:
+    numbers = count(1)
+
+    def make() -> Case:
+        folder = tmp_path / f"world {next(numbers)}"
+        folder.mkdir()
+        return CASES[name](folder, target)
+
+    check(make)
+
+
+UNDER_CONTRACT_ELSEWHERE: set[str] = {"git.restore", "service.restart", "service.start", "service.stop"}
+
+
+def test_every_built_in_action_is_under_contract() -> None:
+    known = catalogue()
+    actions = {name for name in known.names() if name not in UNDER_CONTRACT_ELSEWHERE and _is_action(name)}
+
+    assert {name.partition(",")[0] for name in CASES} >= actions
+
+
+def _is_action(name: str) -> bool:
+    info = catalogue().info(name)
+    return info is not None and not info.is_probe
