@@ -95,7 +95,9 @@ class Act(Written, frozen=True):
     uses: Annotated[str, Meta(description="Name of an action or probe, such as `http`")] = ""
     with_: Annotated[dict[str, Json], Meta(description="Its arguments; values are templates")] = {}
     command: Annotated[tuple[Template, ...] | None, Meta(description="Program and arguments; no shell")] = None
-    shell: Annotated[str | None, Meta(description="A POSIX sh script; values arrive by `env:`, never by template")] = None
+    shell: Annotated[str | None, Meta(description="A POSIX sh script; values arrive by `env:`, never by template")] = (
+        None
+    )
     sudo: Annotated[bool, Meta(description="Run as root through sudo")] = False
     env: Annotated[dict[str, Template], Meta(description="Environment of the command; secrets are welcome here")] = {}
     cwd: Annotated[Template, Meta(description="Working folder of the command")] = ""
@@ -175,9 +177,9 @@ class Step(Act, frozen=True, kw_only=True):
 class Rollout(Written, frozen=True):
     """How a stage spreads over its hosts."""
 
-    waves: Annotated[
-        tuple[int | str, ...], Meta(description="Cumulative sizes: counts or percentages, rounded up")
-    ] = ("100%",)
+    waves: Annotated[tuple[int | str, ...], Meta(description="Cumulative sizes: counts or percentages, rounded up")] = (
+        "100%",
+    )
     max_unavailable: Annotated[
         int | str | None, Meta(description="How many hosts this run may have broken before it stops; rounded up")
     ] = None

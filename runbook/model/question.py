@@ -14,7 +14,18 @@ from runbook.model.playbook import Param
 from runbook.model.scalar import Json
 
 QuestionKind: TypeAlias = Literal[
-    "proceed", "approve", "confirm", "manual", "form", "choose", "failure", "doubt", "drift", "secret", "host_key", "paused"
+    "proceed",
+    "approve",
+    "confirm",
+    "manual",
+    "form",
+    "choose",
+    "failure",
+    "doubt",
+    "drift",
+    "secret",
+    "host_key",
+    "paused",
 ]
 
 
@@ -64,6 +75,8 @@ class Question(Struct, frozen=True, kw_only=True):
     """The id of the choice that has the focus: it never changes a target."""
     digest: str = ""
     """SHA-256 of what was shown; an answer holds for this alone."""
+    covers: dict[str, str] = {}
+    """What an agreement holds for: `STEP@PLACE` to the digest of its plan (or of its form, if values come later)."""
     peers: int = 0
     """How many second people must agree; 0 if the operator is enough."""
 

@@ -123,9 +123,25 @@ Settlement: TypeAlias = Done | NotDone | Unknown
 class Work(Protocol):
     """What `apply` and `undo` get: the target, and operations."""
 
-    target: Target
-    sink: Sink
-    cancel: Cancel
+    @property
+    def target(self) -> Target:
+        """The target.
+
+        Raise TransportError from an operation whose end is not known: no receipt is written then, and the step is in
+        doubt.
+        """
+
+    @property
+    def sink(self) -> Sink:
+        """Where output goes."""
+
+    @property
+    def cancel(self) -> Cancel:
+        """Ends work early."""
+
+    @property
+    def receipts(self) -> Mapping[str, dict[str, Json]]:
+        """Receipts of `apply` by the name of the operation: in `undo` they tell how far it came."""
 
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation: intent on disk, `body(key)`, receipt on disk; return the receipt.
@@ -180,13 +196,13 @@ class Action(Described, Protocol[W, B, R]):
     def verify(self, w: W, b: B, r: R | None, t: Reader) -> Verdict:
         """Look whether the target is as the step wants it; `r` is None before apply."""
 
-    def drift(self, w: W, b: B, r: R, t: Reader) -> Verdict:
+    def drift(self, w: W, b: B, r: R | None, t: Reader) -> Verdict:
         """Look whether the target still is as this step left it: good = nobody changed it since."""
 
-    def undo(self, w: W, b: B, r: R, work: Work) -> None:
-        """Lead back to the state before, in operations."""
+    def undo(self, w: W, b: B, r: R | None, work: Work) -> None:
+        """Lead back to the state before, in operations; `r` is None if apply did not come to its end."""
 
-    def undone(self, w: W, b: B, r: R, t: Reader) -> Verdict:
+    def undone(self, w: W, b: B, r: R | None, t: Reader) -> Verdict:
         """Look whether the target is as it was before."""
 
 

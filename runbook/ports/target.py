@@ -57,7 +57,7 @@ class Finished(Struct, frozen=True):
     """How a command ended, as far as it is known."""
 
     exit: int | None
-    """Exit status as a shell tells it, 128 + n for a signal n; None if no status was received: then nothing is known."""
+    """Exit status as a shell tells it, 128 + n for a signal n; None if none was received: then nothing is known."""
     seconds: float
     ended: Literal["exit", "timeout", "cancel", "lost"] = "exit"
     """`lost`: the connection or the wrapper went away; says nothing about the command."""
@@ -175,8 +175,11 @@ class Target(Reader, Protocol):
     """A target that can be changed. Every change belongs to an operation whose intent is already on disk."""
 
     def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
-        """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started,
-        also if the operation was claimed before; ends with `lost` if nothing is known."""
+        """Run a command under the job wrapper.
+
+        Raises DispatchRefused if it was provably never started, also if the operation was claimed before; ends with
+        `lost` if nothing is known.
+        """
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
         """Replace a file atomically and durably (temporary name, sync, rename); owner and mode stay as they were."""
@@ -199,7 +202,9 @@ class Transport(Protocol):
 
     def target(self, host: Host, cancel: Cancel) -> Target:
         """Return the target, connecting if needed; calls end early when the token is set.
-        Raises ConnectError, HostKeyError or AuthError: then nothing was sent."""
+
+        Raises ConnectError, HostKeyError or AuthError: then nothing was sent.
+        """
 
     def close(self) -> None:
         """Give up all connections; jobs on the targets are not touched."""

@@ -1,0 +1,361 @@
+"""Changing: inspect and plan a step in one place, then carry it out, verify it, and record the outcome.
+
+The order is the first rule of the product: `attempt.started` with the plan and all that undo needs is on disk
+before an operation begins, an operation's intent before anything is sent, its receipt before the next.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from runbook.engine.bind import Bound, bind, digest_of, form_of, rebind, written
+from runbook.engine.context import StepContext
+from runbook.engine.probe import capture, check
+from runbook.engine.sink import OutputSink
+from runbook.errors import ActionError, DispatchRefused, ExpressionError, JournalError, RunbookError, TransportError
+from runbook.events import fact as f
+from runbook.events.plain import freeze_object, thaw
+from runbook.events.state import Attempt
+from runbook.events.status import Status
+from runbook.model.convert import convert
+from runbook.model.playbook import UndoNone
+from runbook.model.scalar import Json
+from runbook.ports.action import Action, Already, Proceed, Refuse, StepPlan, Verdict
+from runbook.text import shell_words
+
+AnyAction = Action[Struct, Struct, Struct]
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How an attempt ended, before it is recorded."""
+
+    status: Status
+    changed: bool
+    verified: bool = False
+    error: str = ""
+    evidence: tuple[str, ...] = ()
+    values: dict[str, Json] = {}
+    result: dict[str, Json] = {}
+    dispatched: bool = True
+    adopted: bool = False
+
+
+def inspect(context: StepContext, *, early: bool = False) -> None:
+    """Look at the target and record what will happen; a refusal is an outcome unless it is not the step's turn."""
+    context.phase("inspecting")
+    try:
+        planned = _planned(context)
+    except ExpressionError as failed:
+        if early:
+            context.record(_later(context, failed.message))
+            return
+        _not_begun(context, "failed", str(failed))
+        return
+    except TransportError as failed:
+        _not_begun(context, "unreachable", str(failed))
+        return
+    except RunbookError as failed:
+        if early:
+            context.record(_later(context, str(failed)))
+            return
+        _not_begun(context, "failed", str(failed))
+        return
+    if planned.answer == "refuse":
+        if early:
+            context.record(_later(context, planned.words))
+            return
+        context.record(planned)
+        _not_begun(context, "refused", planned.words)
+        return
+    context.record(planned)
+
+
+def _planned(context: StepContext) -> f.StepPlanned:
+    step = context.step
+    raw = written(step, context.state)
+    bound = bind(context.services, context.info(), raw, context.names)
+    form = form_of(step, raw, context.place)
+    if step.kind != "action":
+        words = step.source.title or step.id
+        commands = _commands(bound)
+        digest = digest_of(step, bound.arguments, context.place, [words, *commands])
+        return f.StepPlanned(
+            step=context.step.id,
+            target=context.place,
+            answer="proceed",
+            words=words,
+            commands=commands,
+            digest=digest,
+            form=form,
+            arguments=bound.arguments,
+        )
+    action = context.services.catalogue.action(step.uses)
+    seen = action.inspect(bound.model, context.target)
+    match seen:
+        case Refuse(why=why, remedy=remedy):
+            words = f"{why}; {remedy}" if remedy else why
+            return f.StepPlanned(
+                step=context.step.id, target=context.place, answer="refuse", words=words, digest="", form=form
+            )
+        case Already(before=before, why=why):
+            plan = StepPlan(why)
+            answer: Literal["proceed", "already"] = "already"
+        case Proceed(before=before):
+            plan = action.plan(bound.model, before)
+            answer = "proceed"
+    undo = plan.undo or _written_undo(context)
+    digest = digest_of(step, bound.arguments, context.place, [plan.words, *plan.commands, plan.diff])
+    return f.StepPlanned(
+        step=context.step.id,
+        target=context.place,
+        answer=answer,
+        words=plan.words,
+        commands=list(plan.commands),
+        diff=plan.diff,
+        notes=list(plan.notes),
+        undo=undo,
+        digest=digest,
+        form=form,
+        arguments=bound.arguments,
+        before=freeze_object(before),
+    )
+
+
+def _commands(bound: Bound) -> list[str]:
+    argv = bound.arguments.get("argv")
+    if isinstance(argv, list):
+        return [shell_words([str(word) for word in argv])]
+    script = bound.arguments.get("script")
+    if isinstance(script, str):
+        return [script]
+    return [f"{key}: {value}" for key, value in bound.arguments.items() if isinstance(value, (str, int))]
+
+
+def _written_undo(context: StepContext) -> str:
+    undo = context.step.undo
+    if isinstance(undo, UndoNone):
+        return f"none: {undo.none}"
+    return "; ".join(act.title or act.uses for act in undo or ())
+
+
+def _later(context: StepContext, why: str) -> f.StepPlanned:
+    form = form_of(context.step, written(context.step, context.state), context.place)
+    words = f"{context.step.source.title or context.step.id}: known when it is its turn ({why})"
+    return f.StepPlanned(
+        step=context.step.id, target=context.place, answer="later", words=words, digest=form, form=form
+    )
+
+
+def _not_begun(context: StepContext, status: Status, error: str) -> None:
+    """Record an outcome of a step that provably sent nothing."""
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=context.at.next_attempt,
+            status=status,
+            effect=context.step.effect,
+            error=error,
+            dispatched=False,
+        )
+    )
+
+
+def apply(context: StepContext, attempt: int) -> None:
+    """Carry out a planned change to its outcome and record it."""
+    planned = context.at.planned
+    assert planned is not None
+    if planned.answer == "already":
+        _record_already(context, attempt, planned)
+        return
+    held = check(context, context.step.checks, once=True).state if context.step.checks else ""
+    context.services.failpoint("before-attempt")
+    context.record(
+        f.AttemptStarted(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt,
+            effect=context.step.effect,
+            plan_digest=planned.digest,
+            held_before=held,
+        )
+    )
+    context.services.failpoint("after-attempt")
+    carry_out(context, Attempt(attempt, context.step.effect, planned, held))
+
+
+def _record_already(context: StepContext, attempt: int, planned: f.StepPlanned) -> None:
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt,
+            status="succeeded",
+            effect=context.step.effect,
+            verified=True,
+            evidence=[planned.words],
+            dispatched=False,
+        )
+    )
+
+
+def carry_out(context: StepContext, attempt: Attempt, *, adopted: bool = False) -> None:
+    """Run the operations of an attempt that have no receipt yet, verify, and record the outcome."""
+    clock = context.services.monotonic
+    began = clock()
+    context.phase("applying")
+    sink = context.sink(attempt.number)
+    try:
+        outcome = _applied(context, attempt, sink, adopted=adopted)
+    except JournalError:
+        sink.close()
+        raise
+    output = sink.close()
+    context.services.failpoint("before-outcome")
+    last = context.target.last if "target" in context.__dict__ else None
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt.number,
+            status=outcome.status,
+            effect=context.step.effect,
+            changed=outcome.changed,
+            verified=outcome.verified,
+            values=outcome.values,
+            result=outcome.result,
+            error=outcome.error,
+            evidence=list(outcome.evidence),
+            dispatched=outcome.dispatched,
+            exit=last.exit if last is not None else None,
+            output=output,
+            ms=int((clock() - began) * 1000),
+            adopted=outcome.adopted,
+        )
+    )
+    context.services.failpoint("after-outcome")
+
+
+def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopted: bool) -> Outcome:
+    step = context.step
+    action = context.services.catalogue.action(step.uses)
+    intended = bool(attempt.operations)
+    try:
+        model, before = unpack(context, action, attempt)
+        work = context.operations(attempt, sink)
+    except RunbookError as failed:
+        status: Status = "unreachable" if isinstance(failed, TransportError) else "failed"
+        return Outcome(status=status, changed=intended, error=str(failed), dispatched=intended)
+    try:
+        result = action.apply(model, before, work)
+    except JournalError:
+        raise
+    except DispatchRefused as refused:
+        if not intended and not work.receipts:
+            return Outcome(status="unreachable", changed=False, error=str(refused), dispatched=False)
+        return Outcome(status="in_doubt", changed=True, error=str(refused))
+    except TransportError as unknown:
+        if not context.target.dispatched and not intended:
+            return Outcome(status="unreachable", changed=False, error=str(unknown), dispatched=False)
+        return Outcome(status="in_doubt", changed=True, error=str(unknown), evidence=_seen(context))
+    except RunbookError as failed:
+        return _failed(context, action, model, before, work.target.dispatched or intended, str(failed))
+    return verified(context, action, model, before, result, freeze_object(result), sink, adopted=adopted)
+
+
+def _seen(context: StepContext) -> tuple[str, ...]:
+    return context.target.last.evidence if context.target.last is not None else ()
+
+
+def _failed(
+    context: StepContext, action: AnyAction, model: Struct, before: Struct, dispatched: bool, error: str
+) -> Outcome:
+    """Judge a change that ended badly: one that was stopped may have come to its end all the same."""
+    last = context.target.last
+    status: Status = "failed"
+    if last is not None and last.ended == "timeout":
+        status = "timed_out"
+    elif (last is not None and last.ended == "cancel") or (context.cancel.is_set() and not dispatched):
+        status = "cancelled"
+    evidence = _seen(context)
+    if status == "timed_out" and dispatched:
+        try:
+            verdict = verify(context, action, model, before, None)
+        except RunbookError as unclear:
+            verdict = Verdict("no data", (str(unclear),))
+        evidence = (*evidence, *verdict.evidence)
+        if verdict.state == "good" and (action.brings_verify or context.step.checks):
+            return Outcome(status="succeeded", changed=True, verified=True, error=error, evidence=evidence)
+    return Outcome(status=status, changed=dispatched, error=error, evidence=evidence, dispatched=dispatched)
+
+
+def verified(
+    context: StepContext,
+    action: AnyAction,
+    model: Struct,
+    before: Struct,
+    result: Struct | None,
+    raw: dict[str, Json],
+    sink: OutputSink,
+    *,
+    adopted: bool = False,
+) -> Outcome:
+    """Verify a change that came to its end, and capture its values."""
+    context.phase("verifying")
+    try:
+        verdict = verify(context, action, model, before, result)
+    except RunbookError as unclear:
+        verdict = Verdict("no data", (str(unclear),))
+    context.record(
+        f.VerifyFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=context.at.next_attempt - 1,
+            state=verdict.state,
+            evidence=list(verdict.evidence),
+        )
+    )
+    if verdict.state != "good":
+        why = verdict.evidence[-1] if verdict.evidence else verdict.state
+        words = "completed, but its check is bad" if verdict.state == "bad" else "completed, but it cannot be verified"
+        return Outcome(status="failed", changed=True, error=f"{words}: {why}", evidence=verdict.evidence, result=raw)
+    try:
+        seen = {"exit": 0, "stdout": sink.text("out"), "stderr": sink.text("err"), **raw}
+        values = capture(context, seen)
+    except RunbookError as failed:
+        return Outcome(status="failed", changed=True, verified=True, error=str(failed), result=raw)
+    return Outcome(
+        status="succeeded",
+        changed=True,
+        verified=action.brings_verify or bool(context.step.checks),
+        values=values,
+        result=raw,
+        evidence=verdict.evidence,
+        adopted=adopted,
+    )
+
+
+def verify(context: StepContext, action: AnyAction, model: Struct, before: Struct, result: Struct | None) -> Verdict:
+    """Make the check that the action brings, then the written ones."""
+    lines: tuple[str, ...] = ()
+    if action.brings_verify:
+        own = action.verify(model, before, result, context.target)
+        if own.state != "good":
+            return own
+        lines = own.evidence
+    more = check(context, context.step.checks)
+    return Verdict(more.state, (*lines, *more.evidence))
+
+
+def unpack(context: StepContext, action: AnyAction, attempt: Attempt) -> tuple[Struct, Struct]:
+    """Return the typed arguments and the state before, from the recorded plan. Raises ActionError."""
+    planned = attempt.planned
+    if planned is None:
+        raise ActionError("the plan of this attempt is not on record")
+    model = rebind(context.services, context.info(), planned.arguments)
+    before, faults = convert(thaw(planned.before), action.before)
+    if faults:
+        raise ActionError(f"the recorded state before cannot be read: {faults[0].text()}")
+    return model, before

@@ -1,0 +1,115 @@
+"""What a worker has at hand for one step in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from runbook.engine.names import Names
+from runbook.engine.services import Services
+from runbook.engine.sink import OutputSink
+from runbook.engine.work import Operations, Watched
+from runbook.errors import ActionError
+from runbook.events.signal import PhaseEntered, Signal
+from runbook.events.state import Attempt, RunState, StepState
+from runbook.model.host import LOCAL, Host
+from runbook.model.plan import PlannedStep
+from runbook.ports.action import ActionInfo
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import OpKey, Target
+
+Record = Callable[..., None]
+Tell = Callable[[Signal], None]
+
+
+class StepContext:
+    """One step in one place, with the state as it was when the worker was sent."""
+
+    def __init__(
+        self,
+        services: Services,
+        names: Names,
+        record: Record,
+        tell: Tell,
+        state: RunState,
+        step: PlannedStep,
+        place: str,
+        cancel: Cancel | None = None,
+    ) -> None:
+        self.services = services
+        self.record = record
+        self.tell = tell
+        self.state = state
+        self.step = step
+        self.place = place
+        self.cancel = cancel or services.cancel
+        self._names = names
+
+    @cached_property
+    def names(self) -> Mapping[str, object]:
+        """The names that templates and expressions see here."""
+        return self._names.at(self.state, self.step, self.place)
+
+    @property
+    def at(self) -> StepState:
+        """The state of the step in this place."""
+        return self.state.at(self.step.id, self.place)
+
+    def info(self, uses: str = "") -> ActionInfo:
+        """Return what is known of the action. Raises ActionError if it does not exist here."""
+        found = self.services.catalogue.info(uses or self.step.uses)
+        if found is None:
+            raise ActionError(f"there is no action {uses or self.step.uses} here")
+        return found
+
+    @cached_property
+    def target(self) -> Watched:
+        """The target; connects. Raises TransportError."""
+        host = self.services.plan.hosts.get(self.place, Host(LOCAL, "local"))
+        return Watched(self._connect(host))
+
+    def _connect(self, host: Host) -> Target:
+        transport = self.services.transports.get(host.transport)
+        if transport is None:
+            raise ActionError(f"{host.name} needs the transport {host.transport}, which this version does not have")
+        return transport.target(host, self.cancel)
+
+    def phase(self, phase: str, words: str = "") -> None:
+        """Tell what is being done."""
+        self.tell(PhaseEntered(self.step.id, self.place, phase, words))  # type: ignore[arg-type]
+
+    def sink(self, attempt: int, *, undo: bool = False) -> OutputSink:
+        """Open the side file of an attempt."""
+        services = self.services
+        for pattern in self.step.source.redact:
+            services.masker.redact(pattern)
+        return OutputSink(
+            services.masker,
+            services.outputs.open(self.step.id, self.place, attempt, undo=undo),
+            self.tell,
+            services.monotonic,
+            (self.step.id, self.place, attempt),
+            keep=not self.step.source.sensitive,
+            listened=bool(services.listeners),
+        )
+
+    def key(self, attempt: int) -> OpKey:
+        """Return the key of an attempt; its operations put their name in."""
+        return OpKey(self.services.run_id, self.step.id, self.place, attempt, "")
+
+    def operations(self, attempt: Attempt, sink: OutputSink, *, undo: bool = False) -> Operations:
+        """Return the operations of an attempt, with those that are on record."""
+        known = attempt.undo_operations if undo else attempt.operations
+        receipts = {op.name: op.receipt for op in attempt.operations if op.receipt is not None}
+        return Operations(
+            record=self.record,
+            tell=self.tell,
+            failpoint=self.services.failpoint,
+            target=self.target,
+            sink=sink,
+            cancel=self.cancel,
+            key=self.key(attempt.number),
+            known=known,
+            receipts=receipts,
+            undo=undo,
+        )

@@ -1,0 +1,110 @@
+"""Moves: what `decide` wants done next. Plain values, so that a test can read them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from runbook.events.fact import DecisionMade
+from runbook.events.status import RunStatus
+from runbook.model.question import Question
+
+
+class Inspect(Struct, frozen=True):
+    """Look at the target and say what will happen; `early` if it is not the step's turn yet."""
+
+    step: str
+    target: str
+    early: bool = False
+
+
+class Begin(Struct, frozen=True):
+    """Run an attempt to its outcome, after a delay in seconds."""
+
+    step: str
+    target: str
+    attempt: int
+    delay: float = 0.0
+
+
+class Skip(Struct, frozen=True):
+    """The step does not run in these places."""
+
+    step: str
+    targets: tuple[str, ...]
+    why: Literal["when", "goto", "operator", "excluded", "stopped", "include"]
+    reason: str = ""
+
+
+class Fail(Struct, frozen=True):
+    """The step cannot be begun in this place; nothing is sent."""
+
+    step: str
+    target: str
+    attempt: int
+    error: str
+
+
+class Conclude(Struct, frozen=True):
+    """A person has answered a manual step, a form or a decision."""
+
+    step: str
+    target: str
+    attempt: int
+    decision: DecisionMade
+
+
+class Hold(Struct, frozen=True):
+    """Wait before the next wave of a stage."""
+
+    unit: str
+    wave: int
+    seconds: float
+
+
+class Ask(Struct, frozen=True):
+    """Put a question."""
+
+    question: Question
+
+
+class Claim(Struct, frozen=True):
+    """Take the leases of these targets."""
+
+    targets: tuple[str, ...]
+
+
+class Settle(Struct, frozen=True):
+    """Find out what became of an attempt that was left open, and go on with it."""
+
+    step: str
+    target: str
+    attempt: int
+    undo: bool = False
+
+
+class GoBack(Struct, frozen=True):
+    """Begin to undo: steps and targets in the order of undoing; `again` marks a re-run."""
+
+    steps: tuple[tuple[str, ...], ...]
+    abort: bool
+    reason: str
+
+
+class Undo(Struct, frozen=True):
+    """Lead one change back, or run an activating step again."""
+
+    step: str
+    target: str
+    again: bool = False
+
+
+class Rest(Struct, frozen=True):
+    """Nothing is left to do, or nothing can be done without a person."""
+
+    status: RunStatus
+    why: str = ""
+
+
+Move: TypeAlias = Inspect | Begin | Skip | Fail | Conclude | Hold | Ask | Claim | Settle | GoBack | Undo | Rest

@@ -1,0 +1,96 @@
+"""The names that templates and expressions see: params, steps, host, run, baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runbook.events.plain import thaw
+from runbook.events.state import RunState
+from runbook.expression import PerHost, render_tree
+from runbook.model.host import Host
+from runbook.model.plan import Plan, PlannedStep
+
+
+class Names:
+    """Makes the names of one run for a step in a place."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        run_id: str,
+        params: Mapping[str, object],
+        host_params: Mapping[str, Mapping[str, object]],
+        include_params: Mapping[str, Mapping[str, object]],
+    ) -> None:
+        self._plan = plan
+        self._run = {"id": run_id}
+        self._params = params
+        self._host_params = host_params
+        self._include_params = include_params
+
+    def params(self, target: str, scope: str = "") -> Mapping[str, object]:
+        """Return the parameters that hold for a host (or for what runs once) inside an include."""
+        own = self._host_params.get(self._host_of(target), {})
+        params: Mapping[str, object] = {**self._params, **own}
+        path = ""
+        for part in scope.split("/") if scope else []:
+            path = f"{path}/{part}" if path else part
+            written = self._include_params.get(path, {})
+            rendered = {key: render_tree(value, {"params": params}) for key, value in written.items()}
+            params = rendered
+        return params
+
+    def at(self, state: RunState, step: PlannedStep, target: str) -> dict[str, object]:
+        """Return all names for a step in a place."""
+        host = self._plan.hosts.get(self._host_of(target))
+        return {
+            "params": self.params(target, step.scope),
+            "steps": self._steps(state, step, target),
+            "host": _host(host),
+            "run": self._run,
+        }
+
+    def _host_of(self, target: str) -> str:
+        if target.startswith("*") and len(self._plan.hosts) == 1:
+            return next(iter(self._plan.hosts))
+        return target
+
+    def _steps(self, state: RunState, step: PlannedStep, target: str) -> dict[str, object]:
+        found: dict[str, dict[str, dict[str, object]]] = {}
+        for (name, place), at in state.steps.items():
+            scope, _, local = name.rpartition("/")
+            if scope != step.scope:
+                continue
+            values = found.setdefault(local, {})
+            values.setdefault("status", {})[place] = at.status
+            for key, value in at.values.items():
+                values.setdefault(key, {})[place] = thaw(value)
+        self._fill_skipped(found, state, step.scope)
+        here = None if target.startswith("*") else target
+        return {
+            name: {key: PerHost(per_host, _here(per_host, here)) for key, per_host in values.items()}
+            for name, values in found.items()
+        }
+
+    def _fill_skipped(self, found: dict[str, dict[str, dict[str, object]]], state: RunState, scope: str) -> None:
+        """A skipped step yields null for every name that it would have captured."""
+        for (name, place), at in state.steps.items():
+            step_scope, _, local = name.rpartition("/")
+            if at.status != "skipped" or step_scope != scope:
+                continue
+            try:
+                captured = self._plan.step(name).source.capture
+            except KeyError:
+                continue
+            for key in captured:
+                found[local].setdefault(key, {})[place] = None
+
+
+def _here(per_host: Mapping[str, object], here: str | None) -> str | None:
+    return here if here is None or here in per_host else None
+
+
+def _host(host: Host | None) -> dict[str, object]:
+    if host is None:
+        return {}
+    return {"name": host.name, "address": host.address or host.name, "user": host.user, "port": host.port}

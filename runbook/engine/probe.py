@@ -1,0 +1,197 @@
+"""Probing: one look, `expect`, `until`, and the checks that verify a change. Only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from runbook.engine.bind import Bound, bind, written
+from runbook.engine.context import StepContext
+from runbook.errors import RunbookError, TransportError
+from runbook.events import fact as f
+from runbook.events.plain import freeze, freeze_object, thaw_object
+from runbook.events.status import Status
+from runbook.expression import compile_expression
+from runbook.model.plan import PlannedAct
+from runbook.model.playbook import Until
+from runbook.model.scalar import Json
+from runbook.ports.action import Bad, Good, NoData, Observation, Probe, Verdict
+from runbook.ports.target import Sink
+
+
+class Sample(Struct, frozen=True):
+    """One look, judged."""
+
+    state: str
+    """good, bad or no data."""
+    result: dict[str, Json]
+    evidence: tuple[str, ...]
+
+
+class Silence:
+    """A sink that keeps nothing."""
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Take bytes and drop them."""
+
+
+def run_probe(context: StepContext, attempt: int) -> None:
+    """Run a reading step to its outcome and record it."""
+    clock = context.services.monotonic
+    began = clock()
+    step = context.step
+    context.record(f.ReadStarted(step=context.step.id, target=context.place, attempt=attempt))
+    context.phase("sampling" if step.source.until else "applying")
+    sink = context.sink(attempt)
+    status: Status
+    values: dict[str, Json] = {}
+    result: dict[str, Json] = {}
+    error, dispatched = "", True
+    evidence: tuple[str, ...] = ()
+    try:
+        probe = context.services.catalogue.probe(step.uses)
+        bound = bind(context.services, context.info(), written(step, context.state), context.names)
+        sample = sample_until(context, probe, bound, sink, step.source.expect, step.source.until)
+        result, evidence = sample.result, sample.evidence
+        status, error = _status(sample, bool(step.source.until), context)
+        if status == "succeeded":
+            values = capture(context, result)
+    except TransportError as failed:
+        status, error, dispatched = "unreachable", str(failed), False
+    except RunbookError as failed:
+        status, error = "failed", str(failed)
+    output = sink.close()
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt,
+            status=status,
+            values=values,
+            result=shown(result),
+            error=error,
+            evidence=list(evidence),
+            dispatched=dispatched,
+            exit=_exit(result),
+            output=output,
+            ms=int((clock() - began) * 1000),
+        )
+    )
+
+
+def _status(sample: Sample, waited: bool, context: StepContext) -> tuple[Status, str]:
+    if sample.state == "good":
+        return "succeeded", ""
+    if context.cancel.is_set():
+        return "cancelled", context.cancel.reason
+    if any(line.startswith("timed out") for line in sample.evidence):
+        return "timed_out", sample.evidence[0]
+    why = sample.evidence[0] if sample.evidence else ""
+    if sample.state == "no data":
+        return "failed", f"no data{': ' if why else ''}{why}"
+    return "failed", why or ("it did not hold in time" if waited else "it does not hold")
+
+
+def sample_until(
+    context: StepContext,
+    probe: Probe[Struct, Struct],
+    bound: Bound,
+    sink: Sink,
+    expect: str,
+    until: Until | None,
+) -> Sample:
+    """Look once, or until it holds steadily for `until.for`, at most for `until.within`."""
+    clock = context.services.monotonic
+    sample = look(context, probe, bound, sink, expect)
+    if until is None:
+        return sample
+    deadline = clock() + until.within
+    good_since = clock() if sample.state == "good" else None
+    while True:
+        now = clock()
+        if good_since is not None and now - good_since >= until.for_:
+            return sample
+        if now >= deadline or context.cancel.is_set():
+            if sample.state == "good":
+                held = f"it held for {now - (good_since or now):.0f} s, {until.for_:.0f} s are wanted"
+                return Sample("bad", sample.result, (held, *sample.evidence))
+            return sample
+        context.cancel.wait(max(0.0, min(until.every, deadline - now)))
+        sample = look(context, probe, bound, sink, expect)
+        if sample.state != "good":
+            good_since = None
+        elif good_since is None:
+            good_since = clock()
+
+
+def look(context: StepContext, probe: Probe[Struct, Struct], bound: Bound, sink: Sink, expect: str) -> Sample:
+    """Look once and judge what was seen."""
+    seen: Observation[Struct] = probe.observe(bound.model, context.target, sink)
+    match seen:
+        case NoData(evidence=evidence):
+            return Sample("no data", {}, evidence)
+        case Good(value=value, evidence=evidence):
+            state = "good"
+        case Bad(value=value, evidence=evidence):
+            state = "bad"
+    result = freeze_object(value)
+    if not expect:
+        return Sample(state, result, evidence)
+    verdict = compile_expression(expect).verdict(expect_names(context.names, result))
+    judged = {True: "good", False: "bad", None: "no data"}[verdict]
+    words = () if judged == "good" else (f"expected {expect}",)
+    return Sample(judged, result, (*words, *evidence))
+
+
+def expect_names(names: Mapping[str, object], result: Mapping[str, Json]) -> dict[str, object]:
+    """Return the names that `expect` and `capture` see: those of the step, `result`, and the fields of the result."""
+    thawed = thaw_object(result)
+    return {**names, **thawed, "result": thawed}
+
+
+def capture(context: StepContext, result: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the captured values of a step. Raises ExpressionError."""
+    wanted = context.step.source.capture
+    if not wanted:
+        return {}
+    names = expect_names(context.names, result)
+    return {name: freeze(compile_expression(expression).evaluate(names)) for name, expression in wanted.items()}
+
+
+def check(context: StepContext, acts: tuple[PlannedAct, ...], *, once: bool = False) -> Verdict:
+    """Make written checks, in order, and stop at the first that is not good. `once` looks without waiting."""
+    lines: list[str] = []
+    for act in acts:
+        name = act.title or act.uses
+        try:
+            probe = context.services.catalogue.probe(act.uses)
+            bound = bind(context.services, context.info(act.uses), act.with_, context.names)
+            sample = sample_until(context, probe, bound, Silence(), act.expect, None if once else act.source.until)
+        except TransportError as failed:
+            return Verdict("no data", (*lines, f"{name}: {failed}"))
+        except RunbookError as failed:
+            return Verdict("bad", (*lines, f"{name}: {failed}"))
+        lines.append(f"{name}: {sample.state}")
+        lines.extend(sample.evidence)
+        if sample.state != "good":
+            return Verdict("bad" if sample.state == "bad" else "no data", tuple(lines))
+    return Verdict("good", tuple(lines))
+
+
+def shown(result: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a result for the record: long texts lie in the side file and are cut here."""
+    return {key: _cut(value) for key, value in result.items()}
+
+
+def _cut(value: Json) -> Json:
+    if isinstance(value, str) and len(value) > 2000:
+        return value[:2000] + "…"
+    if isinstance(value, (list, dict)) and len(str(value)) > 20_000:
+        return "…"
+    return value
+
+
+def _exit(result: Mapping[str, Json]) -> int | None:
+    found = result.get("exit")
+    return found if isinstance(found, int) else None

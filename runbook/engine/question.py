@@ -1,0 +1,293 @@
+"""The questions of a run: their words, choices and digests. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from runbook.engine.move import Fail
+from runbook.events.state import RunState, StepState
+from runbook.events.status import RunStatus
+from runbook.expression import is_template, render
+from runbook.model.plan import PlannedStep, Unit
+from runbook.model.question import Choice, Preview, Question
+
+__all__ = ["Question", "RunStatus", "WithoutAnswer"]
+
+WithoutAnswer: TypeAlias = Literal["waiting", "in_doubt"]
+"""How a run rests if nobody answers."""
+
+NamesAt = Callable[[RunState, PlannedStep, str], Mapping[str, object]]
+
+PAUSE = Choice("pause", "pause: leave the run here, to be resumed", key="p")
+ABORT = Choice("abort", "abort: end the run; what was changed stays until you undo it", key="A")
+
+
+def untellable(step: PlannedStep, place: str, attempt: int, condition: str, why: str) -> Fail:
+    """Return the failure of a step whose condition cannot be told."""
+    return Fail(step.id, place, attempt, f"its condition cannot be told ({condition}): {why}")
+
+
+def previews(step: PlannedStep, places: tuple[str, ...], state: RunState) -> tuple[Preview, ...]:
+    """Return what will happen in these places, as far as it is known."""
+    found: list[Preview] = []
+    for place in places:
+        planned = state.at(step.id, place).planned
+        if planned is None:
+            continue
+        notes = tuple(planned.notes) + ((f"Way back: {planned.undo}",) if planned.undo else ())
+        found.append(Preview(place, planned.words, tuple(planned.commands), planned.diff, notes))
+    return tuple(found)
+
+
+def _covers(pairs: tuple[tuple[PlannedStep, str], ...], state: RunState) -> dict[str, str]:
+    covers: dict[str, str] = {}
+    for step, place in pairs:
+        planned = state.at(step.id, place).planned
+        if planned is not None and planned.answer in ("proceed", "later", "already"):
+            covers[f"{step.id}@{place}"] = planned.form if planned.answer == "later" else planned.digest
+    return covers
+
+
+def _digest(covers: Mapping[str, str], *more: str) -> str:
+    text = "\n".join([*more, *(f"{key} {value}" for key, value in sorted(covers.items()))])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _title(step: PlannedStep) -> str:
+    return step.source.title or step.id
+
+
+def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+    """Ask the guided operator whether to run this step now."""
+    covers = _covers(tuple((step, p) for p in places), state)
+    digest = _digest(covers, step.id)
+    return Question(
+        id=f"proceed/{step.id}/{digest[:12]}",
+        kind="proceed",
+        title=_title(step),
+        step=step.id,
+        places=places,
+        body=step.source.guide,
+        previews=previews(step, places, state),
+        choices=(
+            Choice("run", "run this step", key="r"),
+            Choice("run_on", "run on: go on without asking until the next change", key="c"),
+            Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+            PAUSE,
+            ABORT,
+        ),
+        safe="pause",
+        digest=digest,
+        covers=covers,
+    )
+
+
+def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: RunState) -> Question:
+    """Ask for the approval of a whole unit, for all its waves."""
+    covers = _covers(covered, state)
+    digest = _digest(covers, unit.id)
+    steps = tuple(dict.fromkeys(step.id for step, _ in covered))
+    shown = tuple(p for step, place in covered for p in previews(step, (place,), state))
+    hosts = len({place for _, place in covered})
+    return Question(
+        id=f"approve/{unit.id}/{digest[:12]}",
+        kind="approve",
+        title=f"Approve {unit.title}: {len(steps)} changing step{_s(len(steps))} on {hosts} target{_s(hosts)}",
+        step=covered[0][0].id if not unit.is_stage else unit.id,
+        places=tuple(dict.fromkeys(place for _, place in covered)),
+        previews=shown,
+        choices=(Choice("approve", "approve exactly what is shown", key="y"), PAUSE, ABORT),
+        safe="pause",
+        digest=digest,
+        covers=covers,
+    )
+
+
+def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+    """Ask for a destructive step; target and host count have to be typed."""
+    covers = _covers(tuple((step, p) for p in places), state)
+    digest = _digest(covers, step.id, "destructive")
+    target = step.source.on or (places[0] if len(places) == 1 else "all")
+    return Question(
+        id=f"confirm/{step.id}/{digest[:12]}",
+        kind="confirm",
+        title=f"{_title(step)} is destructive. To run it, type the target and the number of hosts",
+        step=step.id,
+        places=places,
+        body=step.source.guide,
+        previews=previews(step, places, state),
+        choices=(
+            Choice("confirm", "run it", typed=f"{target} {len(places)}"),
+            Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+            PAUSE,
+            ABORT,
+        ),
+        safe="pause",
+        digest=digest,
+        covers=covers,
+    )
+
+
+def person(step: PlannedStep, place: str, state: RunState, names: NamesAt) -> Question:
+    """Return the question of a manual step, a form or a decision."""
+    source = step.source
+    number = state.at(step.id, place).next_attempt
+    seen = names(state, step, place)
+
+    def text(template: str) -> str:
+        return str(render(template, seen)) if is_template(template) else template
+
+    name = f"{step.id}@{place}#{number}"
+    guide = text(source.guide)
+    if source.manual is not None:
+        body = text(source.manual)
+        return Question(
+            id=f"manual/{name}",
+            kind="manual",
+            title=text(source.title) or "To be done by hand",
+            step=step.id,
+            places=(place,),
+            body=f"{body}\n\n{guide}" if guide else body,
+            choices=(
+                Choice("done", "done: it is as the text says", key="d"),
+                Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+                PAUSE,
+                ABORT,
+            ),
+            safe="pause",
+        )
+    if source.ask is not None:
+        return Question(
+            id=f"form/{name}",
+            kind="form",
+            title=text(source.title) or step.id,
+            step=step.id,
+            places=(place,),
+            body=guide,
+            fields=source.ask,
+            choices=(Choice("answer", "go on with these values", key="a"), PAUSE, ABORT),
+            safe="pause",
+        )
+    assert source.choose is not None
+    options = tuple(Choice(o.id, text(o.title) + (f" ({o.help})" if o.help else "")) for o in source.choose.options)
+    return Question(
+        id=f"choose/{name}",
+        kind="choose",
+        title=text(source.choose.question),
+        step=step.id,
+        places=(place,),
+        body=guide,
+        choices=(*options, PAUSE, ABORT),
+        safe="pause",
+    )
+
+
+def _tries(step: str, places: tuple[str, ...], state: RunState) -> str:
+    numbers = [state.at(step, p).attempts[-1].number if state.at(step, p).attempts else 0 for p in places]
+    looks = sum(1 for d in state.decisions if d.step == step and d.choice in ("look", "undo"))
+    return f"{step}@{','.join(places)}#{sum(numbers)}.{looks}"
+
+
+def failure(step: PlannedStep, bad: tuple[str, ...], places: tuple[str, ...], state: RunState) -> Question:
+    """Return the failure menu."""
+    untouched = tuple(p for p in places if state.at(step.id, p).status in ("pending", "waiting"))
+    fine = tuple(p for p in places if state.at(step.id, p).status == "succeeded")
+    lines: list[str] = []
+    for place in bad:
+        at = state.at(step.id, place)
+        lines.append(
+            f"{_where(place)}: {at.status.replace('_', ' ')}: {at.error}" if at.error else f"{place}: {at.status}"
+        )
+        lines.extend(f"    {line}" for line in at.evidence)
+    lines.extend(f"{_where(p)} succeeded" for p in fine)
+    lines.extend(f"{_where(p)} is untouched" for p in untouched)
+    changed = any(_may_have_changed(state.at(step.id, p)) for p in bad)
+    many = len(places) > 1
+    choices = [
+        Choice("retry", "retry: run the step again where it failed", key="r"),
+        *([Choice("retry_failed", "retry failed hosts only", key="f")] if many else []),
+        Choice("edit", "edit once and retry: shown as a diff, marked as a deviation", key="e"),
+        Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+        *(
+            [Choice("exclude", "exclude the failed hosts from the rest of the run", key="x", reason=True)]
+            if many
+            else []
+        ),
+        Choice("done", "mark done by hand: with a reason", key="m", reason=True),
+        *([Choice("undo", "undo this step where it may have changed something", key="u")] if changed else []),
+        *([Choice("undo_all", "undo all that this run changed, and end it", key="U")] if state.standing else []),
+        PAUSE,
+        ABORT,
+    ]
+    return Question(
+        id=f"failure/{_tries(step.id, bad, state)}",
+        kind="failure",
+        title=f"{_title(step)} failed. Nothing runs now",
+        step=step.id,
+        places=bad,
+        body=step.source.guide,
+        evidence=tuple(lines),
+        choices=tuple(choices),
+        safe="pause",
+    )
+
+
+def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+    """Ask what to hold of an attempt whose outcome is unknown."""
+    lines: list[str] = []
+    for place in places:
+        at = state.at(step.id, place)
+        lines.append(f"{_where(place)}: {at.error or 'the outcome is unknown'}")
+        lines.extend(f"    {line}" for line in at.evidence)
+    return Question(
+        id=f"doubt/{_tries(step.id, places, state)}",
+        kind="doubt",
+        title=f"{_title(step)} is in doubt. It may have finished, or not. Nothing is run again until you decide",
+        step=step.id,
+        places=places,
+        evidence=tuple(lines),
+        choices=(
+            Choice("look", "look again: read the target once more", key="l"),
+            Choice("done", "mark done: with a reason", key="m", reason=True),
+            Choice("failed", "mark failed: with a reason", key="F", reason=True),
+            Choice("undo", "undo this step", key="u"),
+            Choice("again", "run it again", key="R", typed=step.id),
+            PAUSE,
+        ),
+        safe="look",
+    )
+
+
+def drift(step: str, target: str, state: RunState) -> Question:
+    """Ask what to do where somebody else has changed the target since."""
+    at = state.at(step, target)
+    return Question(
+        id=f"drift/{_tries(step, (target,), state)}",
+        kind="drift",
+        title=f"{step} on {_where(target)} was changed by somebody else since. Nothing was overwritten",
+        step=step,
+        places=(target,),
+        evidence=(at.error, *at.evidence),
+        choices=(
+            Choice("look", "look again", key="l"),
+            Choice("leave", "leave it as it is now: with a reason", key="s", reason=True),
+            PAUSE,
+        ),
+        safe="look",
+    )
+
+
+def _may_have_changed(at: StepState) -> bool:
+    return any(a.may_have_changed and a.undone is None for a in at.attempts)
+
+
+def _where(place: str) -> str:
+    if place == "*":
+        return "this run"
+    return f"wave {place[1:]}" if place.startswith("*") else place
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -1,0 +1,319 @@
+"""Carrying out: one scheduler that owns the state, and a bounded pool of workers.
+
+The scheduler folds facts in the order of the journal, asks `decide`, and sends workers. A worker records its own
+facts, so an intent is on disk before the worker goes on; the scheduler learns of it through its queue. Signal
+handlers and other processes only set the cancel token or drop mail.
+"""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from runbook.engine import move as m
+from runbook.engine.asking import Asking
+from runbook.engine.change import apply, inspect
+from runbook.engine.context import StepContext
+from runbook.engine.decide import Rules, decide
+from runbook.engine.lease import claim, give_back
+from runbook.engine.names import Names
+from runbook.engine.once import run_notify, run_wait
+from runbook.engine.probe import run_probe
+from runbook.engine.services import Services
+from runbook.engine.settle import settle
+from runbook.engine.undo import run_again, undo
+from runbook.errors import JournalError
+from runbook.events import fact as f
+from runbook.events.fold import fold
+from runbook.events.signal import Signal
+from runbook.events.state import RunState
+from runbook.model.plan import PlannedStep
+from runbook.ports.recorder import Mail
+from runbook.secret import Masker
+
+IDLE = 0.1
+"""Seconds between looks into the inbox while nothing else happens."""
+
+WORKERS = 32
+
+
+class _Recorded(Struct, frozen=True):
+    seq: int
+    facts: tuple[f.Fact, ...]
+
+
+class _Ended(Struct, frozen=True):
+    key: object
+    error: BaseException | None = None
+
+
+class Run:
+    """One session of a run, from a state to a rest."""
+
+    def __init__(self, services: Services, state: RunState) -> None:
+        self.state = state
+        self._services = services
+        self._names = Names(
+            services.plan, services.run_id, services.params, services.host_params, services.include_params
+        )
+        self._queue: queue.SimpleQueue[_Recorded | _Ended] = queue.SimpleQueue()
+        self._late: list[tuple[int, int, _Recorded]] = []
+        self._next_seq: int | None = None
+        self._busy: set[object] = set()
+        self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
+        self._listening = threading.Lock()
+        self._deaf: set[int] = set()
+        self._asking = Asking(services, self.record)
+        self._fatal: BaseException | None = None
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
+        self._resting = False
+
+    def record(self, *facts: f.Fact) -> None:
+        """Record facts and pass them on; returns when they are on disk. Raises JournalFull."""
+        masker = self._services.masker
+        shown = tuple(mask_fact(masker, fact) for fact in facts) if masker else facts
+        seq = self._services.recorder.record(*shown)
+        self._queue.put(_Recorded(seq, shown))
+        for fact in shown:
+            self._hear(fact)
+
+    def tell(self, signal: Signal) -> None:
+        """Pass a signal to the listeners; it is never kept."""
+        self._hear(signal)
+
+    def _hear(self, event: f.Fact | Signal) -> None:
+        for number, listener in enumerate(self._services.listeners):
+            if number in self._deaf:
+                continue
+            try:
+                listener.hear(event)
+            except Exception as failed:  # noqa: BLE001
+                # A listener that fails is told of once and not called again: the run is not its business.
+                self._deaf.add(number)
+                self.record(f.ListenerFailed(listener=type(listener).__name__, error=repr(failed)[:300]))
+
+    def until_rest(self) -> m.Rest:
+        """Carry the run to a rest and return it. Raises JournalError if facts could not be written."""
+        try:
+            while True:
+                rest = self._turn()
+                if rest is not None:
+                    return rest
+                self._wait()
+        finally:
+            self._asking.stop()
+            self._pool.shutdown(wait=self._fatal is None)
+
+    def _turn(self) -> m.Rest | None:
+        self._read_mail()
+        self._drain(block=False)
+        if self._fatal is not None and not self._busy:
+            raise self._fatal
+        if self._fatal is not None:
+            return None
+        rules = Rules(
+            names=self._names.at,
+            guided=self._services.guided,
+            on_failure=self._services.on_failure,
+            unanswered=self._asking.unanswered,
+        )
+        for move in decide(self._services.plan, self.state, rules):
+            if isinstance(move, m.Rest):
+                if not self._busy:
+                    return move
+                self._asking.stop()
+                continue
+            self._send(move)
+        return None
+
+    def _send(self, move: m.Move) -> None:
+        key = _key(move)
+        if key in self._busy:
+            return
+        if isinstance(move, m.Ask):
+            self._busy.add(key)
+            self._asking.ask(move.question, lambda error: self._queue.put(_Ended(key, error)))
+            return
+        self._busy.add(key)
+        state = self.state
+        self._pool.submit(self._carry_out, key, move, state)
+
+    def _carry_out(self, key: object, move: m.Move, state: RunState) -> None:
+        error: BaseException | None = None
+        try:
+            self._do(move, state)
+        except BaseException as failed:  # noqa: BLE001
+            # The border of a worker: the scheduler ends the session and tells.
+            error = failed
+        self._queue.put(_Ended(key, error))
+
+    def _do(self, move: m.Move, state: RunState) -> None:
+        match move:
+            case m.Inspect():
+                inspect(self._context(move.step, move.target, state), early=move.early)
+            case m.Begin():
+                self._begin(move, state)
+            case m.Skip():
+                self.record(
+                    *(f.StepSkipped(step=move.step, target=t, why=move.why, reason=move.reason) for t in move.targets)
+                )
+            case m.Fail():
+                self.record(
+                    f.StepFinished(
+                        step=move.step,
+                        target=move.target,
+                        attempt=move.attempt,
+                        status="failed",
+                        error=move.error,
+                        dispatched=False,
+                    )
+                )
+            case m.Conclude():
+                self.record(
+                    f.StepFinished(
+                        step=move.step,
+                        target=move.target,
+                        attempt=move.attempt,
+                        status="succeeded",
+                        values={"choice": move.decision.choice, **move.decision.values},
+                        verified=False,
+                    )
+                )
+            case m.Hold():
+                run_wait(self.record, self._services.cancel, (move.unit, f"#{move.wave}", 1), move.seconds)
+            case m.Claim():
+                claim(self._services, self.record, self._steps, move.targets)
+            case m.Settle():
+                self._settle(move, state)
+            case m.GoBack():
+                self.record(
+                    f.UndoAsked(steps=[list(entry) for entry in move.steps], abort=move.abort, reason=move.reason)
+                )
+            case m.Undo():
+                context = self._context(move.step, move.target, state)
+                run_again(context) if move.again else undo(context)
+            case _:
+                raise AssertionError(move)
+
+    def _begin(self, move: m.Begin, state: RunState) -> None:
+        if move.delay:
+            self._services.cancel.wait(move.delay)
+            if self._services.cancel.is_set():
+                return
+        step = self._steps[move.step]
+        context = self._context(move.step, move.target, state)
+        match step.kind:
+            case "action":
+                at = state.at(move.step, move.target)
+                if at.planned is None or at.status not in ("pending", "waiting"):
+                    inspect(context)
+                    return
+                apply(context, move.attempt)
+            case "wait":
+                run_wait(self.record, context.cancel, (move.step, move.target, move.attempt), step.source.wait or 0.0)
+            case "notify":
+                run_notify(context, move.attempt)
+            case _:
+                run_probe(context, move.attempt)
+
+    def _settle(self, move: m.Settle, state: RunState) -> None:
+        context = self._context(move.step, move.target, state)
+        if not move.undo:
+            settle(context, move.attempt)
+            return
+        attempt = state.change(move.step, move.target, move.attempt)
+        run_again(context) if attempt.again else undo(context)
+
+    def _context(self, step: str, target: str, state: RunState) -> StepContext:
+        return StepContext(self._services, self._names, self.record, self.tell, state, self._steps[step], target)
+
+    def _wait(self) -> None:
+        """Wait for news, and take all of it."""
+        self._drain(block=True)
+
+    def _drain(self, *, block: bool) -> None:
+        try:
+            item = self._queue.get(timeout=IDLE) if block else self._queue.get_nowait()
+        except queue.Empty:
+            return
+        while True:
+            self._take(item)
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+
+    def _take(self, item: _Recorded | _Ended) -> None:
+        if isinstance(item, _Ended):
+            self._busy.discard(item.key)
+            self._failed(item.error)
+            return
+        heapq.heappush(self._late, (item.seq, id(item), item))
+        if self._next_seq is None:
+            self._next_seq = item.seq
+        while self._late and self._late[0][0] <= self._next_seq:
+            _, _, found = heapq.heappop(self._late)
+            for fact in found.facts:
+                self.state = fold(self.state, fact)
+            self._next_seq = found.seq + len(found.facts)
+
+    def _failed(self, error: BaseException | None) -> None:
+        if error is None:
+            return
+        if self._fatal is None:
+            self._fatal = error
+        if isinstance(error, JournalError):
+            self._services.cancel.set("the journal cannot be written")
+
+    def _read_mail(self) -> None:
+        for mail in self._services.inbox.take():
+            self._deliver(mail)
+
+    def _deliver(self, mail: Mail) -> None:
+        match mail.kind:
+            case "pause" | "cancel":
+                what: Literal["pause", "cancel"] = "cancel" if mail.kind == "cancel" else "pause"
+                self.record(f.SteeringAsked(what=what, reason=mail.reason, actor=mail.actor))
+                if mail.kind == "cancel":
+                    self._services.cancel.set(mail.reason or "cancel was asked for")
+                self._asking.stop()
+            case "note":
+                self.record(f.NoteWritten(text=mail.reason, step=mail.step, actor=mail.actor))
+            case "decide":
+                self._asking.answer_from_outside(mail)
+            case _:
+                self.record(f.NoteWritten(text=f"mail of an unknown kind was dropped: {mail.kind}"))
+
+    def give_back_leases(self) -> None:
+        """Return the leases of this run; a target that cannot be asked keeps its own."""
+        give_back(self._services, self.record, tuple(self.state.leases))
+        self._drain(block=False)
+
+
+def mask_fact(masker: Masker, fact: f.Fact) -> f.Fact:
+    """Return the fact with every secret masked in every text of it."""
+    return msgspec.convert(masker.mask_tree(msgspec.to_builtins(fact)), type(fact))
+
+
+def _key(move: m.Move) -> object:
+    match move:
+        case m.Ask(question=question):
+            return ("ask", question.id)
+        case m.Inspect() | m.Begin() | m.Fail() | m.Conclude() | m.Settle() | m.Undo():
+            return (move.step, move.target)
+        case m.Skip():
+            return ("skip", move.step, move.targets)
+        case m.Hold():
+            return ("hold", move.unit)
+        case m.Claim():
+            return "claim"
+        case m.GoBack():
+            return "go back"
+        case m.Rest():
+            return "rest"

@@ -1,0 +1,274 @@
+"""Undoing one change in one place, and running an activating step again after it.
+
+The way back never overwrites what somebody else changed since: unless the target is as the step left it, nothing
+is done and a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runbook.engine.bind import bind
+from runbook.engine.change import AnyAction, unpack, verify
+from runbook.engine.context import StepContext
+from runbook.engine.probe import check
+from runbook.engine.settle import settle_operations
+from runbook.engine.sink import OutputSink
+from runbook.engine.work import Operations
+from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
+from runbook.events import fact as f
+from runbook.events.plain import thaw
+from runbook.events.state import Attempt
+from runbook.model.convert import convert
+from runbook.model.plan import PlannedAct
+from runbook.model.playbook import UndoNone
+from runbook.model.scalar import Json
+from runbook.ports.action import Verdict
+from runbook.ports.target import OpKey
+
+End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt"]
+
+
+class Ended(Struct, frozen=True):
+    """How an undo ended."""
+
+    status: End
+    error: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+def undo(context: StepContext) -> None:
+    """Undo the latest standing change of the step in this place, and record how it ended."""
+    numbers = [n for s, t, n in context.state.standing if (s, t) == (context.step.id, context.place)]
+    if not numbers:
+        last = context.at.attempt
+        context.record(
+            f.UndoFinished(
+                step=context.step.id,
+                target=context.place,
+                attempt=last.number if last else 0,
+                status="none",
+                error="nothing to undo",
+            )
+        )
+        return
+    for number in reversed(numbers):
+        _undo_attempt(context, context.state.change(context.step.id, context.place, number))
+
+
+def _undo_attempt(context: StepContext, attempt: Attempt) -> None:
+    clock = context.services.monotonic
+    began = clock()
+    declared = context.step.undo
+    if isinstance(declared, UndoNone):
+        context.record(
+            f.UndoFinished(
+                step=context.step.id,
+                target=context.place,
+                attempt=attempt.number,
+                status="none",
+                error=f"no way back: {declared.none}",
+            )
+        )
+        return
+    context.phase("undoing")
+    sink = context.sink(attempt.number, undo=True)
+    try:
+        ended = _walk_back(context, attempt, sink)
+    finally:
+        output = sink.close()
+    context.record(
+        f.UndoFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt.number,
+            status=ended.status,
+            error=ended.error,
+            evidence=list(ended.evidence),
+            output=output,
+            ms=int((clock() - began) * 1000),
+        )
+    )
+
+
+def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:
+    try:
+        action = context.services.catalogue.action(context.step.uses)
+        model, before = unpack(context, action, attempt)
+        result = result_of(action, attempt)
+        if attempt.undo_open or attempt.undo_operations:
+            found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
+            if found.open:
+                return Ended("in_doubt", "the undo was interrupted, and its outcome is unknown", found.evidence)
+            attempt = replace(attempt, undo_operations=found.operations)
+        else:
+            drift = drifted(context, action, model, before, result, attempt)
+            if drift.state != "good":
+                words = {
+                    "bad": "changed by somebody else since; nothing was overwritten",
+                    "no data": "cannot be told whether it was changed since; nothing was touched",
+                }[drift.state]
+                return Ended("drifted", words, drift.evidence)
+            context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
+        return _carried_back(context, action, model, before, result, attempt, sink)
+    except JournalError:
+        raise
+    except DispatchRefused as refused:
+        return Ended("in_doubt", str(refused))
+    except TransportError as unknown:
+        return Ended("in_doubt" if attempt.undo_open else "undo_failed", str(unknown))
+    except RunbookError as failed:
+        return Ended("undo_failed", str(failed))
+
+
+def _carried_back(
+    context: StepContext,
+    action: AnyAction,
+    model: Struct,
+    before: Struct,
+    result: Struct | None,
+    attempt: Attempt,
+    sink: OutputSink,
+) -> Ended:
+    work = context.operations(attempt, sink, undo=True)
+    try:
+        if action.brings_undo:
+            action.undo(model, before, result, work)
+        for number, act in enumerate(_written(context)):
+            _run_act(context, act, number, work)
+    except DispatchRefused:
+        raise
+    except TransportError as unknown:
+        return Ended("in_doubt", str(unknown))
+    if not action.brings_undo:
+        return Ended("undone")
+    verdict = action.undone(model, before, result, context.target)
+    if verdict.state != "good":
+        return Ended("undo_failed", "undone, but the state before is not back", verdict.evidence)
+    return Ended("undone", "", verdict.evidence)
+
+
+def _written(context: StepContext) -> tuple[PlannedAct, ...]:
+    return context.step.undo if isinstance(context.step.undo, tuple) else ()
+
+
+def _run_act(context: StepContext, act: PlannedAct, number: int, work: Operations) -> None:
+    """Run one written undo step as operations of this undo. Raises ActionError if it fails."""
+    info = context.info(act.uses)
+    bound = bind(context.services, info, act.with_, context.names)
+    if info.is_probe:
+        verdict = check(context, (act,))
+        if verdict.state != "good":
+            raise ActionError(f"the undo step {act.title or act.uses} is {verdict.state}", where=context.place)
+        return
+    action = context.services.catalogue.action(act.uses)
+    seen = action.inspect(bound.model, context.target)
+    before = getattr(seen, "before", None)
+    if before is None:
+        raise ActionError(getattr(seen, "why", "refused"), where=act.title or act.uses)
+    action.apply(bound.model, before, Renamed(work, f"written-{number}"))
+
+
+class Renamed:
+    """A `Work` whose operations bear a prefix, so that several written steps do not share names."""
+
+    def __init__(self, work: Operations, prefix: str) -> None:
+        self._work = work
+        self._prefix = prefix
+        self.target = work.target
+        self.sink = work.sink
+        self.cancel = work.cancel
+        self.receipts: dict[str, dict[str, Json]] = {}
+        self.run = work.run
+        self.progress = work.progress
+
+    def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
+        """Carry out one operation under the prefixed name."""
+        return self._work.op(f"{self._prefix}-{name}", intent, body)
+
+
+def drifted(
+    context: StepContext,
+    action: AnyAction,
+    model: Struct,
+    before: Struct,
+    result: Struct | None,
+    attempt: Attempt,
+) -> Verdict:
+    """Tell whether the target still is as the step left it."""
+    if action.brings_undo:
+        return action.drift(model, before, result, context.target)
+    finished = attempt.finished
+    if not context.step.checks or finished is None or not finished.verified:
+        # What a failed command left behind has no recorded after-state to compare with.
+        return Verdict("good", ("the step has no recorded after-state",))
+    return check(context, context.step.checks, once=True)
+
+
+def result_of(action: AnyAction, attempt: Attempt) -> Struct | None:
+    """Return what `apply` gave, None if it did not come to its end."""
+    if attempt.finished is None or not attempt.finished.result:
+        return None
+    result, faults = convert(thaw(cast("Json", attempt.finished.result)), action.result)
+    return None if faults else result
+
+
+def run_again(context: StepContext) -> None:
+    """Run an activating step again after what it activates was undone, and verify it."""
+    number = context.at.next_attempt
+    key = (context.step.id, context.place)
+    open_again = [a for a in context.at.attempts if a.again and a.undo_open]
+    if open_again:
+        number = open_again[-1].number
+    context.phase("undoing", "run again, so that what was undone takes effect")
+    if not open_again:
+        context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=number))
+    known = open_again[-1] if open_again else Attempt(number, "change", again=True)
+    sink = context.sink(number, undo=True)
+    try:
+        ended = _again(context, known, sink)
+    finally:
+        output = sink.close()
+    context.record(
+        f.UndoFinished(
+            step=key[0],
+            target=key[1],
+            attempt=number,
+            status=ended.status,
+            error=ended.error,
+            evidence=list(ended.evidence),
+            output=output,
+        )
+    )
+
+
+def _again(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:
+    first = next((a for a in context.at.attempts if a.planned is not None), None)
+    if first is None:
+        return Ended("undo_failed", "the step was never planned")
+    action = context.services.catalogue.action(context.step.uses)
+    try:
+        model, before = unpack(context, action, first)
+        if attempt.undo_operations:
+            found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
+            if found.open:
+                return Ended("in_doubt", "it was interrupted, and its outcome is unknown", found.evidence)
+            attempt = replace(attempt, undo_operations=found.operations)
+        else:
+            seen = action.inspect(model, context.target)
+            before = getattr(seen, "before", before)
+        result = action.apply(model, before, context.operations(attempt, sink, undo=True))
+        verdict = verify(context, action, model, before, result) if action.brings_verify else Verdict("good")
+    except JournalError:
+        raise
+    except TransportError as unknown:
+        return Ended("in_doubt", str(unknown))
+    except RunbookError as failed:
+        return Ended("undo_failed", str(failed))
+    if verdict.state != "good":
+        return Ended("undo_failed", "it ran again, but its check is not good", verdict.evidence)
+    return Ended("undone", "", verdict.evidence)

@@ -1,0 +1,188 @@
+"""Operations: intent on disk, then the act, then the receipt. What `apply` and `undo` of an action get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from runbook.errors import ActionError, DeadlineError, TransportError
+from runbook.events import fact as f
+from runbook.events.plain import freeze_object, thaw_object
+from runbook.events.signal import Progressed, Signal
+from runbook.events.state import Operation
+from runbook.model.host import Host
+from runbook.model.scalar import Json
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import (
+    Address,
+    Cmd,
+    Dead,
+    Digest,
+    Finished,
+    JobState,
+    Lease,
+    LeaseHeld,
+    LeaseTaken,
+    NotConfirmed,
+    OpKey,
+    Sink,
+    Target,
+)
+
+
+class Watched:
+    """A target that remembers how its last change ended, so that a stopped step is told from a failed one."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.last: Finished | None = None
+        self.dispatched = False
+
+    @property
+    def host(self) -> Host:
+        """The host that this is."""
+        return self._target.host
+
+    def read(self, cmd: Cmd, sink: Sink) -> Finished:
+        """Run a command that only reads."""
+        return self._target.read(cmd, sink)
+
+    def tunnel(self, address: Address) -> AbstractContextManager[Address]:
+        """Give an address on this machine that reaches the address as the target sees it."""
+        return self._target.tunnel(address)
+
+    def job(self, op: OpKey) -> JobState:
+        """Find out what became of an operation."""
+        return self._target.job(op)
+
+    def job_output(self, op: OpKey, sink: Sink) -> None:
+        """Replay what the job has written."""
+        self._target.job_output(op, sink)
+
+    def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
+        """Run a changing command."""
+        self.last = None
+        self.dispatched = True
+        self.last = self._target.change(cmd, op, sink)
+        return self.last
+
+    def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
+        """Replace a file."""
+        self.dispatched = True
+        return self._target.put(src, path, op, mode=mode, sudo=sudo)
+
+    def attach(self, op: OpKey, sink: Sink, timeout: float) -> Finished:
+        """Wait for a job that is already running."""
+        self.last = self._target.attach(op, sink, timeout)
+        return self.last
+
+    def kill(self, op: OpKey) -> Dead | NotConfirmed:
+        """End everything that the job started."""
+        return self._target.kill(op)
+
+    def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
+        """Claim the target."""
+        return self._target.take_lease(lease, over=over)
+
+    def release_lease(self, run: str) -> None:
+        """Give the claim back."""
+        self._target.release_lease(run)
+
+
+class Operations:
+    """The `Work` of one attempt in one place."""
+
+    def __init__(
+        self,
+        *,
+        record: Callable[..., None],
+        tell: Callable[[Signal], None],
+        failpoint: Callable[[str], None],
+        target: Watched,
+        sink: Sink,
+        cancel: Cancel,
+        key: OpKey,
+        known: tuple[Operation, ...],
+        receipts: Mapping[str, dict[str, Json]],
+        undo: bool = False,
+    ) -> None:
+        self.target = target
+        self.sink = sink
+        self.cancel = cancel
+        self.receipts = dict(receipts)
+        self._record = record
+        self._tell = tell
+        self._failpoint = failpoint
+        self._key = key
+        self._undo = undo
+        self._known = {op.name: op for op in known}
+
+    def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
+        """Carry out one operation, unless its receipt is on record; see `runbook.ports.action.Work`."""
+        known = self._known.get(name)
+        if known is not None and known.receipt is not None:
+            return thaw_object(known.receipt)
+        if self.cancel.is_set():
+            raise ActionError(f"stopped before {name}: {self.cancel.reason}")
+        key = self._key
+        tries = known.tries + 1 if known is not None else 1
+        self._failpoint("before-intent")
+        self._record(
+            f.OperationIntended(
+                step=key.step,
+                target=key.target,
+                attempt=key.attempt,
+                operation=name,
+                undo=self._undo,
+                intent=freeze_object(intent),
+            )
+        )
+        self._failpoint("after-intent")
+        receipt = freeze_object(body(op_key(self._key, name, tries, undo=self._undo)))
+        self._failpoint("before-receipt")
+        self._record(
+            f.OperationDone(
+                step=key.step, target=key.target, attempt=key.attempt, operation=name, undo=self._undo, receipt=receipt
+            )
+        )
+        self._failpoint("after-receipt")
+        self._known[name] = Operation(name, {}, receipt, tries=tries)
+        if not self._undo:
+            self.receipts[name] = receipt
+        return thaw_object(receipt)
+
+    def run(self, name: str, cmd: Cmd) -> Finished:
+        """Run one changing command as one operation. Raises ActionError unless it exits with 0."""
+        ended: list[Finished] = []
+
+        def body(key: OpKey) -> Mapping[str, Json]:
+            finished = self.target.change(cmd, key, self.sink)
+            ended.append(finished)
+            if finished.ended == "lost" or not finished.dead or finished.exit is None:
+                raise unknown_end(finished, key.target)
+            return {"exit": finished.exit, "ended": finished.ended}
+
+        receipt = self.op(name, {"argv": list(cmd.argv)}, body)
+        code = receipt.get("exit")
+        if code != 0 or receipt.get("ended", "exit") != "exit":
+            raise ActionError(f"{name} ended with {receipt.get('ended', 'exit')} {code}", where=self._key.target)
+        return ended[0] if ended else Finished(0, 0.0)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Tell how far it is."""
+        self._tell(Progressed(self._key.step, self._key.target, done, total, unit))
+
+
+def op_key(attempt: OpKey, name: str, tries: int, *, undo: bool) -> OpKey:
+    """Return the key of an operation: undo and later tries have job folders of their own."""
+    full = f"undo-{name}" if undo else name
+    return OpKey(attempt.run, attempt.step, attempt.target, attempt.attempt, full if tries == 1 else f"{full}~{tries}")
+
+
+def unknown_end(finished: Finished, where: str) -> Exception:
+    """Return the error for a change of which nobody knows the end."""
+    told = "; ".join(finished.evidence)
+    if finished.ended in ("timeout", "cancel"):
+        return DeadlineError(f"its end is not confirmed after {finished.seconds:.0f} s: {told}", where=where)
+    return TransportError(f"the end of the command was not heard of: {told}", where=where)

@@ -1,0 +1,256 @@
+"""The fold: state is nothing but the facts, one after the other.
+
+Total and pure: any fact may follow any other, and a fact that makes no sense where it stands changes little
+rather than failing, because a damaged or foreign journal must still be readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+from msgspec.structs import replace
+
+from runbook.events import fact as f
+from runbook.events.decision import decided, looked_again
+from runbook.events.state import Attempt, Operation, RunState, StepState
+
+
+def fold(state: RunState, fact: f.Fact) -> RunState:
+    """Return the state after one more fact."""
+    return replace(_fold(state, fact), facts=state.facts + 1)
+
+
+def fold_all(facts: Iterable[f.Fact], state: RunState | None = None) -> RunState:
+    """Return the state after all of these facts."""
+    state = state or RunState()
+    for fact in facts:
+        state = fold(state, fact)
+    return state
+
+
+def _fold(state: RunState, fact: f.Fact) -> RunState:
+    match fact:
+        case f.SessionOpened():
+            return _opened(state, fact)
+        case f.SessionClosed():
+            return replace(state, live=False, status=fact.status)
+        case f.RunFinished():
+            return replace(state, status=fact.status, steering="")
+        case f.QuestionAsked():
+            return _asked(state, fact)
+        case f.DecisionMade():
+            return decided(state, fact)
+        case f.SteeringAsked():
+            return replace(state, steering="" if fact.what == "continue" else fact.what)
+        case f.NoteWritten():
+            return replace(state, notes=(*state.notes, fact))
+        case f.LeaseClaimed():
+            return replace(state, leases=state.leases | {fact.target})
+        case f.LeaseReturned():
+            return replace(state, leases=state.leases - {fact.target})
+        case f.UndoAsked():
+            left = tuple((step, target, "".join(more)) for step, target, *more in fact.steps)
+            fresh = {place[:2]: looked_again(state.at(*place[:2])) for place in left}
+            return replace(
+                state,
+                steps=state.steps | fresh,
+                undo_left=left,
+                undo_asked=True,
+                undo_bad=False,
+                stopped=False,
+                aborted=state.aborted or fact.abort,
+                questions={},
+                deviated=True,
+            )
+        case f.JournalRepaired() | f.ListenerFailed() | f.SecretFound():
+            return state
+        case _:
+            return _step(state, fact)
+
+
+def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
+    steps = {place: _orphaned(step) for place, step in state.steps.items()}
+    return replace(
+        state,
+        status="running",
+        live=True,
+        sessions=(*state.sessions, fact),
+        steps=steps,
+        questions={},
+        stopped=False,
+        steering="",
+        run_on=False,
+        undo_bad=False,
+    )
+
+
+def _orphaned(step: StepState) -> StepState:
+    """A new session: plans are old, and what was open has lost the process that ran it."""
+    last = step.attempt
+    if last is not None and (last.is_open or last.undo_open):
+        if last.effect == "read" and not last.undo_open:
+            return replace(step, status="pending", attempts=step.attempts[:-1], stale=True)
+        return replace(step, orphan=True, stale=True)
+    if step.status in ("running", "waiting", "verifying"):
+        return replace(step, status="pending", stale=True)
+    return replace(step, stale=True)
+
+
+def _asked(state: RunState, fact: f.QuestionAsked) -> RunState:
+    question = fact.question
+    state = replace(state, questions=state.questions | {question.id: question}, status="waiting")
+    if question.kind not in ("proceed", "approve", "confirm", "manual", "form", "choose"):
+        return state
+    waiting = {
+        (question.step, place): replace(state.at(question.step, place), status="waiting")
+        for place in question.places
+        if state.at(question.step, place).status == "pending"
+    }
+    return replace(state, steps=state.steps | waiting)
+
+
+def _step(state: RunState, fact: Any) -> RunState:
+    """Fold a fact about one step in one place."""
+    place = (fact.step, fact.target)
+    old = state.at(*place)
+    new = _fold_step(old, fact)
+    state = replace(state, steps=state.steps | {place: new})
+    match fact:
+        case f.AttemptStarted():
+            key = (fact.step, fact.target, fact.attempt)
+            changes = state.changes if key in state.changes else (*state.changes, key)
+            return replace(state, changes=changes, status="running")
+        case f.StepFinished():
+            attempt = new.attempt
+            if attempt is not None and not attempt.may_have_changed:
+                key = (fact.step, fact.target, fact.attempt)
+                return replace(state, changes=tuple(c for c in state.changes if c != key))
+            return state
+        case f.UndoFinished(status="drifted"):
+            return state
+        case f.UndoFinished():
+            left = tuple(e for e in state.undo_left if e[:2] != place or bool(e[2]) != _is_again(new, fact.attempt))
+            bad = fact.status in ("undo_failed", "in_doubt")
+            return replace(state, undo_left=left, undo_bad=state.undo_bad or bad)
+        case _:
+            return state
+
+
+def _is_again(step: StepState, number: int) -> bool:
+    return any(a.again for a in step.attempts if a.number == number)
+
+
+def _fold_step(step: StepState, fact: Any) -> StepState:
+    match fact:
+        case f.StepSkipped():
+            return replace(step, status="skipped", error=fact.reason)
+        case f.StepPlanned():
+            return replace(step, planned=fact, stale=False)
+        case f.ReadStarted():
+            return _begin(step, Attempt(fact.attempt, "read"))
+        case f.AttemptStarted():
+            return _begin(step, Attempt(fact.attempt, fact.effect, step.planned, fact.held_before))
+        case f.OperationIntended():
+            return _operation(step, fact, lambda ops: (*_without(ops, fact.operation), _open(ops, fact)))
+        case f.OperationDone():
+            return _operation(step, fact, lambda ops: tuple(_receipt(op, fact) for op in ops))
+        case f.VerifyFinished():
+            return replace(step, status="verifying", verified=fact.state == "good")
+        case f.StepFinished():
+            return _finished(step, fact)
+        case f.UndoStarted():
+            return _undo_started(step, fact)
+        case f.UndoFinished():
+            return _undo_finished(step, fact)
+        case _:
+            assert_never(fact)
+
+
+def _begin(step: StepState, attempt: Attempt) -> StepState:
+    kept = tuple(a for a in step.attempts if a.number != attempt.number)
+    return replace(
+        step,
+        status="running",
+        attempts=(*kept, attempt),
+        error="",
+        evidence=(),
+        verified=False,
+        orphan=False,
+        by_hand=False,
+        values={},
+        result={},
+    )
+
+
+def _open(operations: tuple[Operation, ...], fact: f.OperationIntended) -> Operation:
+    tries = sum(op.tries for op in operations if op.name == fact.operation)
+    return Operation(fact.operation, fact.intent, tries=tries + 1)
+
+
+def _without(operations: tuple[Operation, ...], name: str) -> tuple[Operation, ...]:
+    return tuple(op for op in operations if op.name != name)
+
+
+def _receipt(operation: Operation, fact: f.OperationDone) -> Operation:
+    if operation.name != fact.operation:
+        return operation
+    return replace(operation, receipt=fact.receipt, settled=fact.settled)
+
+
+def _operation(step: StepState, fact: Any, change: Any) -> StepState:
+    return _attempt(
+        step,
+        fact.attempt,
+        lambda a: (
+            replace(a, undo_operations=change(a.undo_operations))
+            if fact.undo
+            else replace(a, operations=change(a.operations))
+        ),
+    )
+
+
+def _attempt(step: StepState, number: int, change: Any) -> StepState:
+    return replace(step, attempts=tuple(change(a) if a.number == number else a for a in step.attempts))
+
+
+def _finished(step: StepState, fact: f.StepFinished) -> StepState:
+    step = _attempt(step, fact.attempt, lambda a: replace(a, finished=fact))
+    if not any(a.number == fact.attempt for a in step.attempts):
+        step = replace(step, attempts=(*step.attempts, Attempt(fact.attempt, fact.effect, step.planned, finished=fact)))
+    return replace(
+        step,
+        status=fact.status,
+        values=fact.values,
+        result=fact.result,
+        error=fact.error,
+        evidence=tuple(fact.evidence),
+        verified=fact.verified,
+        orphan=False,
+        output=fact.output or step.output,
+    )
+
+
+def _undo_started(step: StepState, fact: f.UndoStarted) -> StepState:
+    if not any(a.number == fact.attempt for a in step.attempts):
+        again = Attempt(fact.attempt, "change", step.planned, again=True)
+        step = replace(step, attempts=(*step.attempts, again))
+    step = _attempt(step, fact.attempt, lambda a: replace(a, undo_open=True, undone=None))
+    return replace(step, status="undoing", orphan=False)
+
+
+def _undo_finished(step: StepState, fact: f.UndoFinished) -> StepState:
+    step = _attempt(step, fact.attempt, lambda a: replace(a, undo_open=False, undone=fact))
+    status = {
+        "undone": "undone",
+        "in_doubt": "in_doubt",
+        "none": step.status if step.status != "undoing" else "succeeded",
+    }
+    return replace(
+        step,
+        status=status.get(fact.status, "undo_failed"),
+        error=fact.error,
+        evidence=tuple(fact.evidence),
+        orphan=False,
+        output=fact.output or step.output,
+    )

@@ -1,0 +1,74 @@
+"""Plain values for records: canonical JSON knows integers and strings, so a fraction is `{"float": "0.25"}`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from runbook.model.scalar import Json
+from runbook.secret import Secret
+
+
+def freeze(value: object) -> Json:
+    """Return the value in the form that records hold.
+
+    Structs become objects, tuples lists, fractions `{"float": TEXT}`, secrets `{"secret": ""}`; integers beyond 53
+    bits become text as well, because other readers of JSON would round them.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) < 2**53 else {"int": str(value)}
+        case float():
+            return {"float": repr(value)} if math.isfinite(value) else {"float": str(value)}
+        case Secret():
+            return {"secret": ""}
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case Mapping():
+            return {str(key): freeze(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [freeze(item) for item in value]
+        case msgspec.Struct():
+            return {info.encode_name: freeze(getattr(value, info.name)) for info in msgspec.structs.fields(type(value))}
+        case _:
+            return str(value)
+
+
+def thaw(value: Json) -> Json:
+    """Return what `freeze` was given, as builtins; secrets stay references."""
+    match value:
+        case dict():
+            number = _number(value)
+            return number if number is not None else {key: thaw(item) for key, item in value.items()}
+        case list():
+            return [thaw(item) for item in value]
+        case _:
+            return value
+
+
+def thaw_object(value: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what `freeze_object` was given."""
+    return {key: thaw(item) for key, item in value.items()}
+
+
+def freeze_object(value: object) -> dict[str, Json]:
+    """Return the frozen form of something that is an object; a bare value becomes `{"value": …}`."""
+    frozen = freeze(value)
+    return frozen if isinstance(frozen, dict) else {"value": frozen}
+
+
+def _number(value: dict[str, Json]) -> int | float | None:
+    """Return the number that a one-key object stands for, None if it is a plain object."""
+    if len(value) != 1:
+        return None
+    match value:
+        case {"float": str() as text}:
+            return float(text)
+        case {"int": str() as text}:
+            return int(text)
+        case _:
+            return None

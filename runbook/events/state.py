@@ -1,0 +1,166 @@
+"""The state of a run, as `runbook.events.fold` makes it from facts: frozen, and the same for every reader."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from runbook.events.fact import (
+    DecisionMade,
+    NoteWritten,
+    Output,
+    SessionOpened,
+    StepFinished,
+    StepPlanned,
+    UndoFinished,
+)
+from runbook.events.status import RunStatus, Status
+from runbook.model.question import Question
+from runbook.model.scalar import Effect, Json
+
+Place: TypeAlias = tuple[str, str]
+"""A step and a target (a host name, `*`, or `*N` for a wave)."""
+
+
+class Operation(Struct, frozen=True):
+    """One operation of an attempt; open while it has no receipt."""
+
+    name: str
+    intent: dict[str, Json]
+    receipt: dict[str, Json] | None = None
+    settled: bool = False
+    tries: int = 1
+    """How often it was begun: a later try has a job folder of its own."""
+
+
+class Attempt(Struct, frozen=True):
+    """One attempt of a step in one place."""
+
+    number: int
+    effect: Effect
+    planned: StepPlanned | None = None
+    held_before: str = ""
+    """What the written checks said before the change: good, bad, no data, or nothing."""
+    operations: tuple[Operation, ...] = ()
+    undo_operations: tuple[Operation, ...] = ()
+    finished: StepFinished | None = None
+    undo_open: bool = False
+    undone: UndoFinished | None = None
+    again: bool = False
+    """Made while undoing, because the step activates an undone one."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun and its outcome is not on record."""
+        return self.finished is None and not self.again
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether the target may be different because of this attempt."""
+        if self.effect == "read" or self.again:
+            return False
+        return self.finished is None or self.finished.changed
+
+
+class StepState(Struct, frozen=True):
+    """One step in one place."""
+
+    status: Status = "pending"
+    planned: StepPlanned | None = None
+    """The latest plan; None before the target was inspected."""
+    stale: bool = False
+    """Something happened since the target was inspected: it has to be looked at again."""
+    attempts: tuple[Attempt, ...] = ()
+    values: dict[str, Json] = {}
+    result: dict[str, Json] = {}
+    error: str = ""
+    evidence: tuple[str, ...] = ()
+    verified: bool = False
+    orphan: bool = False
+    """The process that ran the open attempt, or the open undo, is gone."""
+    by_hand: bool = False
+    """A person said what its status is."""
+    output: Output | None = None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def next_attempt(self) -> int:
+        """The number that a new attempt gets, from 1."""
+        return self.attempts[-1].number + 1 if self.attempts else 1
+
+
+class RunState(Struct, frozen=True):
+    """A whole run."""
+
+    status: RunStatus = "running"
+    sessions: tuple[SessionOpened, ...] = ()
+    live: bool = False
+    """A session is open, as far as the journal tells."""
+    steps: dict[Place, StepState] = {}
+    agreed: dict[Place, str] = {}
+    """The digest (or form) of the plan that was agreed to."""
+    confirmed: dict[Place, str] = {}
+    """The same for destructive steps, where target and host count were typed."""
+    edits: dict[str, dict[str, Json]] = {}
+    """Arguments of steps that a person changed in this run."""
+    questions: dict[str, Question] = {}
+    """Open questions by id."""
+    decisions: tuple[DecisionMade, ...] = ()
+    run_on: bool = False
+    """A guided run goes on without asking until the next change."""
+    steering: str = ""
+    """What was asked for from outside and not yet done: pause, interrupt or cancel."""
+    excluded: frozenset[str] = frozenset()
+    stopped: bool = False
+    """A person or a policy said stop: nothing new begins in this session."""
+    aborted: bool = False
+    undo_left: tuple[tuple[str, str, str], ...] = ()
+    """Step, target, and `again` or nothing: what is still to be undone, next first."""
+    undo_asked: bool = False
+    undo_bad: bool = False
+    """Some undo of this session failed, drifted or is in doubt."""
+    changes: tuple[tuple[str, str, int], ...] = ()
+    """Step, target, attempt of everything that may have changed a target, in order."""
+    notes: tuple[NoteWritten, ...] = ()
+    leases: frozenset[str] = frozenset()
+    deviated: bool = False
+    facts: int = 0
+
+    def at(self, step: str, target: str) -> StepState:
+        """Return the state of a step in a place; a pending one if nothing is known."""
+        return self.steps.get((step, target), PENDING)
+
+    @property
+    def opened(self) -> SessionOpened | None:
+        """The first session, which holds the playbook and the parameters."""
+        return self.sessions[0] if self.sessions else None
+
+    def change(self, step: str, target: str, attempt: int) -> Attempt:
+        """Return one attempt; raises KeyError."""
+        for found in self.at(step, target).attempts:
+            if found.number == attempt:
+                return found
+        raise KeyError((step, target, attempt))
+
+    @property
+    def standing(self) -> tuple[tuple[str, str, int], ...]:
+        """The changes that are not undone and have a way back, oldest first."""
+        return tuple(key for key in self.changes if _stands(self.change(*key)))
+
+    @property
+    def unverified(self) -> int:
+        """How many standing changes are not known to be good."""
+        last = {(step, target): (step, target, attempt) for step, target, attempt in self.standing}
+        return sum(1 for step, target, _ in last.values() if not self.at(step, target).verified)
+
+
+PENDING = StepState()
+
+
+def _stands(attempt: Attempt) -> bool:
+    return attempt.undone is None or attempt.undone.status not in ("undone", "none")
