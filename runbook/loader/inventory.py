@@ -1,0 +1,241 @@
+"""Inventories in Runbook's own form: hosts, groups, their variables.
+
+    hosts:
+      shop-1: {transport: ssh, address: 10.0.0.1, port: 22, user: ops, vars: {service: order-service}}
+    groups:
+      order: {hosts: [shop-1], vars: {…}, children: [payment]}
+    vars: {…}
+
+Variables of a host lie over those of its groups, those over the ones at the top; of two groups the one nearer to
+the host wins, of equally near ones the one that stands later in the file. Which hosts a pattern means is in
+`pattern`; whether a transport exists is told when its host is chosen, in `later`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from runbook.errors import InventoryError, PlaybookError
+from runbook.loader.diagnostic import Diagnostic, Findings, from_error
+from runbook.loader.document import parse, read_text
+from runbook.model.convert import convert
+from runbook.model.fault import ValuePath, did_you_mean, shown
+from runbook.model.host import LOCAL, Host, Inventory
+from runbook.model.scalar import Json, Name
+
+DECLARED_LOCAL = "localhost"
+"""The address of `local` where an inventory declares it, so that `all` means it too."""
+
+_ANSIBLE_REMEDY = "write hosts: {NAME: {transport: local}} and groups: {NAME: {hosts: [NAME]}}"
+_INI = re.compile(r"^\[[\w:.-]+\]\s*$|\bansible_\w+\s*=", re.MULTILINE)
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+_ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(%\w+)?")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}")
+
+Vars = Annotated[dict[Name, Json], Meta(description="Values for parameters of these names")]
+
+
+class WrittenHost(Struct, frozen=True):
+    """One host, as it stands in the file."""
+
+    transport: Literal["local", "ssh", "chroot", ""] = ""
+    address: str = ""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    user: str = ""
+    root: str = ""
+    vars: Vars = {}
+
+
+class WrittenGroup(Struct, frozen=True):
+    """One group, as it stands in the file."""
+
+    hosts: tuple[str, ...] = ()
+    vars: Vars = {}
+    children: tuple[str, ...] = ()
+
+
+class WrittenInventory(Struct, frozen=True):
+    """A whole inventory file."""
+
+    hosts: dict[str, WrittenHost | None] = {}
+    groups: dict[str, WrittenGroup | None] = {}
+    vars: Vars = {}
+
+
+class InventoryFaults(InventoryError):
+    """All faults of an inventory; as an error it shows the first."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        first = diagnostics[0]
+        more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
+        where = ":".join(str(part) for part in (first.file, first.line, first.column) if part)
+        super().__init__(first.sentence() + more, where=where)
+        self.diagnostics = diagnostics
+
+
+def load_inventory(source: Path | str) -> Inventory:
+    """Return the inventory in a file or a text (`str` is text); raises InventoryFaults with all that is wrong."""
+    inventory, found = _load(source)
+    if found:
+        raise InventoryFaults(tuple(found))
+    return inventory
+
+
+def diagnose_inventory(source: Path | str) -> list[Diagnostic]:
+    """Return all faults of an inventory; never raises them."""
+    return _load(source)[1]
+
+
+def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
+    file = str(source) if isinstance(source, Path) else ""
+    text = ""
+    try:
+        text = read_text(source) if isinstance(source, Path) else source
+        document = parse(text, file)
+    except PlaybookError as error:
+        if _INI.search(text):
+            return Inventory(), [_ansible(file, 1)]
+        return Inventory(), [from_error(error, file)]
+    raw = document.value
+    findings = Findings(file, document.marks)
+    if _is_ansible(raw):
+        return Inventory(), [_ansible(file, 1)]
+    if not isinstance(raw, dict):
+        findings.add((), f"an inventory is a mapping, this is {shown(raw)}", "hosts, groups and vars")
+        return Inventory(), findings.found
+    written, faults = convert(raw, WrittenInventory, text_of=document.marks.text_of)
+    for fault in faults:
+        ansible = fault.at_key and str(fault.path[-1]).startswith("ansible_")
+        hint = f"Ansible's keys are not read; {_ANSIBLE_REMEDY}" if ansible else fault.hint
+        findings.add(fault.path, fault.got, fault.expected, hint, at_key=fault.at_key)
+    hosts = _Builder(written, findings).hosts()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Inventory(hosts, file, digest), sorted(set(findings.found))
+
+
+def _is_ansible(raw: object) -> bool:
+    if isinstance(raw, str):
+        return bool(_INI.search(raw))
+    if not isinstance(raw, dict):
+        return False
+    known = raw.keys() & {"hosts", "groups", "vars"}
+    return "_meta" in raw or ("all" in raw and not known) or any(str(key).startswith("ansible_") for key in raw)
+
+
+def _ansible(file: str, line: int) -> Diagnostic:
+    message = "this is an Ansible inventory, which this version does not read"
+    return Diagnostic(file, line, 1, "error", message, "", _ANSIBLE_REMEDY)
+
+
+class _Builder:
+    """Checks what was written against itself and puts the variables together."""
+
+    def __init__(self, written: WrittenInventory, findings: Findings) -> None:
+        self._findings = findings
+        self._top = written.vars
+        self._hosts = {name: host or WrittenHost() for name, host in written.hosts.items()}
+        self._groups = {name: group or WrittenGroup() for name, group in written.groups.items()}
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Return all hosts in the order of the file; `local` is first where the file does not have it."""
+        self._check_groups()
+        found = [self._host(name, host) for name, host in self._hosts.items()]
+        if LOCAL not in self._hosts:
+            groups = self._groups_of(LOCAL)
+            found.insert(
+                0, Host(LOCAL, "local", groups=tuple(g for g in self._groups if g in groups), vars=self._vars(LOCAL))
+            )
+        return tuple(found)
+
+    def _host(self, name: str, host: WrittenHost) -> Host:
+        self._check_host(("hosts", name), name, host)
+        groups = self._groups_of(name)
+        return Host(
+            name=name,
+            transport=host.transport or ("local" if name == LOCAL else "ssh"),
+            address=host.address or (DECLARED_LOCAL if name == LOCAL else ""),
+            port=host.port,
+            user=host.user,
+            root=host.root,
+            groups=tuple(group for group in self._groups if group in groups),
+            vars={**self._vars(name), **host.vars},
+        )
+
+    def _check_host(self, path: ValuePath, name: str, host: WrittenHost) -> None:
+        add = self._findings.add
+        if not _HOST_NAME.fullmatch(name) or name == "all":
+            add(path, f"{shown(name)} is no name for a host", "letters, digits, dots and dashes", at_key=True)
+        if name == LOCAL and host.transport not in {"", "local"}:
+            add((*path, "transport"), "local is this machine", "transport: local")
+        if host.address and not _ADDRESS.fullmatch(host.address):
+            add((*path, "address"), f"address is {shown(host.address)}", "a host name or an address")
+        if host.user and not _USER.fullmatch(host.user):
+            add((*path, "user"), f"user is {shown(host.user)}", "a login name")
+        transport = host.transport or ("local" if name == LOCAL else "ssh")
+        given: dict[str, Any] = {"address": host.address, "port": host.port, "user": host.user}
+        for key in (key for key, value in given.items() if value and transport != "ssh"):
+            add((*path, key), f"{key} does not go with transport {transport}", at_key=True)
+        if transport == "chroot" and not host.root.startswith("/"):
+            add(path, "a chroot needs the folder of its root", "root: /mnt/…")
+        elif transport != "chroot" and host.root:
+            add((*path, "root"), f"root does not go with transport {transport}", at_key=True)
+
+    def _check_groups(self) -> None:
+        add = self._findings.add
+        for name, group in self._groups.items():
+            path = ("groups", name)
+            if not _HOST_NAME.fullmatch(name):
+                add(path, f"{shown(name)} is no name for a group", "letters, digits, dots and dashes", at_key=True)
+            for at, host in enumerate(group.hosts):
+                if host not in self._hosts and host != LOCAL:
+                    add(
+                        (*path, "hosts", at),
+                        f"there is no host {host}",
+                        "a name of hosts",
+                        did_you_mean(host, self._hosts),
+                    )
+            for at, child in enumerate(group.children):
+                if child not in self._groups:
+                    hint = did_you_mean(child, self._groups)
+                    add((*path, "children", at), f"there is no group {child}", "a name of groups", hint)
+                elif name in self._below(child):
+                    add((*path, "children", at), f"{name} is a part of itself", "", "remove one of the children")
+
+    def _below(self, name: str) -> set[str]:
+        """Return a group and all below it."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            each = waiting.pop()
+            if each not in found and each in self._groups:
+                found.add(each)
+                waiting.extend(self._groups[each].children)
+        return found
+
+    def _groups_of(self, host: str) -> dict[str, int]:
+        """Return the groups of a host with their distance: 0 names the host, 1 has such a group for a child."""
+        distance = {name: 0 for name, group in self._groups.items() if host in group.hosts}
+        front = list(distance)
+        while front:
+            above = [
+                name
+                for name, group in self._groups.items()
+                if name not in distance and any(child in front for child in group.children)
+            ]
+            step = distance[front[0]] + 1
+            distance.update(dict.fromkeys(above, step))
+            front = above
+        return distance
+
+    def _vars(self, host: str) -> dict[str, Json]:
+        distance = self._groups_of(host)
+        order = {name: at for at, name in enumerate(self._groups)}
+        merged: dict[str, Json] = dict(self._top)
+        for name in sorted(distance, key=lambda name: (-distance[name], order[name])):
+            merged.update(self._groups[name].vars)
+        return merged
