@@ -26,6 +26,8 @@ def test_a_secret_is_masked_over_every_border() -> None:
 
 def test_a_prompt_comes_through_at_once() -> None:
     assert stream(VALUE).feed(b"Password: ") == b"Password: "
+    assert stream(VALUE).feed(b"\x1b[1mPassword:\x1b[0m") == b"\x1b[1mPassword:\x1b[0m"
+    assert stream(VALUE).feed(b"Password: \x1b]0;title\x07\x1b(B") == b"Password: \x1b]0;title\x07\x1b(B"
 
 
 def test_only_the_beginning_of_a_secret_waits() -> None:

@@ -58,7 +58,7 @@ def test_it_compares_by_value_with_secrets_only() -> None:
 def test_it_cannot_be_changed() -> None:
     secret = Secret(VALUE)
     with pytest.raises(AttributeError):
-        setattr(secret, "value", "x")
+        secret.value = "x"
     with pytest.raises(AttributeError):
         delattr(secret, "_Secret__value")
     assert secret.unmask() == VALUE
