@@ -31,6 +31,8 @@ class NameCheck:
         """What the steps so far have captured."""
         self.later: dict[str, int] = {}
         """All other steps, with their position, to tell later ones from misspelt ones."""
+        self._unsure = False
+        """A step has no usable id: an unknown step may be that one."""
         self._known: dict[str, object] = {
             "params": self._params,
             "steps": self.steps,
@@ -42,6 +44,9 @@ class NameCheck:
 
     def finish(self, step_id: str, captures: Iterable[str]) -> None:
         """Make the values of a step known to what comes behind it."""
+        if not step_id:
+            self._unsure = True
+            return
         self.steps[step_id] = {**dict.fromkeys(captures), "status": None}
         self.later.pop(step_id, None)
 
@@ -109,6 +114,8 @@ class NameCheck:
                 if params_only and name[0] in self._known and name[0] != "params":
                     said, hint = f"{spell(name)} is not known here", "only params are"
                 elif name[0] == "steps" and len(name) > 1:
+                    if self._unsure and name[1] not in self.steps and name[1] not in self.later:
+                        continue
                     said, hint = self._step(name, said, hint)
                 elif name[0] in PROBED and name[0] not in known:
                     said, hint = f"{name[0]} is not known here", "it belongs into expect or capture"

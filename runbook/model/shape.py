@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from runbook.model.fault import Fault, ValuePath, did_you_mean, name_of, one_of, shown
+from runbook.model.fault import Fault, ValuePath, name_of, nearest, one_of, shown
 
 BAD: Final = object()
 """In the place of a value that could not be read, or that a template will give later."""
@@ -269,7 +269,7 @@ class Record:
         self.needed = [field for field in fields if field.required]
 
     def read(self, value: object, walk: Walk) -> object:
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             if isinstance(value, self.cls):
                 return value
             some = ", ".join([field.key for field in self.needed] or list(self.by_key)[:3])
@@ -277,10 +277,12 @@ class Record:
         by_key = self.by_key
         path = walk.path
         given: dict[str, object] = {}
+        meant: set[str] = set()
         for key, each in value.items():
             field = by_key.get(key)
             if field is None:
-                hint = did_you_mean(str(key), by_key)
+                meant.add(near := nearest(str(key), by_key))
+                hint = f"did you mean {near}?" if near else ""
                 walk.fault(f"unknown key {shown(key)}", one_of(by_key, 40) if by_key else "no keys", hint, key=key)
                 continue
             path.append(key)
@@ -292,7 +294,9 @@ class Record:
                 given[field.name] = field.shape.zero()
         for field in self.needed:
             if field.name not in given:
-                walk.fault(f"{field.key} is missing", field.shape.expected)
+                # A misspelt key has been told already, and is not missing besides.
+                if field.key not in meant:
+                    walk.fault(f"{field.key} is missing", field.shape.expected)
                 given[field.name] = field.shape.zero()
         return self.make(given, walk)
 
