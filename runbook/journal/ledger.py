@@ -65,7 +65,7 @@ def statement(head: Head) -> bytes:
 
 
 class Ledger:
-    """Appends heads, one process at a time, each durable before the call returns.
+    """Appends heads of one run, each durable before the call returns; other processes wait meanwhile.
 
     All methods raise JournalFull, JournalBroken (the ledger's last line is none) or JournalLocked.
     """
@@ -74,6 +74,8 @@ class Ledger:
         self._layout = layout
         self._disk = disk or Disk()
         self._clock = clock
+        self._owed = b""
+        """Lines that are in the ledger but not in the copy yet, because the disk refused in between."""
 
     def open_run(self, head: Head) -> None:
         """Note that a session of a run began."""
@@ -105,7 +107,9 @@ class Ledger:
                     seq, prev = seq + 1, digest(lines[-1])
                 lines.append(self._line(kind, run, seq, prev, data))
                 self._write(path, b"".join(line + b"\n" for line in lines))
-                self._write(self._layout.heads(run), lines[-1] + b"\n")
+                self._owed += lines[-1] + b"\n"
+                self._write(self._layout.heads(run), self._owed)
+                self._owed = b""
             finally:
                 lock.release()
         except JournalFull:
@@ -155,14 +159,17 @@ class Ledger:
             size = os.fstat(descriptor).st_size
             try:
                 write_all(self._disk, descriptor, lines)
+                self._disk.sync(descriptor)
+                if is_new:
+                    self._disk.sync_folder(path.parent)
             except OSError:
+                # Back to what was: the next try must neither double the lines nor take a new name for durable.
                 os.ftruncate(descriptor, size)
+                if is_new:
+                    path.unlink()
                 raise
-            self._disk.sync(descriptor)
         finally:
             os.close(descriptor)
-        if is_new:
-            self._disk.sync_folder(path.parent)
 
 
 def _read_end(path: Path) -> tuple[bytes, bytes, int]:

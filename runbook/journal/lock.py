@@ -4,6 +4,7 @@ Owns taking, naming and asking. The kernel drops the lock with the process, so t
 the file is for people and for the search after a crash, never the lock itself.
 """
 
+import contextlib
 import fcntl
 import os
 import time
@@ -19,6 +20,7 @@ from runbook.journal.record import system_clock, timestamp
 _PATIENCE = 0.2
 """Seconds; somebody who only asks holds the lock for microseconds, and must not turn a writer away."""
 _PAUSE = 0.01
+_TEXT_SIZE = 256
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -47,9 +49,7 @@ class Lock:
             if not _lock_within(descriptor, patience):
                 raise _locked(path, _read_holder(descriptor))
             moment, _ = system_clock()
-            text = _describe(this_process(timestamp(moment)))
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, text, 0)
+            _put_text(descriptor, _describe(this_process(timestamp(moment))))
         except BaseException:
             os.close(descriptor)
             raise
@@ -58,7 +58,7 @@ class Lock:
     def release(self) -> None:
         """Give the lock back; harmless the second time."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            _put_text(self._descriptor, b"")
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -104,12 +104,18 @@ def _lock_within(descriptor: int, patience: float) -> bool:
             time.sleep(_PAUSE)
 
 
+def _put_text(descriptor: int, text: bytes) -> None:
+    """Replace the text in place: a full disk has no new block to give, and the lock holds without its text, too."""
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, text.ljust(_TEXT_SIZE - 1) + b"\n", 0)
+
+
 def _describe(process: Holder) -> bytes:
     return f"pid {process.pid}\nboot {process.boot}\nstart {process.start}\nsince {process.since}\n".encode("ascii")
 
 
 def _read_holder(descriptor: int) -> Holder:
-    lines = os.pread(descriptor, 1024, 0).decode("ascii", "replace").splitlines()
+    lines = os.pread(descriptor, _TEXT_SIZE, 0).decode("ascii", "replace").splitlines()
     words = {key: value for key, _, value in (line.partition(" ") for line in lines)}
     pid = words.get("pid", "")
     return Holder(int(pid) if pid.isdecimal() else 0, *(words.get(key, "") for key in ("boot", "start", "since")))

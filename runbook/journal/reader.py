@@ -53,6 +53,8 @@ def follow(layout: Layout, run: str, stop: Stop) -> Iterator[Record]:
     while not path.exists():
         if stop.wait(POLL):
             return
+    # What was written before the stop is still given: one more look follows it.
+    is_last = False
     with open(path, "rb") as file:
         while True:
             block = _whole_lines(file, chain.offset)
@@ -62,8 +64,11 @@ def follow(layout: Layout, run: str, stop: Stop) -> Iterator[Record]:
                 raise _broken(Place(str(path), chain.count + 1, chain.count, chain.what))
             is_idle = not block or bool(chain.what)
             chain.forgive()
-            if is_idle and stop.wait(POLL):
+            if not is_idle:
+                continue
+            if is_last:
                 return
+            is_last = stop.wait(POLL)
 
 
 def find(layout: Layout, prefix: str) -> str:

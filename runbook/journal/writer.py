@@ -13,7 +13,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from runbook.errors import JournalBroken, JournalError, JournalFull, UsageError
 from runbook.journal.book import read_book
@@ -26,6 +26,8 @@ from runbook.journal.lock import Lock
 from runbook.journal.record import GENESIS, Clock, Entry, Record, system_clock
 from runbook.journal.tear import Repair, set_aside
 from runbook.journal.verify import verify_run
+
+T = TypeVar("T")
 
 BALLAST = 256 * 1024
 """Bytes kept back; enough for 30 closing records of 8 KiB."""
@@ -203,7 +205,8 @@ class Writer:
             seq, last = self._group.head
             self._opening = Head(self.run, seq - 1, last, "", self._sessions)
         self._crash("before-head")
-        self._ledger.open_run(self._opening)
+        opening = self._opening
+        self._with_spare(lambda: self._ledger.open_run(opening))
         self._crash("after-head")
         self._is_announced = True
         return records
@@ -228,10 +231,11 @@ class Writer:
             return
         scan = Scan(path).finish()
         if scan.torn:
-            self.repair = set_aside(path, scan.chain.offset, scan.torn, self._disk)
+            self.repair = self._with_spare(lambda: set_aside(path, scan.chain.offset, scan.torn, self._disk))
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
         self._begin(descriptor, scan.chain.log or run, scan.chain.count, scan.chain.head)
-        self._is_spent = not self.layout.ballast(run).exists() and not self._reserve()
+        if not self.layout.ballast(run).exists():
+            self._is_spent = not self._reserve()
 
     def _begin(self, descriptor: int, log: str, seq: int, head: str) -> None:
         self._group = Group(
@@ -246,6 +250,15 @@ class Writer:
             crash=self._crash,
             free_space=self._spend,
         )
+
+    def _with_spare(self, act: Callable[[], T]) -> T:
+        """Act, and once more with the kept space given free if the disk has refused."""
+        try:
+            return act()
+        except OSError:
+            if not self._spend():
+                raise
+            return act()
 
     def _spend(self) -> bool:
         """Give the kept space free; False if that was done before."""
