@@ -1,0 +1,102 @@
+"""Leases on this machine: which run may change a target.
+
+Owns the files below `leases/`. A lease is claimed by a hard link, which is atomic and brings its content along; it is
+taken away by a rename, which only one of two can do. Its modification time is the heartbeat, by the target's clock.
+A lease whose holder is dead still holds: a person takes it over.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from runbook.errors import TransportError
+from runbook.ports.target import Lease, LeaseHeld, LeaseTaken, OpKey
+from runbook.transports.folder import Jobs, sync_path
+
+
+class Leases:
+    """The leases of one user on this machine, one for each host name."""
+
+    def __init__(self, root: Path, jobs: Jobs) -> None:
+        self._folder = root / "leases"
+        self._jobs = jobs
+
+    def take(self, host: str, lease: Lease, over: str) -> LeaseTaken | LeaseHeld:
+        """Claim a host; `over` names the run whose lease is taken over. Raises TransportError."""
+        place = self._place(host)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
+            for _ in range(8):
+                held = self._read(place)
+                if held is not None and held.run == lease.run:
+                    os.utime(place)
+                    return LeaseTaken(held)
+                if held is not None:
+                    live = self._jobs.unfinished(held.run, host)
+                    if not over or held.run != over or live:
+                        return LeaseHeld(held, live)
+                    self._take_away(place, over)
+                made = self._link(place, lease)
+                if made is not None:
+                    return LeaseTaken(made)
+        except OSError as error:
+            remedy = "make room, or make the folder writable"
+            raise TransportError(
+                f"the lease cannot be taken: {error.strerror}", where=str(place), remedy=remedy
+            ) from error
+        raise TransportError("the lease changes hands again and again", where=str(place), remedy="try again")
+
+    def release(self, host: str, run: str) -> None:
+        """Give a host back; does nothing if the lease is not of this run."""
+        place = self._place(host)
+        held = self._read(place)
+        if held is not None and held.run == run:
+            with suppress(OSError):
+                self._take_away(place, run)
+
+    def _place(self, host: str) -> Path:
+        # The same folding as in a job folder: one safe path component.
+        return self._folder / f"host-{OpKey(host, '', '', 0, '').text().partition('.')[0]}"
+
+    def _read(self, place: Path) -> Lease | None:
+        try:
+            return msgspec.json.decode(place.read_bytes(), type=Lease)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError:
+            return Lease("?", "unknown: the lease cannot be read", "?")
+
+    def _link(self, place: Path, lease: Lease) -> Lease | None:
+        """Claim a free place; None if another was faster."""
+        own = Lease(lease.run, lease.owner, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        draft = self._folder / f".new-{secrets.token_hex(8)}"
+        draft.write_bytes(msgspec.json.encode(own) + b"\n")
+        try:
+            sync_path(draft)
+            os.link(draft, place)
+            sync_path(self._folder)
+        except FileExistsError:
+            return None
+        finally:
+            draft.unlink()
+        return own
+
+    def _take_away(self, place: Path, run: str) -> None:
+        aside = self._folder / f".old-{secrets.token_hex(8)}"
+        try:
+            place.rename(aside)
+        except FileNotFoundError:
+            return
+        moved = self._read(aside)
+        if moved is not None and moved.run != run:
+            # Another took it over between our look and the rename: it gets it back.
+            with suppress(FileExistsError):
+                os.link(aside, place)
+        aside.unlink()

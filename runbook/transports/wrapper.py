@@ -1,0 +1,140 @@
+"""The job wrapper as a text: what is sent to the `sh` of a target, and what it says first.
+
+Owns the settings before the program in `wrapper.sh`, their quoting and the first line of the answer. Sending it and
+reading the job folder are left to the transports and to `folder`.
+
+The text travels on the standard input of `sh -s`, never in argv: there it would show secrets in a process list. It
+stands between braces, and a shell runs a compound command only once it has read its end, so a text that was cut off
+does nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from pathlib import Path
+from shlex import quote
+
+from msgspec import Struct
+
+from runbook.errors import DispatchRefused
+from runbook.ports.target import Cmd
+from runbook.secret import Secret
+
+ARGV = ("sh", "-s", "runbook-job")
+"""The command that takes the text; the key of the operation follows, so that a process list names it."""
+
+REMOTE = "exec sh -s runbook-job"
+"""The same for a login shell, of any kind: without `exec` the wrapper would not lead its session."""
+
+COOKIE = "RUNBOOK_JOB"
+"""The environment variable by which the children of a job are known, even those with a session of their own."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Hello(Struct, frozen=True):
+    """The first line of the wrapper."""
+
+    started: bool
+    why: str = ""
+    """Why it refused; empty if it started."""
+    facts: dict[str, str] = {}
+    """pid, start, session (0: not its own) and store (disk or memory)."""
+
+
+def cookie(key: str) -> str:
+    """Return the value of the cookie: no other key begins with it, since no part of a key has a dot."""
+    return f"{key}."
+
+
+def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool = False) -> bytes:
+    """Return the whole text for `sh -s`.
+
+    Args:
+        cmd: the command; its secrets are in the text, so it goes to standard input and nowhere else.
+        key: the name of the job folder.
+        intent: one line without secrets, kept in the folder.
+        folder: a folder that the caller has claimed; empty: the wrapper claims it.
+        stream: copy the output to stdout and stderr as well, and end with the exit status of the command.
+
+    Raises:
+        DispatchRefused: a word of the command cannot be passed to a process.
+    """
+    feed = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
+    settings = {
+        "key": key,
+        "cookie": cookie(key),
+        "intent": intent,
+        "timeout": f"{max(cmd.timeout, 0.01):.2f}",
+        "ceiling": str(max(1, math.ceil(cmd.timeout))),
+        "feed": "1" if feed else "",
+        "sudo": "1" if cmd.sudo else "",
+        "stream": "1" if stream else "",
+        "dir": folder,
+    }
+    lines = [b"rb_%s=%s" % (name.encode(), encoded(quote(value))) for name, value in settings.items()]
+    stdin = feed.replace(b"\\", b"\\\\").replace(b"\0", b"\\0000").replace(b"'", b"'\\''")
+    lines.append(b"rb_stdin='%s'" % stdin)
+    return b"{\n%s\n%s\n%s}\n" % (b"\n".join(lines), _command(cmd, key), _program())
+
+
+def words(cmd: Cmd) -> tuple[str, ...]:
+    """Return the argument vector with sudo as the innermost wrapping, as narrow sudoers rules want it.
+
+    sudo is told the names of the added variables (sudo(8), --preserve-env), so that no value shows in argv.
+    Raises DispatchRefused for what cannot be passed to a process.
+    """
+    _check(cmd)
+    if not cmd.sudo:
+        return cmd.argv
+    keep = (f"--preserve-env={','.join(sorted(cmd.env))}",) if cmd.env else ()
+    return ("sudo", "-n", *keep, "--", *cmd.argv)
+
+
+def unmasked(env: dict[str, str | Secret]) -> dict[str, str]:
+    """Return the variables as a process gets them; for the moment of use only."""
+    return {name: value.unmask() if isinstance(value, Secret) else value for name, value in env.items()}
+
+
+def encoded(text: str) -> bytes:
+    """Return the bytes of a word; bytes that came in undecodable come out the same."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def hello(line: bytes) -> Hello | None:
+    """Read the first line; None if it is not from the wrapper, or was cut off."""
+    name, _, rest = line.decode("utf-8", "replace").partition(" ")
+    if name != "runbook-job" or not rest.endswith("\n"):
+        return None
+    word, _, more = rest.strip().partition(" ")
+    if word == "started":
+        return Hello(True, facts=dict(fact.split("=", 1) for fact in more.split() if "=" in fact))
+    return Hello(False, why=more) if word == "refused" else None
+
+
+def _command(cmd: Cmd, key: str) -> bytes:
+    lines = [f"export {name}={quote(value)}" for name, value in unmasked(cmd.env).items()]
+    lines.append(f"export {COOKIE}={quote(cookie(key))}")
+    if cmd.cwd:
+        # CDPATH and options are kept out of it.
+        place = cmd.cwd if cmd.cwd.startswith("/") else f"./{cmd.cwd}"
+        lines.append(f"cd {quote(place)} || exit 126")
+    lines.append("exec " + " ".join(quote(word) for word in words(cmd)))
+    return encoded("rb_command() {\n" + "\n".join(lines) + "\n}")
+
+
+def _check(cmd: Cmd) -> None:
+    if not cmd.argv or not cmd.argv[0] or cmd.argv[0].startswith("-"):
+        raise DispatchRefused("a command needs a name that is no option", where=" ".join(cmd.argv[:1]))
+    if any("\0" in word for word in (*cmd.argv, cmd.cwd, *unmasked(cmd.env).values())):
+        raise DispatchRefused("a command cannot hold a NUL character", where=cmd.argv[0])
+    for name in cmd.env:
+        if not _NAME.fullmatch(name):
+            raise DispatchRefused(f"{name!r} is no name of an environment variable", where=cmd.argv[0])
+
+
+@cache
+def _program() -> bytes:
+    return Path(__file__).with_name("wrapper.sh").read_bytes()

@@ -1,0 +1,243 @@
+# The job wrapper, POSIX sh. `wrapper.py` puts its settings and the function rb_command before this text, puts all of it
+# between braces and sends it to `sh -s`: a text that was cut off anywhere is a syntax error, and nothing of it runs.
+#
+# Settings: rb_key, rb_cookie, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
+# fraction), rb_stdin (in the notation of printf %b), rb_feed, rb_sudo, rb_stream (1 or empty), rb_dir (claimed by the
+# caller, else empty). On fd 1 it first says one line, `runbook-job started ...` or `runbook-job refused WHY`.
+
+rb_say() { printf 'runbook-job %s\n' "$*" >&3; }
+
+# Sets rb_state, rb_session and rb_start of process $1; fails if there is none (proc(5): the name may hold anything,
+# so fields are counted from the last parenthesis).
+rb_stat() {
+  IFS= read -r rb_line <"/proc/$1/stat" || return 1
+  set -- ${rb_line##*) }
+  rb_state=$1 rb_session=$4
+  shift 19
+  rb_start=$1
+}
+
+rb_identify() {
+  if rb_stat $$; then
+    # A session that is not our own holds strangers: then only the cookie tells who belongs to the job.
+    [ "$rb_session" = $$ ] && rb_sid=$$ || rb_sid=0
+    IFS= read -r rb_boot </proc/sys/kernel/random/boot_id
+  else
+    set -- $(LC_ALL=C ps -o lstart= -p $$)
+    rb_start=$1_$2_$3_$4_$5 rb_sid=$$
+    rb_boot=$(sysctl -n kern.bootsessionuuid)
+  fi
+}
+
+# Claims the folder below $1; the mkdir decides who is first.
+rb_claim() {
+  [ -d "$1/jobs" ] || mkdir -p "$1/jobs" || return 1
+  rb_dir=$1/jobs/$rb_key
+  mkdir "$rb_dir" || return 1
+  if printf '%s\n' "$rb_intent" >"$rb_dir/intent" && printf '%s\n' "$rb_boot" >"$rb_dir/boot" &&
+    printf '%-15s\n' open >"$rb_dir/status" && printf '' >"$rb_dir/out" && printf '' >"$rb_dir/err"; then
+    # The claim must be there after a power loss, too. Where sync takes no names it writes all, which also does.
+    sync "$rb_dir/intent" "$rb_dir/status" "$rb_dir" "$1/jobs" || sync
+    return 0
+  fi
+  rm -rf "$rb_dir"
+  return 1
+}
+
+rb_claim_somewhere() {
+  case ${XDG_STATE_HOME:-} in
+    /*) rb_disk=$XDG_STATE_HOME/runbook ;;
+    *) rb_disk=${HOME:-/nonexistent}/.local/state/runbook ;;
+  esac
+  rb_memory=/dev/shm/runbook-$(id -u)
+  for rb_dir in "$rb_disk/jobs/$rb_key" "$rb_memory/jobs/$rb_key"; do
+    [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
+  done
+  rb_store=disk
+  rb_claim "$rb_disk" && return
+  [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
+  rb_store=memory
+  # Anybody may write beside it: it must be a folder, no link, and ours.
+  [ -d /dev/shm ] && { mkdir "$rb_memory" || { [ ! -L "$rb_memory" ] && [ -O "$rb_memory" ]; }; } &&
+    rb_claim "$rb_memory" && return
+  [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
+  rb_say refused "no place for the job folder: $rb_disk"
+  exit 75
+}
+
+rb_add() {
+  case " $$ $rb_self ${rb_follower:-} $rb_pids " in *" $1 "*) ;; *) rb_pids="$rb_pids $1" ;; esac
+}
+
+# Sets rb_pids: all that lives of the job, without the wrapper and its own children.
+rb_members() {
+  rb_pids=
+  if [ -r /proc/self/stat ]; then
+    for rb_p in /proc/[0-9]*; do
+      rb_stat "${rb_p#/proc/}" || continue
+      case $rb_state in Z | X | x) continue ;; esac
+      [ "$rb_session" = "$rb_sid" ] && rb_add "${rb_p#/proc/}"
+    done
+    for rb_p in $(grep -lsF "RUNBOOK_JOB=$rb_cookie" /proc/[0-9]*/environ); do
+      rb_p=${rb_p#/proc/}
+      rb_add "${rb_p%/environ}"
+    done
+  else
+    for rb_p in $(ps -A -o pid= -o ppid= -o pgid= -o stat= | awk -v me=$$ '
+      $4 !~ /^Z/ { parent[$1] = $2; group[$1] = $3 }
+      END { do { more = 0
+          for (p in parent) if (!(p in in_job) && (group[p] == me || (parent[p] in in_job))) { in_job[p]; more = 1 }
+        } while (more)
+        for (p in in_job) print p }'); do
+      kill -0 "$rb_p" && rb_add "$rb_p"
+    done
+  fi
+}
+
+# Tells whether any of rb_pids still lives: cheaper than a look at all processes.
+rb_any() {
+  for rb_p in $rb_pids; do
+    if [ -r /proc/self/stat ]; then
+      rb_stat "$rb_p" && case $rb_state in Z | X | x) ;; *) return 0 ;; esac
+    else
+      kill -0 "$rb_p" && return 0
+    fi
+  done
+  return 1
+}
+
+rb_signal() {
+  kill "-$1" $rb_pids || { [ "$rb_sudo" ] && sudo -n kill "-$1" $rb_pids; }
+}
+
+rb_nap() { sleep "0.$1" || sleep 1; }
+
+# Ends the whole job: TERM, two seconds of grace, KILL, and a last look.
+rb_end() {
+  rb_members
+  [ "$rb_pids" ] && rb_signal TERM
+  for rb_i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+    rb_any || rb_members
+    [ "$rb_pids" ] || return 0
+    rb_nap 1
+  done
+  rb_members
+  for rb_i in 1 2 3 4 5 6 7 8 9 10; do
+    [ "$rb_pids" ] || return 0
+    rb_signal KILL
+    rb_nap 1
+    rb_members
+  done
+  for rb_p in $rb_pids; do
+    printf '%s %s\n' "$rb_p" "$(tr '\0' ' ' <"/proc/$rb_p/cmdline" || ps -o args= -p "$rb_p")"
+  done >"$rb_dir/survivors"
+}
+
+# Decides, once and for all, why the job is over: whoever makes the file first. Fails for all others.
+rb_over() {
+  set -C
+  printf '' >"$rb_dir/over"
+  rb_won=$?
+  set +C
+  # The word is for readers; on a full disk the name alone must do.
+  [ $rb_won = 0 ] && printf '%s\n' "$1" >"$rb_dir/over"
+  return $rb_won
+}
+
+rb_watch() {
+  trap 'kill $!; exit 0' TERM
+  LC_ALL=C sleep "$rb_timeout" &
+  # A TERM that came before the trap stood is lost; then this tells of it.
+  [ -f "$rb_dir/over" ] && kill $! && exit 0
+  wait $!
+  case $? in
+    0) ;;
+    1 | 2) sleep "$rb_ceiling" & wait $! || exit 0 ;; # a sleep that takes whole seconds only
+    *) exit 0 ;;
+  esac
+  trap '' TERM
+  rb_self=
+  rb_stat self && rb_self=${rb_line%% *}
+  rb_over timeout || exit 0
+  printf '' >"$rb_dir/over.timeout"
+  rb_end
+}
+
+# Copies what is new to the caller; fd 5 and 6 keep their place in the files across all that read them.
+rb_follow() {
+  rb_last=
+  trap 'rb_last=1' TERM
+  while [ -z "$rb_last" ]; do
+    cat <&5 >&3 && cat <&6 >&4 || exit 0
+    rb_nap 05 &
+    wait $!
+  done
+}
+
+rb_run() {
+  exec 3>&- 4>&- 5<&- 6<&- >>"$rb_dir/out" 2>>"$rb_dir/err"
+  [ "$rb_umask" ] && umask "$rb_umask"
+  rb_command
+}
+
+exec 3>&1 4>&2 5</dev/null 6</dev/null </dev/null >/dev/null 2>&1
+# Caught, not ignored: what is ignored here would be ignored by the command as well.
+trap : HUP INT TERM PIPE
+rb_identify
+rb_store=disk rb_umask=
+if [ -z "$rb_dir" ]; then
+  rb_umask=$(umask)
+  umask 077
+  rb_claim_somewhere
+fi
+
+rb_follower=
+rb_watch 3>&- 4>&- &
+rb_watcher=$!
+if [ "$rb_stream" ]; then
+  exec 5<"$rb_dir/out" 6<"$rb_dir/err"
+fi
+# Whoever cancels first writes `over` and then reads `process`; here it is the other way round, so one sees the other.
+printf '%s %s %s %s\n' $$ "$rb_start" "$rb_sid" "$rb_watcher" >"$rb_dir/process" || {
+  # Nobody could find the job again: then it had better not begin.
+  kill "$rb_watcher"
+  rb_say refused "the job folder cannot be written: $rb_dir"
+  exit 75
+}
+rb_say "started pid=$$ start=$rb_start session=$rb_sid store=$rb_store"
+if [ "$rb_stream" ]; then
+  rb_follow &
+  rb_follower=$!
+  printf '%s %s %s %s %s\n' $$ "$rb_start" "$rb_sid" "$rb_watcher" "$rb_follower" >"$rb_dir/process"
+fi
+
+if [ -f "$rb_dir/over" ]; then
+  rb_exit=143
+elif [ "$rb_feed" ]; then
+  printf %b "$rb_stdin" | (rb_run)
+  rb_exit=$?
+else
+  (rb_run)
+  rb_exit=$?
+fi
+
+rb_why=exit
+if rb_over exit; then
+  kill "$rb_watcher"
+else
+  # If it is ending the rest it ignores this, and will be done in a few seconds.
+  kill "$rb_watcher"
+  wait "$rb_watcher"
+  [ -f "$rb_dir/over.timeout" ] && rb_why=timeout || rb_why=cancel
+fi
+# In place, in one write: no other program is needed, and a disk that the command has filled still takes it.
+printf '%-15s\n' "$rb_exit $rb_why" 1<>"$rb_dir/status"
+if [ "$rb_stream" ]; then
+  sync "$rb_dir/status" "$rb_dir" || sync
+  kill "$rb_follower"
+  wait "$rb_follower"
+  cat <&5 >&3
+  cat <&6 >&4
+  exit "$rb_exit"
+fi
+exit 0
