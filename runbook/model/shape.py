@@ -63,8 +63,9 @@ class Walk:
 class Shape(Protocol):
     """Reads plain values of one type."""
 
-    expected: str
-    """The type as a noun with its article."""
+    @property
+    def expected(self) -> str:
+        """The type as a noun with its article."""
 
     def read(self, value: object, walk: Walk) -> object:
         """Return the typed value, or note faults and return BAD."""
@@ -255,13 +256,17 @@ class Field(msgspec.Struct, frozen=True):
 class Record:
     """A mapping with known keys, held as a Struct."""
 
-    __slots__ = ("by_key", "cls", "expected", "needed")
+    __slots__ = ("by_key", "cls", "needed")
 
     def __init__(self, cls: type[msgspec.Struct]) -> None:
         self.cls = cls
-        self.expected = "a mapping"
         self.by_key: dict[str, Field] = {}
         self.needed: list[Field] = []
+
+    @property
+    def expected(self) -> str:
+        some = ", ".join(field.key for field in self.needed)
+        return f"a mapping with {some}" if some else "a mapping"
 
     def fill(self, fields: list[Field]) -> None:
         """Set the fields; apart from the constructor, so that records can hold themselves."""
@@ -272,8 +277,7 @@ class Record:
         if type(value) is not dict and not isinstance(value, Mapping):
             if isinstance(value, self.cls):
                 return value
-            some = ", ".join([field.key for field in self.needed] or list(self.by_key)[:3])
-            return walk.wrong(value, f"a mapping with {some}" if some else self.expected)
+            return walk.wrong(value, self.expected)
         by_key = self.by_key
         path = walk.path
         given: dict[str, object] = {}
@@ -318,16 +322,20 @@ class Record:
 class Either:
     """One of several types, told apart by what is written: nothing, a mapping, a list, or a scalar."""
 
-    __slots__ = ("expected", "lists", "maps", "none", "records", "scalars")
+    __slots__ = ("lists", "maps", "none", "records", "scalars", "shapes")
 
     def __init__(self, shapes: list[Shape], *, none: bool) -> None:
         self.none = none
+        self.shapes = shapes
         self.records = [shape for shape in shapes if isinstance(shape, Record)]
         self.maps = [shape for shape in shapes if isinstance(bare(shape), MapOf)]
         self.lists = [shape for shape in shapes if isinstance(bare(shape), ListOf)]
         others = (*self.records, *self.maps, *self.lists)
         self.scalars = [shape for shape in shapes if shape not in others]
-        self.expected = " or ".join(dict.fromkeys(shape.expected for shape in shapes))
+
+    @property
+    def expected(self) -> str:
+        return " or ".join(dict.fromkeys(shape.expected for shape in self.shapes))
 
     def read(self, value: object, walk: Walk) -> object:
         if value is None and self.none:
