@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -106,10 +106,10 @@ W = TypeVar("W", bound=Surroundings)
 class _Runs(Generic[W]):
     """What `command` and `shell` have in common: all but how the words become argv."""
 
-    effect: Effect = "change"
-    once = False
-    brings_verify = False
-    brings_undo = False
+    effect: ClassVar[Effect] = "change"
+    once: ClassVar[bool] = False
+    brings_verify: ClassVar[bool] = False
+    brings_undo: ClassVar[bool] = False
     before = CommandBefore
     result = CommandResult
 
@@ -182,15 +182,15 @@ class _Runs(Generic[W]):
         """Know nothing: the step writes its check."""
         return Verdict("no data", ("a command brings no check",))
 
-    def drift(self, w: W, b: CommandBefore, r: CommandResult, t: Reader) -> Verdict:
+    def drift(self, w: W, b: CommandBefore, r: CommandResult | None, t: Reader) -> Verdict:
         """Know nothing: what a command leaves behind is not known."""
         return Verdict("no data", ("what a command leaves behind is not known",))
 
-    def undo(self, w: W, b: CommandBefore, r: CommandResult, work: Work) -> None:
+    def undo(self, w: W, b: CommandBefore, r: CommandResult | None, work: Work) -> None:
         """Refuse: the step writes its way back."""
         raise ActionError("a command brings no way back", remedy="write `undo:` in the step")
 
-    def undone(self, w: W, b: CommandBefore, r: CommandResult, t: Reader) -> Verdict:
+    def undone(self, w: W, b: CommandBefore, r: CommandResult | None, t: Reader) -> Verdict:
         """Know nothing."""
         return Verdict("no data", ("a command brings no check of its way back",))
 
@@ -214,8 +214,8 @@ class _Runs(Generic[W]):
 class Command(_Runs[CommandWith]):
     """Runs a program with its arguments, without a shell."""
 
-    name = "command"
-    summary = "Run a program with arguments; no shell looks at them"
+    name: ClassVar[str] = "command"
+    summary: ClassVar[str] = "Run a program with arguments; no shell looks at them"
     model = CommandWith
 
     def argv(self, w: CommandWith) -> tuple[str, ...]:
@@ -233,8 +233,8 @@ class Command(_Runs[CommandWith]):
 class Shell(_Runs[ShellWith]):
     """Runs a script in the POSIX shell of the target."""
 
-    name = "shell"
-    summary = "Run a POSIX sh script"
+    name: ClassVar[str] = "shell"
+    summary: ClassVar[str] = "Run a POSIX sh script"
     model = ShellWith
 
     def argv(self, w: ShellWith) -> tuple[str, ...]:

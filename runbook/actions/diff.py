@@ -21,16 +21,16 @@ def text(data: bytes) -> str | None:
         return None
 
 
-def unified(path: str, old: bytes, new: bytes) -> str | None:
+def unified(path: str, old: bytes, new: bytes, *, labels: tuple[str, str] | None = None) -> str | None:
     """Return a unified diff in the form of `diff -u`, without times; None if one of them is no text.
 
-    Longer ones are cut, and say so.
+    Longer ones are cut, and say so. `labels` name the two sides; without them: now and restored.
     """
     before, after = text(old), text(new)
     if before is None or after is None:
         return None
     # Only \n ends a line here, as for diff: splitlines would also break at form feeds and other separators.
-    names = (f"{path} (now)", f"{path} (restored)")
+    names = labels or (f"{path} (now)", f"{path} (restored)")
     lines = list(unified_diff(_lines(before), _lines(after), *names))
     shown = "".join(_ended(line) for line in lines[:MOST_SHOWN])
     return shown if len(lines) <= MOST_SHOWN else f"{shown}… {len(lines) - MOST_SHOWN} more lines\n"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
 from runbook.actions.file_operation import Spot, copy_file, remove_file, settle_present, settle_removed
 from runbook.actions.file_state import FileState, look
-from runbook.actions.file_verdict import backup_name, gone, refuse_file, refuse_folder, same
+from runbook.actions.file_verdict import backup_name, gone, refuse_file, refuse_folder, refuse_name, same
 from runbook.actions.form import PathText, Sudo, Timeout, With, absolute, folder_of, inside, typed
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Template
@@ -46,12 +46,12 @@ class BackupResult(Struct, frozen=True):
 class FileBackup:
     """Copies a file to a time-stamped name with its mode, times and owner, and checks the copy."""
 
-    name = "file.backup"
-    summary = "Copy a file to a time-stamped name and verify the copy"
-    effect: Effect = "change"
-    once = False
-    brings_verify = True
-    brings_undo = True
+    name: ClassVar[str] = "file.backup"
+    summary: ClassVar[str] = "Copy a file to a time-stamped name and verify the copy"
+    effect: ClassVar[Effect] = "change"
+    once: ClassVar[bool] = False
+    brings_verify: ClassVar[bool] = True
+    brings_undo: ClassVar[bool] = True
     model = BackupWith
     before = BackupBefore
     result = BackupResult
@@ -66,7 +66,7 @@ class FileBackup:
         seen = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=folder)
         if seen.file.kind != "file":
             return refuse_file(path, seen.file)
-        no = refuse_folder(folder, seen.folder, seen.room, seen.file.size)
+        no = refuse_name(path) or refuse_folder(folder, seen.folder, seen.room, seen.file.size)
         return no or Proceed(BackupBefore(path, seen.file, inside(folder, backup_name(path, seen.stamp))))
 
     def plan(self, w: BackupWith, b: BackupBefore) -> StepPlan:
@@ -95,15 +95,16 @@ class FileBackup:
         now = look(t, b.backup, sudo=w.sudo, timeout=w.timeout).file
         return same(b.backup, now, b.file.sha256)
 
-    def drift(self, w: BackupWith, b: BackupBefore, r: BackupResult, t: Reader) -> Verdict:
-        """Look whether the copy is still what was copied."""
-        return self.verify(w, b, r, t)
+    def drift(self, w: BackupWith, b: BackupBefore, r: BackupResult | None, t: Reader) -> Verdict:
+        """Look whether the copy is still what was copied; if apply broke off there may be none yet."""
+        now = look(t, b.backup, sudo=w.sudo, timeout=w.timeout).file
+        return gone(b.backup, now) if r is None and now.kind == "missing" else same(b.backup, now, b.file.sha256)
 
-    def undo(self, w: BackupWith, b: BackupBefore, r: BackupResult, work: Work) -> None:
+    def undo(self, w: BackupWith, b: BackupBefore, r: BackupResult | None, work: Work) -> None:
         """Remove the copy, in one operation, unless somebody changed it."""
         remove_file(work, "remove", _spot(w, b))
 
-    def undone(self, w: BackupWith, b: BackupBefore, r: BackupResult, t: Reader) -> Verdict:
+    def undone(self, w: BackupWith, b: BackupBefore, r: BackupResult | None, t: Reader) -> Verdict:
         """Look whether the copy is gone."""
         now = look(t, b.backup, sudo=w.sudo, timeout=w.timeout).file
         return gone(b.backup, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -35,10 +35,10 @@ class ChecksumResult(Struct, frozen=True):
 class FileChecksum:
     """Reads a file to its end and tells its SHA-256 and size."""
 
-    name = "file.checksum"
-    summary = "Read the SHA-256 and size of a file, and compare it with the expected one"
-    effect: Effect = "read"
-    once = False
+    name: ClassVar[str] = "file.checksum"
+    summary: ClassVar[str] = "Read the SHA-256 and size of a file, and compare it with the expected one"
+    effect: ClassVar[Effect] = "read"
+    once: ClassVar[bool] = False
     model = ChecksumWith
     result = ChecksumResult
 

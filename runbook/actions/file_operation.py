@@ -104,13 +104,14 @@ def remove_file(work: Work, name: str, spot: Spot) -> None:
 
 def settle_present(spot: Spot, was: FileState | None, o: OpenOp, t: Reader) -> Settlement:
     """Tell what became of an operation that puts the content of the spot where `was` had been (None: nothing)."""
+    # The job first: one that ends between the two looks must not be told as never done.
     pending = still_open(o, t)
-    if pending is not None:
-        return pending
     now = look(t, spot.path, sudo=spot.sudo, timeout=spot.timeout).file
     if now.kind == "file" and now.sha256 == spot.sha256:
         return Done({"sha256": spot.sha256}, (f"{spot.path} has the wanted content",))
-    if (was is None and now.kind == "missing") or (was is not None and now.sha256 == was.sha256 and now.kind == "file"):
+    if pending is not None:
+        return pending
+    if now.kind == "missing" if was is None else (now.kind, now.sha256) == ("file", was.sha256):
         return NotDone((f"{spot.path} is as it was before",))
     return Unknown((f"{spot.path} is neither as before nor as wanted: {describe(now)}",))
 
@@ -118,11 +119,11 @@ def settle_present(spot: Spot, was: FileState | None, o: OpenOp, t: Reader) -> S
 def settle_removed(spot: Spot, o: OpenOp, t: Reader) -> Settlement:
     """Tell what became of an operation that removes the file."""
     pending = still_open(o, t)
-    if pending is not None:
-        return pending
     now = look(t, spot.path, sudo=spot.sudo, timeout=spot.timeout).file
     if now.kind == "missing":
         return Done({"removed": spot.path}, (f"{spot.path} is gone",))
+    if pending is not None:
+        return pending
     if now.kind == "file" and now.sha256 == spot.sha256:
         return NotDone((f"{spot.path} is still there",))
     return Unknown((f"{spot.path} is not what was to be removed: {describe(now)}",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -10,7 +10,7 @@ from runbook.actions import diff
 from runbook.actions.file_operation import Spot, copy_file, remove_file, settle_present, settle_removed
 from runbook.actions.file_state import FileState, Look, look, read_known
 from runbook.actions.file_swap import swap_content
-from runbook.actions.file_verdict import backup_name, describe, gone, refuse_file, refuse_folder, same
+from runbook.actions.file_verdict import backup_name, describe, gone, refuse_file, refuse_folder, refuse_name, same
 from runbook.actions.form import PathText, Sudo, Timeout, With, absolute, folder_of, inside, typed
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Template
@@ -57,12 +57,12 @@ class RestoreResult(Struct, frozen=True):
 class FileRestore:
     """Swaps a file for its backup in one step, after keeping a verified copy of what was there."""
 
-    name = "file.restore"
-    summary = "Put a verified backup in the place of a file; what was there is kept"
-    effect: Effect = "change"
-    once = False
-    brings_verify = True
-    brings_undo = True
+    name: ClassVar[str] = "file.restore"
+    summary: ClassVar[str] = "Put a verified backup in the place of a file; what was there is kept"
+    effect: ClassVar[Effect] = "change"
+    once: ClassVar[bool] = False
+    brings_verify: ClassVar[bool] = True
+    brings_undo: ClassVar[bool] = True
     model = RestoreWith
     before = RestoreBefore
     result = RestoreResult
@@ -140,11 +140,16 @@ class FileRestore:
         now = look(t, b.path, sudo=w.sudo, timeout=w.timeout).file
         return _with_owner(b.path, now, b.good.sha256, b.present)
 
-    def drift(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult, t: Reader) -> Verdict:
-        """Look whether the file still holds what was restored."""
-        return same(b.path, look(t, b.path, sudo=w.sudo, timeout=w.timeout).file, b.good.sha256)
+    def drift(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
+        """Look whether the file still holds what was restored; if apply broke off it may be as it was."""
+        now = look(t, b.path, sudo=w.sudo, timeout=w.timeout).file
+        if r is None and b.present is None and now.kind == "missing":
+            return gone(b.path, now)
+        if r is None and b.present is not None and now.sha256 == b.present.sha256:
+            return same(b.path, now, b.present.sha256)
+        return same(b.path, now, b.good.sha256)
 
-    def undo(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult, work: Work) -> None:
+    def undo(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, work: Work) -> None:
         """Put back what was there, then remove the copy of it; where there was no file, remove the restored one."""
         if b.present is None:
             remove_file(work, "remove", _target(w, b))
@@ -153,7 +158,7 @@ class FileRestore:
         swap_content(work, "put-back", kept, b.path, b.good.sha256)
         remove_file(work, "tidy", kept)
 
-    def undone(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult, t: Reader) -> Verdict:
+    def undone(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
         """Look whether the file is as it was: the same bytes, mode and owner, or none."""
         now = look(t, b.path, sudo=w.sudo, timeout=w.timeout).file
         return _with_owner(b.path, now, b.present.sha256, b.present) if b.present else gone(b.path, now)
@@ -185,7 +190,7 @@ def _bad_place(path: str, now: Look, need: int) -> Refuse | None:
         return Refuse(f"{path} is a symbolic link", "name the file that it points to")
     if now.file.kind not in {"file", "missing"}:
         return refuse_file(path, now.file)
-    return refuse_folder(folder_of(path), now.folder, now.room, need)
+    return refuse_name(path) or refuse_folder(folder_of(path), now.folder, now.room, need)
 
 
 def _difference(w: RestoreWith, t: Reader, b: RestoreBefore) -> str:

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from runbook.actions.file_operation import Spot
 from runbook.actions.file_state import look
 from runbook.actions.file_verdict import describe
-from runbook.errors import ActionError, DeadlineError
+from runbook.errors import ActionError, DeadlineError, DispatchRefused
 from runbook.model.scalar import Json
 from runbook.ports.action import Work
 from runbook.ports.target import Cmd, OpKey, Reader, Stream
@@ -21,18 +21,25 @@ IN_MEMORY = 1024 * 1024
 def swap_content(work: Work, name: str, source: Spot, path: str, expected: str) -> None:
     """Put the content of `source` under `path` with one rename; owner and mode of `path` stay.
 
-    Raises ActionError, with the file untouched, if `path` has not the content `expected` (a SHA-256) or the source
-    is damaged.
+    Does nothing if that content is there already. Raises ActionError, with the file untouched, if `path` has not the
+    content `expected` (a SHA-256), the source is damaged, or the target refuses.
     """
 
     def body(key: OpKey) -> Mapping[str, Json]:
+        if not _differs(work.target, path, expected, source):
+            return {"sha256": source.sha256}
         with SpooledTemporaryFile(IN_MEMORY) as content:
             _read(work.target, source, content)
-            _require(work.target, path, expected, source)
-            digest = work.target.put(cast("BinaryIO", content), path, key, sudo=source.sudo)
+            # A second look: reading a large source takes its time.
+            _differs(work.target, path, expected, source)
+            try:
+                digest = work.target.put(cast("BinaryIO", content), path, key, sudo=source.sudo)
+            except DispatchRefused as refused:
+                _differs(work.target, path, expected, source)
+                raise ActionError(refused.message, where=path, remedy=refused.remedy) from refused
         if digest.sha256 != source.sha256:
             raise ActionError(f"{path} did not receive what was sent", where=key.target, remedy="look at the file")
-        return {"sha256": digest.sha256, "size": digest.size}
+        return {"sha256": digest.sha256}
 
     intent: dict[str, Json] = {"do": "swap", "path": path, "from": source.path, "sha256": source.sha256}
     work.op(name, {**intent, "instead_of": expected}, body)
@@ -69,12 +76,13 @@ def _read(t: Reader, source: Spot, content: SpooledTemporaryFile[bytes]) -> None
     content.seek(0)
 
 
-def _require(t: Reader, path: str, expected: str, source: Spot) -> None:
-    """Raise ActionError unless the file holds what it is expected to hold."""
+def _differs(t: Reader, path: str, expected: str, source: Spot) -> bool:
+    """Return whether the file has yet to be changed. Raises ActionError if it is neither as expected nor as wanted."""
     now = look(t, path, sudo=source.sudo, timeout=source.timeout).file
-    if now.kind != "file" or now.sha256 != expected:
-        raise ActionError(
-            f"{path} was changed by somebody else and is not overwritten: {describe(now)}",
-            where=t.host.name,
-            remedy="look at it, then inspect again",
-        )
+    if now.kind == "file" and now.sha256 in {expected, source.sha256}:
+        return now.sha256 == expected
+    raise ActionError(
+        f"{path} was changed by somebody else and is not overwritten: {describe(now)}",
+        where=t.host.name,
+        remedy="look at it, then inspect again",
+    )

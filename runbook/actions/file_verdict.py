@@ -9,6 +9,10 @@ from runbook.text import size_text
 SPARE = 1024 * 1024
 """Bytes that stay free beside what a copy needs."""
 
+STAMP = "20261101T030000Z"
+MOST_NAME = 255
+"""Bytes in a name, on nearly every file system."""
+
 
 def describe(state: FileState) -> str:
     """Say in a few words what is there."""
@@ -31,6 +35,13 @@ def refuse_file(path: str, state: FileState) -> Refuse:
             return Refuse(f"{path} cannot be read", "say `sudo: true`, or give the login the right to read it")
         case _:
             return Refuse(f"{path} is {describe(state)}", "name one regular file")
+
+
+def refuse_name(path: str) -> Refuse | None:
+    """Refuse a file whose name leaves no room for that of a copy; None if it does."""
+    if len(f"{backup_name(path, STAMP)}.part".encode()) > MOST_NAME:
+        return Refuse("the name of the file is too long for a copy with a time in its name", "give it a shorter name")
+    return None
 
 
 def refuse_folder(folder: str, state: str, room: int | None, need: int) -> Refuse | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -53,10 +53,10 @@ class HttpResult(Struct, frozen=True):
 class Http:
     """Sends one request, follows no redirect, and reads no settings of this machine's environment."""
 
-    name = "http"
-    summary = "Send one HTTP request; good if the answer is 2xx"
-    effect: Effect = "read"
-    once = False
+    name: ClassVar[str] = "http"
+    summary: ClassVar[str] = "Send one HTTP request; good if the answer is 2xx"
+    effect: ClassVar[Effect] = "read"
+    once: ClassVar[bool] = False
     model = HttpWith
     result = HttpResult
 

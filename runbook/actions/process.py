@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -74,10 +74,10 @@ class Row(Struct, frozen=True):
 class Process:
     """Lists the processes of the target and counts those that are asked for; zombies do not count."""
 
-    name = "process"
-    summary = "Count the processes of a name, pattern or id"
-    effect: Effect = "read"
-    once = False
+    name: ClassVar[str] = "process"
+    summary: ClassVar[str] = "Count the processes of a name, pattern or id"
+    effect: ClassVar[Effect] = "read"
+    once: ClassVar[bool] = False
     model = ProcessWith
     result = ProcessResult
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
@@ -39,10 +39,10 @@ class TcpResult(Struct, frozen=True):
 class Tcp:
     """Connects once and sends nothing."""
 
-    name = "tcp"
-    summary = "Connect to a port; good if the connection is accepted"
-    effect: Effect = "read"
-    once = False
+    name: ClassVar[str] = "tcp"
+    summary: ClassVar[str] = "Connect to a port; good if the connection is accepted"
+    effect: ClassVar[Effect] = "read"
+    once: ClassVar[bool] = False
     model = TcpWith
     result = TcpResult
 

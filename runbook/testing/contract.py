@@ -9,7 +9,7 @@ Every check makes as many cases as it needs; each must bring a world of its own 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from runbook.errors import ActionError, TransportError
 from runbook.events.plain import freeze, thaw
+from runbook.model.scalar import Json
 from runbook.ports.action import Action, Done, NotDone, Proceed
 from runbook.ports.target import Target
 from runbook.testing.faulty import Faulty
@@ -85,10 +86,9 @@ def undo_leads_back(make: Make) -> None:
     if not case.action.brings_undo:
         return
     start = case.world()
-    before = _before(case)
-    result = case.action.apply(case.arguments, before, MemoryWork(case.target))
+    done = _applied(case)
     assert case.world() != start, "apply changed nothing that the world shows"
-    _undo(case, before, _journalled(result))
+    _undo(case, done)
     _equal(case.world(), start, "undo did not lead back")
 
 
@@ -97,14 +97,13 @@ def undo_spares_the_work_of_others(make: Make) -> None:
     case = make()
     if not case.action.brings_undo or case.meddle is None:
         return
-    before = _before(case)
-    result = case.action.apply(case.arguments, before, MemoryWork(case.target))
+    done = _applied(case)
     case.meddle()
     theirs = case.world()
-    verdict = case.action.drift(case.arguments, before, result, case.target)
+    verdict = case.action.drift(case.arguments, done.before, done.result, case.target)
     assert verdict.state != "good", "drift does not see a foreign change"
     try:
-        case.action.undo(case.arguments, before, result, MemoryWork(case.target, undo=True))
+        case.action.undo(case.arguments, done.before, done.result, done.work_back(case.target))
     except ActionError:
         pass
     else:
@@ -115,43 +114,58 @@ def undo_spares_the_work_of_others(make: Make) -> None:
 def a_crash_in_apply_is_settled(make: Make) -> None:
     """Wherever the process dies, settle tells what became of the operation, and apply goes on from there."""
     reference = make()
-    work = MemoryWork(reference.target)
-    reference.action.apply(reference.arguments, _before(reference), work)
-    for name in work.receipts:
-        _crash(make(), ("before", name), reference.world())
-        _crash(make(), ("after", name), reference.world())
+    for name in _applied(reference).receipts:
+        for at in _points(name):
+            case = make()
+            start = case.world()
+            target = Faulty(case.target)
+            before, after = _torn(case, target, at)
+            done = Applied(before, _journalled(case.action.apply(case.arguments, before, after)), after.receipts)
+            _equal(case.world(), reference.world(), f"apply after a crash {at} came to another end")
+            _equal(target.dispatched[name], 1, f"{name} was carried out again after a crash {at}")
+            if case.action.brings_undo:
+                _undo(case, done)
+                _equal(case.world(), start, f"undo after a crash {at} did not lead back")
+
+
+def a_torn_apply_can_be_undone(make: Make) -> None:
+    """Wherever the process dies, undo leads back from there, without the result that apply did not give."""
+    reference = make()
+    if not reference.action.brings_undo:
+        return
+    for name in _applied(reference).receipts:
+        for at in _points(name):
+            case = make()
+            start = case.world()
+            before, after = _torn(case, case.target, at)
+            verdict = case.action.drift(case.arguments, before, None, case.target)
+            _equal(verdict.state, "good", f"drift after a crash {at}, nobody else was there: {verdict.evidence}")
+            _undo(case, Applied(before, None, after.receipts))
+            _equal(case.world(), start, f"undo after a crash {at} in apply did not lead back")
 
 
 def a_crash_in_undo_is_settled(make: Make) -> None:
-    """The same on the way back."""
-    first = make()
-    if not first.action.brings_undo:
+    """Wherever the process dies on the way back, undo goes on from there."""
+    reference = make()
+    if not reference.action.brings_undo:
         return
-    start = first.world()
-    before = _before(first)
-    result = first.action.apply(first.arguments, before, MemoryWork(first.target))
-    work = MemoryWork(first.target, undo=True)
-    first.action.undo(first.arguments, before, result, work)
-    points: tuple[Point, ...] = ("before", "after")
-    for name in work.receipts:
-        for point in points:
+    start = reference.world()
+    for name in _undo(reference, _applied(reference)):
+        for at in _points(name):
             case = make()
-            before = _before(case)
-            result = case.action.apply(case.arguments, before, MemoryWork(case.target))
+            done = _applied(case)
             target = Faulty(case.target)
-            torn = MemoryWork(target, undo=True, crash=(point, name))
-            _dies(lambda: case.action.undo(case.arguments, before, result, torn), (point, name))  # noqa: B023
-            case.action.undo(case.arguments, before, result, _settled(case, before, torn, point))
-            _equal(case.world(), start, f"undo after a crash {point} {name}")
-            _equal(target.dispatched[f"undo-{name}"], 1, f"undo-{name} was carried out again")
+            torn = done.work_back(target, crash=at)
+            _dies(case.action.undo, case, done.before, done.result, torn)
+            case.action.undo(case.arguments, done.before, done.result, _settled(case, done.before, torn, at[0]))
+            _equal(case.world(), start, f"undo after a crash {at}")
+            _equal(target.dispatched[f"undo-{name}"], 1, f"undo-{name} was carried out again after a crash {at}")
 
 
 def a_lost_answer_is_doubt(make: Make) -> None:
     """If the answer to an operation is lost, apply says so, writes no receipt, and settle finds out."""
     reference = make()
-    work = MemoryWork(reference.target)
-    reference.action.apply(reference.arguments, _before(reference), work)
-    for name in work.receipts:
+    for name in _applied(reference).receipts:
         case = make()
         before = _before(case)
         torn = MemoryWork(Faulty(case.target, {name: "lost"}))
@@ -173,26 +187,42 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     undo_leads_back,
     undo_spares_the_work_of_others,
     a_crash_in_apply_is_settled,
+    a_torn_apply_can_be_undone,
     a_crash_in_undo_is_settled,
     a_lost_answer_is_doubt,
 )
 """All checks; each takes a function that makes a fresh case, and raises AssertionError."""
 
 
-def _crash(case: Case, at: tuple[Point, str], expected: object) -> None:
-    start = case.world()
+class Applied(Struct):
+    """What is known of a change that was made, or begun."""
+
+    before: Any
+    result: Any
+    """None if apply did not come to its end."""
+    receipts: Mapping[str, dict[str, Json]]
+
+    def work_back(self, target: Target, crash: tuple[Point, str] | None = None) -> MemoryWork:
+        """Return the work for undo."""
+        return MemoryWork(target, undo=True, receipts=self.receipts, crash=crash)
+
+
+def _applied(case: Case) -> Applied:
+    before, work = _before(case), MemoryWork(case.target)
+    result = case.action.apply(case.arguments, before, work)
+    return Applied(_journalled(before), _journalled(result), work.receipts)
+
+
+def _points(name: str) -> tuple[tuple[Point, str], ...]:
+    return ("before", name), ("after", name)
+
+
+def _torn(case: Case, target: Target, at: tuple[Point, str]) -> tuple[Any, MemoryWork]:
+    """Let apply die at a point, and settle; return the state before and the work of the next process."""
     before = _before(case)
-    target = Faulty(case.target)
     torn = MemoryWork(target, crash=at)
-    _dies(lambda: case.action.apply(case.arguments, before, torn), at)
-    after = _settled(case, before, torn, at[0])
-    result = case.action.apply(case.arguments, _journalled(before), after)
-    told = f"after a crash {at[0]} {at[1]}"
-    _equal(case.world(), expected, f"apply {told} came to another end")
-    _equal(target.dispatched[at[1]], 1, f"{at[1]} was carried out again {told}")
-    if case.action.brings_undo:
-        _undo(case, before, result)
-        _equal(case.world(), start, f"undo {told} did not lead back")
+    _dies(case.action.apply, case, before, torn)
+    return _journalled(before), _settled(case, before, torn, at[0])
 
 
 def _settled(case: Case, before: Struct, torn: MemoryWork, point: Point) -> MemoryWork:
@@ -206,18 +236,21 @@ def _settled(case: Case, before: Struct, torn: MemoryWork, point: Point) -> Memo
     return torn.restarted()
 
 
-def _undo(case: Case, before: Struct, result: Struct) -> None:
-    case.action.undo(case.arguments, before, result, MemoryWork(case.target, undo=True))
-    verdict = case.action.undone(case.arguments, before, result, case.target)
+def _undo(case: Case, done: Applied) -> Iterable[str]:
+    """Undo, and look whether it is; return the names of the operations."""
+    work = done.work_back(case.target)
+    case.action.undo(case.arguments, done.before, done.result, work)
+    verdict = case.action.undone(case.arguments, done.before, done.result, case.target)
     _equal(verdict.state, "good", f"undone after undo: {verdict.evidence}")
+    return work.done
 
 
-def _dies(act: Callable[[], object], at: tuple[Point, str]) -> None:
+def _dies(act: Callable[..., object], case: Case, *given: object) -> None:
     try:
-        act()
+        act(case.arguments, *given)
     except Crash:
         return
-    raise AssertionError(f"there was no operation {at[1]} to crash {at[0]}")
+    raise AssertionError("it did not come to the point where the process was to die")
 
 
 def _before(case: Case) -> Any:

@@ -39,16 +39,23 @@ class MemoryWork:
         *,
         crash: tuple[Point, str] | None = None,
         undo: bool = False,
+        receipts: Mapping[str, dict[str, Json]] | None = None,
         sink: Sink | None = None,
         key: OpKey | None = None,
     ) -> None:
-        """Say where the process ends: `("after", "swap")` is between the body of `swap` and its receipt."""
+        """Say where the process ends: `("after", "swap")` is between the body of `swap` and its receipt.
+
+        `undo` makes it a work for `undo`; `receipts` are then those of `apply`.
+        """
         self.target = target
         self.sink: Sink = sink or Silent()
         self.cancel = Cancel()
         self.intents: dict[str, OpenOp] = {}
         """All operations that were begun, by name."""
-        self.receipts: dict[str, dict[str, Json]] = {}
+        self.done: dict[str, dict[str, Json]] = {}
+        """The receipts of this work, by name."""
+        self.receipts: Mapping[str, dict[str, Json]] = (receipts or {}) if undo else self.done
+        """The receipts of `apply`, by name."""
         self.told: list[tuple[int, int, str]] = []
         """What `progress` was told."""
         self._crash = crash
@@ -59,8 +66,8 @@ class MemoryWork:
 
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation, unless there is a receipt of it."""
-        if name in self.receipts:
-            return self.receipts[name]
+        if name in self.done:
+            return self.done[name]
         tries = self._tries[name] = self._tries.get(name, 0) + 1
         full = f"undo-{name}" if self._undo else name
         key = msgspec.structs.replace(self._key, name=full if tries == 1 else f"{full}~{tries}")
@@ -68,7 +75,7 @@ class MemoryWork:
         self._crash_at("before", name)
         receipt = recorded(body(key))
         self._crash_at("after", name)
-        self.receipts[name] = receipt
+        self.done[name] = receipt
         return receipt
 
     def run(self, name: str, cmd: Cmd) -> Finished:
@@ -90,17 +97,19 @@ class MemoryWork:
 
     def open(self) -> list[OpenOp]:
         """Return the operations with an intent and no receipt."""
-        return [intent for name, intent in self.intents.items() if name not in self.receipts]
+        return [intent for name, intent in self.intents.items() if name not in self.done]
 
     def settled(self, o: OpenOp, receipt: dict[str, Json]) -> None:
         """Put a receipt on record that was found out afterwards."""
         name = next(name for name, intent in self.intents.items() if intent is o)
-        self.receipts[name] = recorded(receipt)
+        self.done[name] = recorded(receipt)
 
     def restarted(self) -> MemoryWork:
         """Return the work of the next process: it knows what is on record, and crashes no more."""
-        after = MemoryWork(self.target, undo=self._undo, sink=self.sink, key=self._key)
-        after.intents, after.receipts, after._tries = dict(self.intents), dict(self.receipts), dict(self._tries)
+        after = MemoryWork(self.target, undo=self._undo, receipts=self.receipts, sink=self.sink, key=self._key)
+        after.intents.update(self.intents)
+        after.done.update(self.done)
+        after._tries.update(self._tries)
         return after
 
     def _crash_at(self, point: Point, name: str) -> None:
