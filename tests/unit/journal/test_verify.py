@@ -8,7 +8,7 @@ import pytest
 
 from runbook.errors import UsageError
 from runbook.journal import Entry, Layout, Report, Writer, encode, parse, read_book, statement, verify_all, verify_run
-from runbook.journal.record import GENESIS, digest
+from runbook.journal.record import GENESIS, LINE_LIMIT, digest
 
 MakeRun = Callable[..., Layout]
 
@@ -319,3 +319,12 @@ def test_lines_that_belong_to_another_run_are_seen(layout: Layout, make_run: Mak
     assert encode(parse(lines_of(path)[0][:-1])) == lines_of(path)[0][:-1]
 
     assert verdict(verify_run(layout, "run-1")) == ("broken", 2)
+
+
+@pytest.mark.parametrize("rubbish", [b"x", b"x\n", b"x\nx"])
+def test_a_line_beyond_the_limit_is_no_torn_one(layout: Layout, make_run: MakeRun, rubbish: bytes) -> None:
+    make_run("run-1", outcome=None)
+    with layout.journal("run-1").open("ab") as file:
+        file.write(b"x" * LINE_LIMIT + rubbish)
+
+    assert verdict(verify_run(layout, "run-1")) == ("broken", 4)

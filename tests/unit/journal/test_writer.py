@@ -382,3 +382,24 @@ def test_the_kept_space_is_given_back_at_the_end(layout: Layout) -> None:
 
     assert taken.st_blocks * 512 >= 256 * 1024
     assert not layout.ballast("run-1").exists()
+
+
+@pytest.mark.parametrize("point", ["before-write", "after-write", "after-sync"])
+def test_after_a_write_that_was_broken_off_nothing_is_appended_behind_it(layout: Layout, point: str) -> None:
+    armed = False
+
+    def interrupt(here: str) -> None:
+        if armed and here == point:
+            raise KeyboardInterrupt
+
+    with Writer.create(layout, "run-1", crash=interrupt) as writer:
+        writer.append(entry(0), durable=True)
+        armed = True
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(entry(1), durable=True)
+        armed = False
+        with pytest.raises(JournalFull, match="broken off"):
+            writer.append(entry(2), durable=True)
+
+    assert numbers(layout) in ([0], [0, 1])
+    assert verify_run(layout, "run-1").status == "open"
