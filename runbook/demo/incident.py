@@ -21,8 +21,8 @@ class Incident(msgspec.Struct, frozen=True):
 
     id: str
     title: str
-    break_it: Callable[[Shop], None]
-    """Breaks the shop and returns when its own numbers show it."""
+    break_it: Callable[[Shop], Numbers]
+    """Breaks the shop and returns its own numbers when they show it."""
     playbook: str
     """Id of the playbook that heals it."""
     healthy: Callable[[Numbers], bool]

@@ -10,6 +10,7 @@ import argparse
 import http.client
 import json
 import random
+import socket
 import threading
 import time
 from collections import deque
@@ -20,6 +21,8 @@ from runbook.demo.process import Handler, WebServer, say, settle_in
 WINDOW = 3.0
 """Seconds that the rolling numbers cover."""
 _PATIENCE = 3.0
+_OPENING = 2.0
+"""Seconds that the first shoppers wait for the shop to open; afterwards a closed shop is a failed order."""
 _CROWD = 400
 _CUSTOMERS = 1_000_000
 _ITEMS = ("umbrella", "kettle", "lamp", "scarf")
@@ -32,6 +35,11 @@ class Tally:
         self._lock = threading.Lock()
         self._ended: deque[tuple[float, float, bool]] = deque()
         self._began = time.monotonic()
+
+    def begin(self) -> None:
+        """Count from this moment on."""
+        with self._lock:
+            self._began = time.monotonic()
 
     def add(self, seconds: float, ok: bool) -> None:
         """Count an order that ended just now."""
@@ -84,7 +92,9 @@ class Shoppers:
         self._crowd = threading.BoundedSemaphore(_CROWD)
 
     def stream(self) -> None:
-        """Send orders for ever, evenly spaced."""
+        """Send orders for ever, evenly spaced, once the shop has opened or it is past the hour."""
+        self._wait_for_opening()
+        self.tally.begin()
         due = time.monotonic()
         while True:
             due += 1 / self._rate
@@ -97,6 +107,16 @@ class Shoppers:
                 threading.Thread(target=self._order, daemon=True).start()
             else:
                 self._count(0.0, ok=False)
+
+    def _wait_for_opening(self) -> None:
+        deadline = time.monotonic() + _OPENING
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), 1.0).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
 
     def _order(self) -> None:
         began = time.monotonic()

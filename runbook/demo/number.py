@@ -14,7 +14,7 @@ from runbook.demo.metric import Samples, scrape
 RATE = 40.0
 """Orders per second that the shoppers send."""
 MOST_FAILURES = 0.01
-"""Healthy: fewer orders than this part fail (1 %)."""
+"""Healthy: fewer orders than this part fail (1 %); at the least healthy rate that is one failure in the window."""
 LEAST_RATE = 0.85 * RATE
 """Healthy: at least this many orders per second succeed."""
 LONGEST_P99_MS = 500.0

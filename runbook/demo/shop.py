@@ -68,8 +68,8 @@ class Shop:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start all processes and return when the shop's own numbers are healthy.
+    def start(self) -> Numbers:
+        """Start all processes and return the shop's own numbers as soon as they are healthy.
 
         Raises:
             RunbookError: they are not within 20 seconds; the error holds what the logs say.
@@ -86,17 +86,17 @@ class Shop:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait(is_healthy, "healthy", within=_START_WITHIN)
+        return self.wait(is_healthy, "healthy", within=_START_WITHIN)
 
-    def break_config(self) -> None:
-        """Push the bad configuration as the release automation does, and return when the damage shows.
+    def break_config(self) -> Numbers:
+        """Push the bad configuration as the release automation does, and return the numbers that show the damage.
 
         Raises:
             RunbookError: the numbers show no damage within 20 seconds.
         """
         commit_bad_tuning(self.layout.config)
         self.control("restart", ORDER)
-        self.wait(is_broken, "broken", within=_BREAK_WITHIN)
+        return self.wait(is_broken, "broken", within=_BREAK_WITHIN)
 
     def numbers(self) -> Numbers:
         """Read the shop's own numbers."""
@@ -154,6 +154,7 @@ class Shop:
             RunbookError: a process is still alive, or the folder cannot be removed.
         """
         if self.keep and self._supervisor is not None and self._supervisor.poll() is None:
+            write_state(msgspec.structs.replace(self._state, is_kept=True))
             self.control("detach")
             self._let_go()
             return
@@ -209,10 +210,15 @@ def open_shop(folder: Path | None = None, *, keep: bool = False) -> Shop:
 
 
 def find_kept(under: Path | None = None) -> tuple[Kept, ...]:
-    """Find the shops that were kept or left behind in `under` (default: the temporary folder), oldest first."""
+    """Find the shops that were kept or left behind in `under` (default: the temporary folder), oldest first.
+
+    A shop that runs for an opener who is still there is not among them.
+    """
+    found = [(state, bool(tree.members((SHOP_MARK, state.token)))) for state in find_states(under)]
     return tuple(
-        Kept(folder=Path(state.folder), created=state.created, is_alive=bool(tree.members((SHOP_MARK, state.token))))
-        for state in find_states(under)
+        Kept(folder=Path(state.folder), created=state.created, is_alive=is_alive)
+        for state, is_alive in found
+        if state.is_kept or not is_alive
     )
 
 

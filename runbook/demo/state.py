@@ -29,6 +29,8 @@ class State(msgspec.Struct, frozen=True):
     created: int
     """Unix time in seconds."""
     ports: Ports
+    is_kept: bool = False
+    """Whether it was left up on purpose, by an opener that is gone."""
 
 
 def new_state(home: Path, ports: Ports) -> State:

@@ -37,10 +37,20 @@ def _belongs(process: psutil.Process, mark: tuple[str, str], session: int | None
     try:
         if process.uids().real != os.getuid() or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return (session is not None and os.getsid(process.pid) == session) or process.environ().get(mark[0]) == mark[1]
+        if session is not None and _session_of(process.pid) == session:
+            return True
+        return process.environ().get(mark[0]) == mark[1]
     except (psutil.Error, OSError):
         # Gone meanwhile, or not ours to look at.
         return False
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        # POSIX allows a system to refuse this for a process of another session.
+        return None
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -44,15 +44,13 @@ def processes(shop: Shop) -> list[psutil.Process]:
 
 def test_the_bad_commit_breaks_the_shop_and_the_good_file_heals_it(tmp_path: Path) -> None:
     with open_shop(tmp_path / "shop") as shop:
-        shop.start()
-        before = shop.numbers()
+        before = shop.start()
         assert shop.healthy(before)
         assert (before.pool_open, before.pool_max) == (GOOD_CONNECTIONS, GOOD_CONNECTIONS)
         assert health(shop) == 200
 
         incident = find_incident("config-rollback")
-        incident.break_it(shop)
-        broken = shop.numbers()
+        broken = incident.break_it(shop)
         assert (broken.failure_rate or 0.0) > 0.8
         assert (broken.pool_open, broken.pool_max) == (DATABASE_LIMIT, BAD_CONNECTIONS)
         assert (broken.p99_ms or 0.0) > 1000
@@ -99,11 +97,12 @@ def test_a_kept_shop_stays_up_and_is_found_and_stopped_later(tmp_path: Path, mon
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with open_shop(keep=True) as shop:
         shop.start()
+        assert find_kept() == ()
 
     (kept,) = find_kept()
     assert (kept.folder, kept.is_alive) == (shop.folder, True)
     assert "ActiveState=active" in shop.control("show", ORDER)
-    assert shop.healthy(shop.numbers())
+    shop.wait(is_healthy, "healthy", within=20)
 
     stop_kept(kept.folder)
     assert (processes(shop), find_kept(), shop.folder.exists()) == ([], (), False)
