@@ -68,18 +68,18 @@ def test_stop_start_and_restart_are_done_when_they_return(supervised: Supervised
 
 
 def test_a_crash_loop_shows_in_the_number_of_restarts(supervised: Supervised) -> None:
-    supervised.add("crasher", "/bin/sh", "-c", "echo going down; exit 7", restart_delay=0.05)
+    supervised.add("faulty", "/bin/sh", "-c", "echo going down; exit 7", restart_delay=0.05)
     supervised.start()
-    first = supervised.show("crasher")
+    first = supervised.show("faulty")
 
-    until(lambda: int(supervised.show("crasher")["NRestarts"]) >= 3)
+    until(lambda: int(supervised.show("faulty")["NRestarts"]) >= 3)
 
-    later = supervised.show("crasher")
+    later = supervised.show("faulty")
     assert (later["Result"], later["ExecMainStatus"]) in (("exit-code", "7"), ("success", "0"))
     assert later["InvocationID"] != first["InvocationID"]
-    assert supervised.ctl("logs", "crasher", "-n", "2") == "going down\ngoing down\n"
-    supervised.ctl("stop", "crasher")
-    assert supervised.show("crasher")["ActiveState"] in ("inactive", "failed")
+    assert supervised.ctl("logs", "faulty", "-n", "2") == "going down\ngoing down\n"
+    supervised.ctl("stop", "faulty")
+    assert supervised.show("faulty")["ActiveState"] in ("inactive", "failed")
 
 
 def test_a_crash_without_restart_is_failed(supervised: Supervised) -> None:
