@@ -40,10 +40,10 @@ class ProcessWith(With, frozen=True, kw_only=True):
 
     name: Annotated[Template, Meta(description="Name of the program, without its folder")] = ""
     pattern: Annotated[Template, Meta(description="Regular expression searched in the whole command line")] = ""
-    pid: Annotated[int | None, Meta(description="Process id", ge=1)] = None
+    pid: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Process id")] = None
     user: Annotated[Template, Meta(description="Only processes of this user")] = ""
     min: Annotated[int, Meta(description="Bad with fewer", ge=0)] = 1
-    max: Annotated[int | None, Meta(description="Bad with more", ge=0)] = None
+    max: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="Bad with more")] = None
     timeout: Timeout = 60.0
 
     def __post_init__(self) -> None:

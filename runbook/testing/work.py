@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
-from runbook.errors import ActionError
+from runbook.errors import ActionError, TransportError
 from runbook.events.plain import freeze, thaw
 from runbook.model.scalar import Json
 from runbook.ports.action import OpenOp
@@ -83,11 +83,14 @@ class MemoryWork:
         ended: list[Finished] = []
 
         def body(key: OpKey) -> Mapping[str, Json]:
-            ended.append(self.target.change(cmd, key, self.sink))
-            return {"exit": ended[0].exit}
+            finished = self.target.change(cmd, key, self.sink)
+            if finished.ended == "lost" or not finished.dead or finished.exit is None:
+                raise TransportError(f"the end of {name} is not known", where=key.target)
+            ended.append(finished)
+            return {"exit": finished.exit, "ended": finished.ended}
 
         receipt = self.op(name, {"argv": list(cmd.argv)}, body)
-        if receipt["exit"] != 0:
+        if receipt["exit"] != 0 or receipt.get("ended", "exit") != "exit":
             raise ActionError(f"{name} ended with exit {receipt['exit']}")
         return ended[0] if ended else Finished(0, 0.0)
 

@@ -1,0 +1,3 @@
+"""A guest that cannot be imported."""
+
+raise RuntimeError("the license of this guest has expired")
