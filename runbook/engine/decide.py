@@ -14,7 +14,7 @@ from msgspec import Struct
 from runbook.engine import question as ask
 from runbook.engine.failure import failure_moves, handled, resting_after_stop
 from runbook.engine.move import Ask, Begin, Claim, Conclude, Hold, Inspect, Move, Rest, Settle, Skip
-from runbook.engine.undoing import undo_moves
+from runbook.engine.undoing import back_from, undo_moves
 from runbook.errors import RunbookError
 from runbook.events.state import RunState, StepState
 from runbook.events.status import BAD
@@ -43,6 +43,8 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return (Rest("interrupted", f"{state.steering} was asked for"),)
     if state.steering == "pause":
         return (Rest("paused", "pause was asked for"),)
+    if state.going_back is not None:
+        return (back_from(plan, state, state.going_back),)
     if state.undo_asked and (state.undo_left or state.aborted or _is_undo_session(state)):
         return undo_moves(plan, state, rules.unanswered)
     if state.stopped:

@@ -53,7 +53,7 @@ def _policy(step: PlannedStep, override: str) -> str:
 
 def _retry(step: PlannedStep, place: str, at: StepState) -> Begin | None:
     rule = step.source.retry
-    if rule is None or at.status in ("refused", "cancelled"):
+    if rule is None or at.status not in ("failed", "timed_out", "unreachable"):
         return None
     done = sum(1 for a in at.attempts if not a.again)
     if done > rule.limit or done == 0:

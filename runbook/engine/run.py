@@ -42,6 +42,12 @@ IDLE = 0.1
 
 WORKERS = 32
 
+_STEERING: dict[str, Literal["pause", "cancel", "interrupt"]] = {
+    "pause": "pause",
+    "cancel": "cancel",
+    "interrupt": "interrupt",
+}
+
 
 class _Recorded(Struct, frozen=True):
     seq: int
@@ -277,9 +283,8 @@ class Run:
 
     def _deliver(self, mail: Mail) -> None:
         match mail.kind:
-            case "pause" | "cancel":
-                what: Literal["pause", "cancel"] = "cancel" if mail.kind == "cancel" else "pause"
-                self.record(f.SteeringAsked(what=what, reason=mail.reason, actor=mail.actor))
+            case "pause" | "cancel" | "interrupt":
+                self.record(f.SteeringAsked(what=_STEERING[mail.kind], reason=mail.reason, actor=mail.actor))
                 if mail.kind == "cancel":
                     self._services.cancel.set(mail.reason or "cancel was asked for")
                 self._asking.stop()
@@ -289,6 +294,10 @@ class Run:
                 self._asking.answer_from_outside(mail)
             case _:
                 self.record(f.NoteWritten(text=f"mail of an unknown kind was dropped: {mail.kind}"))
+
+    def catch_up(self) -> None:
+        """Fold all that is recorded by now."""
+        self._drain(block=False)
 
     def give_back_leases(self) -> None:
         """Return the leases of this run; a target that cannot be asked keeps its own."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runbook.engine import question as ask
-from runbook.engine.move import Ask, Claim, Move, Rest, Undo
+from runbook.engine.move import Ask, Claim, GoBack, Move, Rest, Undo
+from runbook.events.fact import DecisionMade
 from runbook.events.state import RunState
 from runbook.model.plan import Plan
 
@@ -32,6 +33,13 @@ def way_back(plan: Plan, state: RunState, changes: Iterable[tuple[str, str, int]
                 if any((name, host) in undone for name in scoped) and (each.id, host) in ran
             )
     return (*back, *again)
+
+
+def back_from(plan: Plan, state: RunState, decision: DecisionMade) -> GoBack:
+    """Return the way back that a person chose in a menu: one step where it stands, or all of the run."""
+    everything = decision.choice == "undo_all"
+    chosen = [c for c in state.standing if everything or (c[0] == decision.step and c[1] in decision.places)]
+    return GoBack(way_back(plan, state, chosen), everything, decision.reason or f"{decision.choice} was chosen")
 
 
 def undo_moves(plan: Plan, state: RunState, unanswered: frozenset[str]) -> tuple[Move, ...]:

@@ -25,6 +25,8 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
         return replace(state, steering="pause")
     if fact.choice in ("stop", "abort"):
         return replace(state, stopped=True, aborted=state.aborted or fact.choice == "abort")
+    if fact.choice in ("undo", "undo_all") and fact.kind in ("failure", "doubt"):
+        return replace(state, going_back=fact)
     match fact.kind:
         case "proceed" | "approve" | "confirm":
             covers = question.covers if question is not None else {}

@@ -18,7 +18,15 @@ from runbook.model.scalar import Effect, Json
 Mode: TypeAlias = Literal["run", "replay", "resume", "undo", "exec", "decide", "adopt", "handover", "note"]
 
 
-class Output(Struct, frozen=True):
+class OutputIndex(Struct, frozen=True):
+    """A file of times beside a side file."""
+
+    file: str
+    sha256: str
+    size: int
+
+
+class Output(Struct, frozen=True, omit_defaults=True):
     """A side file with the masked output of one attempt."""
 
     file: str
@@ -27,6 +35,12 @@ class Output(Struct, frozen=True):
     size: int
     dropped: int = 0
     """Bytes that were over the cap and are not kept."""
+    index: OutputIndex | None = None
+    """When its parts came, if they are many."""
+    parts: list[tuple[int, int, Literal["out", "err", "mark"], int]] = []
+    """Offset, length, stream and milliseconds of its parts, if they are few."""
+    trouble: str = ""
+    """Why the file may be incomplete, if the disk refused."""
 
 
 class Base(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -57,6 +57,7 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
                 steps=state.steps | fresh,
                 undo_left=left,
                 undo_asked=True,
+                going_back=None,
                 undo_bad=False,
                 stopped=False,
                 aborted=state.aborted or fact.abort,
@@ -82,6 +83,7 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         steering="",
         run_on=False,
         undo_bad=False,
+        going_back=None,
     )
 
 

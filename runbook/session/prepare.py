@@ -1,0 +1,279 @@
+"""Preparing: from an order, or from the record of a run, to a plan with its values. Reads files; asks no target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from runbook.actions import catalogue
+from runbook.config import Settings, check_owner, find_playbook
+from runbook.engine.plan import Planner, digest_of
+from runbook.errors import JournalBroken, PlaybookError, UsageError
+from runbook.events.fact import SessionOpened
+from runbook.events.plain import freeze, thaw
+from runbook.loader import (
+    Loaded,
+    Source,
+    check_value,
+    load_inventory,
+    load_playbook,
+    match,
+    refuse_transport,
+)
+from runbook.loader.param import SecretRef
+from runbook.model.host import Host, Inventory
+from runbook.model.plan import Plan, PlannedStep, Unit
+from runbook.model.playbook import Include, Playbook, Step, UndoNone
+from runbook.model.scalar import Effect, Json
+from runbook.ports.action import Catalogue
+from runbook.session.order import Adhoc, Order
+from runbook.session.provenance import provenance
+from runbook.session.value import Values, from_record, recorded, resolve
+from runbook.transports import BUILT_IN
+
+AVAILABLE = frozenset(BUILT_IN)
+"""The transports that this installation has."""
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """Everything about a run that is known before a target is asked."""
+
+    plan: Plan
+    values: Values
+    include_params: dict[str, dict[str, Json]]
+    snapshot: dict[str, Json]
+    """What `session.opened` says of the playbook."""
+    actions: Catalogue
+    playbook: Playbook | None = None
+
+
+class _Includes:
+    """Finds the included playbooks of a loaded one, and gathers their parameters by scope."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._scopes: dict[str, Loaded] = {"": loaded}
+        self.params: dict[str, dict[str, Json]] = {}
+
+    def __call__(self, written: str, scope: str) -> Playbook:
+        outer = self._scopes[scope.rpartition("/")[0]]
+        inner = outer.includes[written]
+        self._scopes[scope] = inner
+        given = _given(outer.playbook, scope.rpartition("/")[2])
+        self.params[scope] = {
+            name: given[name] if name in given else _plain(check_value(name, param, param.default))
+            for name, param in inner.playbook.params.items()
+        }
+        return inner.playbook
+
+
+def _plain(value: Json | SecretRef) -> Json:
+    return value.text() if isinstance(value, SecretRef) else value
+
+
+def _given(playbook: Playbook, step_id: str) -> Mapping[str, Json]:
+    for item in playbook.steps:
+        if isinstance(item, Step) and item.id == step_id and isinstance(item.playbook, Include):
+            return item.playbook.params
+    return {}
+
+
+def prepare(settings: Settings, order: Order) -> Prepared:
+    """Prepare an order. Raises PlaybookError, InventoryError, ConfigError, UsageError."""
+    found = find_playbook(settings, order.playbook)
+    actions = catalogue()
+    loaded = load_playbook(found.path, actions, lambda written, file: _included(settings, written, file))
+    inventory = _inventory(order.inventory)
+    plan, includes = _plan(loaded, actions, inventory, order.limit)
+    values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
+    snapshot = _snapshot(loaded, found.path, found.source)
+    return Prepared(
+        plan=plan,
+        values=values,
+        include_params=includes.params,
+        snapshot=snapshot,
+        actions=actions,
+        playbook=loaded.playbook,
+    )
+
+
+def _included(settings: Settings, written: str, file: str) -> Path:
+    """Find an include: a path from the including file, or an id in its folder, else in the playbook folders."""
+    if "/" in written or written.endswith((".yaml", ".yml")):
+        path = Path(file).parent / written
+        check_owner(path)
+        return path
+    beside = Path(file).parent / f"{written}.yaml"
+    if beside.is_file():
+        check_owner(beside)
+        return beside
+    try:
+        return find_playbook(settings, written).path
+    except UsageError as missing:
+        raise PlaybookError(missing.message, file=file, remedy=missing.remedy) from missing
+
+
+def _inventory(path: Path | None) -> Inventory:
+    if path is None:
+        return Inventory()
+    check_owner(path)
+    return load_inventory(path)
+
+
+def _plan(loaded: Loaded, actions: Catalogue, inventory: Inventory, limit: str) -> tuple[Plan, _Includes]:
+    includes = _Includes(loaded)
+    plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit)
+    refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
+    return plan, includes
+
+
+def _snapshot(loaded: Loaded, path: Path, source: str) -> dict[str, Json]:
+    return {
+        "id": loaded.playbook.id,
+        "title": loaded.playbook.title,
+        "path": str(path.absolute()),
+        "source": source,
+        "sha256": loaded.sha256,
+        "text": loaded.text,
+        "includes": _texts(loaded),
+        **provenance(path),
+    }
+
+
+def _texts(loaded: Loaded) -> dict[str, Json]:
+    return {
+        written: {"path": inner.path, "sha256": inner.sha256, "text": inner.text, "includes": _texts(inner)}
+        for written, inner in loaded.includes.items()
+    }
+
+
+def from_snapshot(opened: SessionOpened) -> Prepared:
+    """Prepare a recorded run as it was: playbook text, hosts and values come from the record alone.
+
+    Raises JournalBroken if the record does not say enough.
+    """
+    actions = catalogue()
+    hosts = tuple(msgspec.convert(thaw(host), Host) for host in opened.hosts)
+    common, per_host = (
+        from_record(_thawed(opened.params)),
+        {host: from_record(_thawed(values)) for host, values in opened.host_params.items()},
+    )
+    values = Values(common, per_host, dict.fromkeys(common, "the record of the run"), {})
+    snapshot = opened.playbook
+    if "adhoc" in snapshot:
+        adhoc = msgspec.convert(thaw(snapshot["adhoc"]), Adhoc)
+        return _adhoc(adhoc, actions, hosts, snapshot)
+    try:
+        loaded = _load_texts(snapshot, actions)
+    except PlaybookError as error:
+        raise JournalBroken(f"the recorded playbook cannot be read: {error}") from error
+    inventory = Inventory(hosts=hosts)
+    plan, includes = _plan(loaded, actions, inventory, "")
+    return Prepared(
+        plan=plan,
+        values=values,
+        include_params=includes.params,
+        snapshot=snapshot,
+        actions=actions,
+        playbook=loaded.playbook,
+    )
+
+
+def _thawed(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value if _is_reference(value) else thaw(value) for name, value in values.items()}
+
+
+def _is_reference(value: Json) -> bool:
+    return isinstance(value, dict) and set(value) == {"secret"}
+
+
+def _load_texts(snapshot: Mapping[str, Any], actions: Catalogue) -> Loaded:
+    known: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def gather(outer: Mapping[str, Any]) -> None:
+        for written, inner in outer.get("includes", {}).items():
+            known[written, str(outer["path"])] = inner
+            gather(inner)
+
+    gather(snapshot)
+
+    def find(written: str, file: str) -> Source:
+        inner = known.get((written, file))
+        if inner is None:
+            raise PlaybookError(f"the record has no text of the included playbook {written}", file=file)
+        return Source(str(inner["text"]), str(inner["path"]))
+
+    return load_playbook(Source(str(snapshot["text"]), str(snapshot["path"])), actions, find)
+
+
+def prepare_adhoc(order: Adhoc) -> Prepared:
+    """Prepare an ad-hoc command. Raises InventoryError, NoTargetError."""
+    actions = catalogue()
+    inventory = _inventory(order.inventory)
+    hosts = match(inventory, order.on)
+    if order.limit:
+        allowed = set(match(inventory, order.limit))
+        hosts = tuple(host for host in hosts if host in allowed)
+    refuse_transport(hosts, AVAILABLE)
+    snapshot: dict[str, Json] = {
+        "id": "exec",
+        "title": "Ad-hoc command",
+        "adhoc": freeze(msgspec.structs.replace(order, inventory=None)),
+    }
+    return _adhoc(order, actions, hosts, snapshot)
+
+
+def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: dict[str, Json]) -> Prepared:
+    effect: Effect = {"read": "read", "change": "change", "destructive": "destructive"}[order.effect]  # type: ignore[assignment]
+    names = tuple(host.name for host in hosts)
+    step = PlannedStep(
+        id="exec",
+        kind="probe" if effect == "read" else "action",
+        uses="command",
+        with_={"argv": list(order.argv), "sudo": order.sudo},
+        effect=effect,
+        hosts=names,
+        once=False,
+        timeout=order.timeout,
+        on_failure="stop",
+        parallel=20,
+        undo=None if effect == "read" else UndoNone(none="ad-hoc command"),
+        source=Step(id="exec", command=order.argv, effect=effect, title=" ".join(order.argv)[:200]),
+    )
+    unit = Unit(
+        id="exec",
+        title=step.source.title,
+        is_stage=False,
+        hosts=names,
+        waves=(names,),
+        when="",
+        approve="none" if effect == "read" else "operator",
+        on_failure="stop",
+        parallel=20,
+        steps=(step,),
+    )
+    plan = Plan(playbook="exec", title="Ad-hoc command", units=(unit,), hosts={h.name: h for h in hosts})
+    plan = msgspec.structs.replace(plan, digest=digest_of(plan))
+    return Prepared(plan=plan, values=Values({}, {}, {}, {}), include_params={}, snapshot=snapshot, actions=actions)
+
+
+def opening(prepared: Prepared, **more: Any) -> SessionOpened:
+    """Return the fact that opens the first session of a run."""
+    return SessionOpened(
+        playbook=prepared.snapshot,
+        hosts=[freeze(host) for host in prepared.plan.hosts.values()],
+        params={name: _frozen(value) for name, value in recorded(prepared.values.common).items()},
+        host_params={
+            host: {name: _frozen(value) for name, value in recorded(values).items()}
+            for host, values in prepared.values.per_host.items()
+        },
+        plan_digest=prepared.plan.digest,
+        **more,
+    )
+
+
+def _frozen(value: Json) -> Json:
+    return value if _is_reference(value) else freeze(value)

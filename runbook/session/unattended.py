@@ -1,0 +1,103 @@
+"""Nobody at the keyboard: answers come from the command line and a file, and what is missing is told beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from runbook.errors import ConfigError
+from runbook.loader import parse, read_text, value_from_text
+from runbook.model.plan import Plan, PlannedStep, Unit
+from runbook.model.question import Answer, NoAnswer, Question
+from runbook.model.scalar import Json
+from runbook.ports.cancel import Cancel
+
+
+class Missing(Struct, frozen=True):
+    """Something that a person would have to say before an unattended run may start."""
+
+    step: str
+    what: str
+    """approval, confirmation, manual, answer or decision."""
+    words: str
+    remedy: str
+
+
+def load_answers(path: Path) -> dict[str, Json]:
+    """Return an answers file: step to `done`, an option, a mapping of fields, or `{confirm: "TARGET COUNT"}`.
+
+    Raises PlaybookError, ConfigError.
+    """
+    content = parse(read_text(path), str(path)).value
+    if not isinstance(content, dict):
+        raise ConfigError("is no mapping of steps to answers", where=str(path))
+    return {str(key): value for key, value in content.items()}
+
+
+class Unattended:
+    """The approver that only knows what was given beforehand; it never waits."""
+
+    def __init__(self, approvals: tuple[str, ...] = (), answers: dict[str, Json] | None = None) -> None:
+        self._approvals = frozenset(approvals)
+        self._answers = answers or {}
+
+    def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
+        """Return what was given for this question, or nothing."""
+        given = self._answers.get(question.step)
+        match question.kind:
+            case "approve" if question.step in self._approvals:
+                return Answer(choice="approve", source="command-line")
+            case "confirm" if isinstance(given, dict) and "confirm" in given:
+                return Answer(choice="confirm", values={"typed": given["confirm"]}, source="answers")
+            case "manual" if given == "done":
+                return Answer(choice="done", source="answers")
+            case "form" if isinstance(given, dict):
+                return Answer(choice="answer", values=_typed(question, given), source="answers")
+            case "choose" if isinstance(given, str) and any(c.id == given for c in question.choices):
+                return Answer(choice=given, source="answers")
+            case _:
+                return NoAnswer("nobody is there to ask")
+
+    def missing(self, plan: Plan) -> tuple[Missing, ...]:
+        """Return every gate, question and manual step of the plan that lacks its answer."""
+        found: list[Missing] = []
+        for unit in plan.units:
+            if unit.approve != "none" and any(s.kind == "action" for s in unit.steps):
+                name = unit.id if unit.is_stage else unit.steps[0].id
+                if name not in self._approvals:
+                    found.append(Missing(name, "approval", unit.title, f"--approve {name}"))
+            for step in unit.steps:
+                lacking = self._lacks(unit, step)
+                if lacking is not None:
+                    found.append(lacking)
+        return tuple(found)
+
+    def _lacks(self, unit: Unit, step: PlannedStep) -> Missing | None:
+        given = self._answers.get(step.id)
+        title = step.source.title or step.id
+        if step.kind == "manual" and given != "done":
+            return Missing(step.id, "manual", title, f"{step.id}: done")
+        if step.kind == "choose" and step.source.choose is not None:
+            words = [option.id for option in step.source.choose.options]
+            if given not in words:
+                return Missing(step.id, "decision", step.source.choose.question, f"{step.id}: {' | '.join(words)}")
+        if step.kind == "ask" and step.source.ask is not None:
+            fields = given if isinstance(given, dict) else {}
+            open_fields = [n for n, p in step.source.ask.items() if p.required and n not in fields]
+            if given is None or open_fields:
+                wanted = ", ".join(open_fields or step.source.ask)
+                return Missing(step.id, "answer", title, f"{step.id}: {{{wanted}: …}}")
+        if step.effect == "destructive" and not (isinstance(given, dict) and "confirm" in given):
+            hosts = len(unit.hosts)
+            return Missing(step.id, "confirmation", title, f'{step.id}: {{confirm: "TARGET {hosts}"}}')
+        return None
+
+
+def _typed(question: Question, given: dict[str, Json]) -> dict[str, Json]:
+    values: dict[str, Json] = {}
+    for name, param in question.fields.items():
+        value = given.get(name, param.default)
+        checked = value_from_text(name, param, value) if isinstance(value, str) else value
+        values[name] = checked if isinstance(checked, (str, int, float, bool, type(None), list, dict)) else None
+    return values
