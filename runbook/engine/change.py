@@ -20,6 +20,7 @@ from runbook.events.plain import freeze_object, thaw
 from runbook.events.state import Attempt
 from runbook.events.status import Status
 from runbook.model.convert import convert
+from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
 from runbook.model.scalar import Json
 from runbook.ports.action import Action, Already, Proceed, Refuse, StepPlan, Verdict
@@ -137,7 +138,12 @@ def _written_undo(context: StepContext) -> str:
     undo = context.step.undo
     if isinstance(undo, UndoNone):
         return f"none: {undo.none}"
-    return "; ".join(act.title or act.uses for act in undo or ())
+    return "; ".join(act.title or _act_words(act) for act in undo or ())
+
+
+def _act_words(act: PlannedAct) -> str:
+    argv = act.with_.get("argv")
+    return shell_words([str(word) for word in argv]) if isinstance(argv, list) else act.uses
 
 
 def _later(context: StepContext, why: str) -> f.StepPlanned:
@@ -262,7 +268,7 @@ def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopte
         return Outcome(status="in_doubt", changed=True, error=str(unknown), evidence=_seen(context))
     except RunbookError as failed:
         return _failed(context, action, model, before, work.target.dispatched or intended, str(failed))
-    return verified(context, action, model, before, result, freeze_object(result), sink, adopted=adopted)
+    return verified(context, attempt.number, action, model, before, result, sink, adopted=adopted)
 
 
 def _seen(context: StepContext) -> tuple[str, ...]:
@@ -293,17 +299,18 @@ def _failed(
 
 def verified(
     context: StepContext,
+    number: int,
     action: AnyAction,
     model: Struct,
     before: Struct,
     result: Struct | None,
-    raw: dict[str, Json],
     sink: OutputSink,
     *,
     adopted: bool = False,
 ) -> Outcome:
     """Verify a change that came to its end, and capture its values."""
     context.phase("verifying")
+    raw = freeze_object(result)
     try:
         verdict = verify(context, action, model, before, result)
     except RunbookError as unclear:
@@ -312,7 +319,7 @@ def verified(
         f.VerifyFinished(
             step=context.step.id,
             target=context.place,
-            attempt=context.at.next_attempt - 1,
+            attempt=number,
             state=verdict.state,
             evidence=list(verdict.evidence),
         )

@@ -62,7 +62,6 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
                 stopped=False,
                 aborted=state.aborted or fact.abort,
                 questions={},
-                deviated=True,
             )
         case f.JournalRepaired() | f.ListenerFailed() | f.SecretFound():
             return state
