@@ -32,7 +32,7 @@ def check(playbook: Playbook, raw: dict[str, Any], findings: Findings, catalogue
     flow = FlowCheck(findings, playbook, raw)
     names.later.update({each.id: at for at, each in enumerate(flow.all) if isinstance(each.item, Step)})
     steps = StepCheck(findings, names, acts, flow)
-    _head(playbook, findings, stem)
+    _head(playbook, raw, findings, stem)
     params = raw.get("params")
     check_params(findings, ("params",), playbook.params, params if isinstance(params, dict) else {})
     _targets(playbook, findings)
@@ -47,14 +47,14 @@ def check(playbook: Playbook, raw: dict[str, Any], findings: Findings, catalogue
             steps.step(here, here.item)
 
 
-def _head(playbook: Playbook, findings: Findings, stem: str) -> None:
+def _head(playbook: Playbook, raw: dict[str, Any], findings: Findings, stem: str) -> None:
     if stem and playbook.id and playbook.id != stem and not findings.is_broken(("id",)):
         findings.add(("id",), f"the id is {playbook.id}, the file is called {stem}", "the same word", "rename one")
     for key in ("title", "owner"):
         text = getattr(playbook, key)
         if "\n" in text.strip():
             findings.add((key,), f"{key} has more than one line", "one line")
-    if not playbook.title.strip() and not findings.is_broken(("title",)):
+    if "title" in raw and not playbook.title.strip() and not findings.is_broken(("title",)):
         findings.add(("title",), "the title is empty", "one line for lists")
     reviewed = playbook.reviewed
     if not reviewed or findings.is_broken(("reviewed",)):

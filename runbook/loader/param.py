@@ -88,7 +88,7 @@ def value_from_text(name: str, param: Param, text: str) -> Json | SecretRef:
 
 def secret_ref(name: str, written: object) -> SecretRef:
     """Return where a secret comes from: `env:NAME`, `file:PATH` or `ask`; raises UsageError without showing it."""
-    if written in {"", None, "ask"}:
+    if written is None or (isinstance(written, str) and written in {"", "ask"}):
         return SecretRef("ask")
     kind, colon, rest = written.partition(":") if isinstance(written, str) else ("", "", "")
     if kind == "env" and colon and _ENV_NAME.fullmatch(rest):

@@ -140,10 +140,15 @@ class _Load:
     ) -> tuple[Loaded | None, list[Diagnostic]]:
         try:
             source = self._resolve(written, file)
+            is_there = not isinstance(source, Path) or source.exists()
+            name = str(source.resolve()) if isinstance(source, Path) else source.file or written
         except PlaybookError as error:
             findings.add(at, error.message, "", error.remedy)
             return None, []
-        name = str(source.resolve()) if isinstance(source, Path) else source.file or written
+        except (OSError, ValueError, RuntimeError) as error:
+            # A name that no file can have, or a circle of links.
+            findings.add(at, f"{shown(written)} cannot be a playbook: {shown(str(error))}")
+            return None, []
         own = str(Path(file).resolve()) if file else ""
         if name == own or name in above:
             findings.add(at, f"{written} includes itself", "", "a playbook cannot be a part of itself")
@@ -151,9 +156,12 @@ class _Load:
         if len(above) >= MAX_INCLUDES:
             findings.add(at, f"more than {MAX_INCLUDES} playbooks include each other", "", "put less into each other")
             return None, []
-        if isinstance(source, Path) and not source.exists():
+        if not is_there:
             findings.add(
-                at, f"there is no playbook {written}", f"the file {source}", "a path, or the id of one beside this"
+                at,
+                f"there is no playbook {shown(written)}",
+                f"the file {source}",
+                "a path, or the id of one beside this",
             )
             return None, []
         return self.load(source, (*above, own))

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import InventoryError, NoTargetError
+from runbook.loader import diagnose_inventory, load_inventory, match, refuse_transport
+from runbook.model.host import Host, Inventory
+
+SHOP = """\
+hosts:
+  shop-1: {transport: local, vars: {service: own}}
+  shop-2: {address: 10.0.0.1, port: 2222, user: ops}
+  shop-3:
+  rescue: {transport: chroot, root: /mnt/root}
+groups:
+  order: {hosts: [shop-1, shop-2], vars: {service: order, x: near}}
+  late: {hosts: [shop-2], vars: {x: later}}
+  shop: {children: [order], hosts: [shop-3], vars: {x: far, y: shop}}
+vars: {y: top, z: top}
+"""
+
+
+def names(pattern: str, inventory: Inventory | None = None) -> list[str]:
+    return [host.name for host in match(inventory or load_inventory(SHOP), pattern)]
+
+
+def test_hosts_have_the_variables_of_their_groups_with_their_own_on_top() -> None:
+    hosts = {host.name: host for host in load_inventory(SHOP).hosts}
+    assert hosts["shop-1"].vars == {"service": "own", "x": "near", "y": "shop", "z": "top"}
+    assert hosts["shop-2"].vars == {"service": "order", "x": "later", "y": "shop", "z": "top"}
+    assert hosts["shop-3"].vars == {"x": "far", "y": "shop", "z": "top"}
+    assert hosts["shop-2"].groups == ("order", "late", "shop")
+    assert (hosts["shop-2"].transport, hosts["shop-2"].port) == ("ssh", 2222)
+    assert hosts["rescue"].root == "/mnt/root"
+
+
+def test_this_machine_is_always_there() -> None:
+    assert load_inventory(SHOP).hosts[0] == Host("local", "local", vars={"y": "top", "z": "top"})
+    assert load_inventory("{}").hosts == (Host("local", "local"),)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("all", ["shop-1", "shop-2", "shop-3", "rescue"]),
+        ("local", ["local"]),
+        ("shop-2", ["shop-2"]),
+        ("group:order", ["shop-1", "shop-2"]),
+        ("group:shop", ["shop-1", "shop-2", "shop-3"]),
+        ("shop-*", ["shop-1", "shop-2", "shop-3"]),
+        ("shop-[13]", ["shop-1", "shop-3"]),
+        ("shop-3, group:order", ["shop-3", "shop-1", "shop-2"]),
+        ("group:shop,!group:late", ["shop-1", "shop-3"]),
+        ("!rescue,!shop-*, local", ["local"]),
+        ("!rescue", ["shop-1", "shop-2", "shop-3"]),
+    ],
+)
+def test_a_pattern_means_hosts(pattern: str, found: list[str]) -> None:
+    assert names(pattern) == found
+
+
+def test_all_means_this_machine_only_if_it_is_declared_or_alone() -> None:
+    assert names("all", Inventory()) == ["local"]
+    assert names("*", load_inventory("hosts: {local: , b: }")) == ["local", "b"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("shop-9", '"shop-9" means no host; did you mean shop-'),
+        ("order", '"order" means no host; did you mean group:order?'),
+        ("group:oder", '"group:oder" means no host; did you mean group:order?'),
+        ("shop-1,shop-9", '"shop-9" means no host'),
+        ("all,!shop-9", '"shop-9" means no host'),
+        ("web*", '"web*" means no host; give an inventory with --inventory'),
+        ("shop-1,!shop-1", 'the pattern "shop-1,!shop-1" leaves no host; exclude less'),
+        ("", "has an empty part"),
+        ("a,,b", "has an empty part"),
+        ("!", "has an empty part"),
+    ],
+)
+def test_a_part_that_means_no_host_is_an_error(pattern: str, said: str) -> None:
+    with pytest.raises(NoTargetError) as caught:
+        names(pattern)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hosts: {a: {port: 70000}}", "1:19 port is 70000; expected at most 65535"),
+        ("hosts: {a: {transport: shh}}", 'transport is "shh"; expected one of local, ssh, chroot; did you mean ssh?'),
+        ("hosts: {a: {transport: local, user: x}}", "1:31 user does not go with transport local"),
+        ("hosts: {a: {transport: chroot}}", "a chroot needs the folder of its root; expected root: /mnt/…"),
+        ("hosts: {a: {root: /mnt}}", "root does not go with transport ssh"),
+        ("hosts: {a: {address: -oProxyCommand=x}}", 'address is "-oProxyCommand=x"'),
+        ("hosts: {a: {user: '-x'}}", 'user is "-x"; expected a login name'),
+        ("hosts: {-a: }", '1:9 "-a" is no name for a host'),
+        ("hosts: {all: }", '"all" is no name for a host'),
+        ("hosts: {local: {transport: ssh}}", "local is this machine; expected transport: local"),
+        ("groups: {g: {hosts: [b]}}", "1:22 there is no host b; expected a name of hosts"),
+        ("groups: {g: {children: [h]}}", "there is no group h"),
+        ("groups: {g: {children: [h]}, h: {children: [g]}}", "g is a part of itself"),
+        ("vars: {a-b: 1}", 'the name "a-b" is not allowed'),
+        ("host: {}", 'unknown key "host"; expected one of hosts, groups, vars; did you mean hosts?'),
+        ("- a", "an inventory is a mapping, this is a list"),
+        ("hosts: {a: {ansible_host: x}}", "Ansible's keys are not read"),
+        ("[web]\nh1 ansible_host=10.0.0.1\n", "this is an Ansible inventory"),
+        ("all: {children: {web: {hosts: {a: }}}}", "this is an Ansible inventory"),
+        ('{"_meta": {"hostvars": {}}}', "this is an Ansible inventory"),
+    ],
+)
+def test_a_fault_of_an_inventory_has_its_place(text: str, said: str) -> None:
+    found = [f"{each.line}:{each.column} {each.sentence()}" for each in diagnose_inventory(text)]
+    assert said in found[0]
+    with pytest.raises(InventoryError):
+        load_inventory(text)
+
+
+def test_a_file_is_named_in_faults_and_in_the_inventory(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_text(SHOP)
+    assert load_inventory(path).path == str(path)
+    path.write_text("hosts: 3\ngroups: 4\n")
+    with pytest.raises(InventoryError) as caught:
+        load_inventory(path)
+    assert str(caught.value) == f"{path}:1:8: hosts is 3; expected a mapping (and 1 more)"
+
+
+def test_hosts_that_cannot_be_reached_yet_are_refused_when_they_are_chosen() -> None:
+    inventory = load_inventory(SHOP)
+    available = frozenset({"local"})
+    refuse_transport(match(inventory, "shop-1"), available)
+    for name, said in (("shop-2", "needs the SSH transport"), ("rescue", "needs the chroot transport")):
+        with pytest.raises(NoTargetError) as caught:
+            refuse_transport(match(inventory, name), available)
+        assert f"{name}: {said}, which this version does not have" in str(caught.value)
