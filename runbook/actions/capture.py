@@ -32,7 +32,7 @@ class Captured(Struct, frozen=True):
     @property
     def why(self) -> str:
         """Return the last line that it wrote to stderr, else how it ended: one safe line for a message."""
-        lines = [line for line in self.err.splitlines() if line.strip()]
+        lines = [line for line in self.err.split("\n") if line.strip()]
         if lines:
             return one_line(lines[-1].strip(), 300)
         return "no answer" if self.exit is None else f"exit {self.exit}"

@@ -44,7 +44,8 @@ def test_the_plan_shows_a_real_diff_and_the_way_back(w: RestoreWith) -> None:
     plan = ACTION.plan(w, before(w))
 
     assert plan.diff == (
-        f"--- {w.path} (now)\n+++ {w.path} (restored)\n@@ -1,3 +1,3 @@\n pool:\n-  size: 5000\n+  size: 500\n   host: db\n"
+        f"--- {w.path} (now)\n+++ {w.path} (restored)\n"
+        "@@ -1,3 +1,3 @@\n pool:\n-  size: 5000\n+  size: 500\n   host: db\n"
     )
     assert plan.words == f"Replace {w.path} by {w.backup}, and keep what is there as {w.path}.runbook-TIME"
     assert plan.commands[0] == f"cp -p -- {w.path} {w.path}.runbook-TIME"
@@ -184,9 +185,7 @@ def test_a_before_copy_that_was_changed_is_not_put_back_and_not_removed(w: Resto
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(old=st.binary(min_size=1, max_size=2000), new=st.binary(min_size=1, max_size=2000))
-def test_any_content_comes_back_byte_for_byte(
-    tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes
-) -> None:
+def test_any_content_comes_back_byte_for_byte(tmp_path_factory: pytest.TempPathFactory, old: bytes, new: bytes) -> None:
     folder = tmp_path_factory.mktemp("restore")
     (folder / "x").write_bytes(old)
     (folder / "backup").write_bytes(new)

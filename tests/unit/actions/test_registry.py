@@ -119,7 +119,7 @@ def test_a_guest_can_be_held_against_the_contract(guest: None, tmp_path: Path, c
         folder = tmp_path / str(next(numbers))
         folder.mkdir()
         flag = folder / "drained"
-        return Case(action, action.model(flag=str(flag)), Bench(), lambda: tree(folder), flag.rmdir)  # type: ignore[call-arg]
+        return Case(action, action.model(flag=str(flag)), Bench(), lambda: tree(folder), flag.rmdir)
 
     check(make)
 
