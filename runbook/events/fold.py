@@ -69,7 +69,13 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
             return _step(state, fact)
 
 
+_BYSTANDERS = frozenset({"note", "decide", "handover"})
+"""Sessions that put something on record and carry nothing out."""
+
+
 def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
+    if fact.mode in _BYSTANDERS:
+        return replace(state, live=True, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
     return replace(
         state,

@@ -85,7 +85,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     """Prepare an order. Raises PlaybookError, InventoryError, ConfigError, UsageError."""
     found = find_playbook(settings, order.playbook)
     actions = catalogue()
-    loaded = load_playbook(found.path, actions, lambda written, file: _included(settings, written, file))
+    loaded = load_playbook(found.path, actions, lambda written, file: included(settings, written, file))
     inventory = _inventory(order.inventory)
     plan, includes = _plan(loaded, actions, inventory, order.limit)
     values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
@@ -100,7 +100,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     )
 
 
-def _included(settings: Settings, written: str, file: str) -> Path:
+def included(settings: Settings, written: str, file: str) -> Path:
     """Find an include: a path from the including file, or an id in its folder, else in the playbook folders."""
     if "/" in written or written.endswith((".yaml", ".yml")):
         path = Path(file).parent / written

@@ -29,7 +29,7 @@ from runbook.session.order import Adhoc, Order
 from runbook.session.prepare import Prepared, from_snapshot, opening, prepare, prepare_adhoc
 from runbook.session.provenance import actor, boot_id, owner, versions
 from runbook.session.record import JournalRecorder, SideFiles, to_fact
-from runbook.session.unattended import Missing, Unattended
+from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import fetch_secrets, revealed
 from runbook.transports import transports
 
@@ -119,6 +119,7 @@ def begin(
         "guided": order.guided,
         "on_failure": order.on_failure,
         "approvals": list(order.approvals),
+        "answers": approver.answers if isinstance(approver, Unattended) else {},
         "incident": order.incident,
         "limit": order.limit,
         "replay_of": replay_of,
@@ -174,11 +175,24 @@ def resume(
         if state.status in CLOSED:
             raise UsageError(f"run {run} is over: {state.status}", remedy="run the playbook again")
         prepared = from_snapshot(state.opened)
+        if isinstance(approver, Unattended):
+            approver = _given_to(state, approver)
         session = _Session(settings, prepared, approver, listeners, control or Control())
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         opened = f.SessionOpened(mode="resume", options=options, plan_digest=prepared.plan.digest, **_who())
         more = _retries(state) if failed_hosts else ()
         return session.carry(writer, state, opened, *more, guided=guided, on_failure=on_failure, takeover=take_over)
+
+
+def _given_to(state: RunState, approver: Unattended) -> Unattended:
+    """Return the approver with what this same run was given at its start and by `decide`."""
+    first = state.opened.options if state.opened is not None else {}
+    approvals, answers = given_before(state.decisions)
+    written, replies = first.get("approvals"), first.get("answers")
+    return approver.knows_also(
+        (*approvals, *(str(name) for name in (written if isinstance(written, list) else []))),
+        {**(replies if isinstance(replies, dict) else {}), **answers},
+    )
 
 
 def _retries(state: RunState) -> tuple[f.Fact, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from runbook.errors import ConfigError
+from runbook.events.fact import DecisionMade
 from runbook.loader import parse, read_text, value_from_text
 from runbook.model.plan import Plan, PlannedStep, Unit
-from runbook.model.question import Answer, NoAnswer, Question
+from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
 
@@ -38,9 +40,18 @@ def load_answers(path: Path) -> dict[str, Json]:
 class Unattended:
     """The approver that only knows what was given beforehand; it never waits."""
 
-    def __init__(self, approvals: tuple[str, ...] = (), answers: dict[str, Json] | None = None) -> None:
+    def __init__(self, approvals: Iterable[str] = (), answers: Mapping[str, Json] | None = None) -> None:
         self._approvals = frozenset(approvals)
-        self._answers = answers or {}
+        self._answers = dict(answers or {})
+
+    @property
+    def answers(self) -> dict[str, Json]:
+        """What was given for steps."""
+        return dict(self._answers)
+
+    def knows_also(self, approvals: Iterable[str], answers: Mapping[str, Json]) -> Unattended:
+        """Return an approver that knows these too; what this one was given itself stands above them."""
+        return Unattended((*self._approvals, *approvals), {**answers, **self._answers})
 
     def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
         """Return what was given for this question, or nothing."""
@@ -101,3 +112,46 @@ def _typed(question: Question, given: dict[str, Json]) -> dict[str, Json]:
         checked = value_from_text(name, param, value) if isinstance(value, str) else value
         values[name] = checked if isinstance(checked, (str, int, float, bool, type(None), list, dict)) else None
     return values
+
+
+GIVEN = "given/"
+"""Begins the id of a question that was answered before it was asked."""
+
+
+def gate(plan: Plan, missing: Missing) -> Question:
+    """Return the question that is missing an answer, so that it can be answered before it is asked."""
+    choices: tuple[Choice, ...]
+    kind: QuestionKind
+    match missing.what:
+        case "approval":
+            kind, choices = "approve", (Choice("approve", "approve"),)
+        case "manual":
+            kind, choices = "manual", (Choice("done", "done"),)
+        case "confirmation":
+            kind, choices = "confirm", (Choice("confirm", "run it"),)
+        case "decision":
+            source = plan.step(missing.step).source.choose
+            options = source.options if source is not None else ()
+            kind, choices = "choose", tuple(Choice(o.id, o.title) for o in options)
+        case _:
+            kind, choices = "form", (Choice("answer", "go on with these values"),)
+    return Question(id=GIVEN + missing.step, kind=kind, title=missing.words, step=missing.step, choices=choices)
+
+
+def given_before(decisions: Iterable[DecisionMade]) -> tuple[tuple[str, ...], dict[str, Json]]:
+    """Return the approvals and answers that were given before their questions were asked."""
+    approvals: list[str] = []
+    answers: dict[str, Json] = {}
+    for made in decisions:
+        if not made.question.startswith(GIVEN):
+            continue
+        match made.kind:
+            case "approve":
+                approvals.append(made.step)
+            case "confirm":
+                answers[made.step] = {"confirm": made.values.get("typed", "")}
+            case "form":
+                answers[made.step] = dict(made.values)
+            case _:
+                answers[made.step] = made.choice
+    return tuple(approvals), answers

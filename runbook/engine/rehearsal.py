@@ -1,0 +1,178 @@
+"""Rehearsing: inspect and plan every step, look through every probe, change nothing.
+
+Values are carried from step to step as in a run. What only claims to read (`command`, `shell`) is not run unless it
+is asked for; what depends on it is known later, and its `when` is a maybe.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from runbook.engine.change import inspect
+from runbook.engine.context import StepContext
+from runbook.engine.decide import places_of
+from runbook.engine.names import Names
+from runbook.engine.probe import run_probe
+from runbook.engine.services import Services
+from runbook.errors import RunbookError
+from runbook.events import fact as f
+from runbook.events.fold import fold
+from runbook.events.state import RunState
+from runbook.expression import compile_expression, names_of_tree
+from runbook.model.plan import PlannedStep, Unit
+from runbook.model.scalar import Effect, Json
+
+CLAIMS = ("command", "shell")
+"""Steps that the playbook says only read, and nobody can check."""
+
+
+class Rehearsed(Struct, frozen=True, kw_only=True):
+    """What a step would do in one place."""
+
+    step: str
+    title: str
+    target: str
+    kind: str
+    effect: Effect
+    state: Literal["known", "later", "maybe", "not run", "skipped", "refused", "failed", "unreachable"]
+    words: str = ""
+    commands: tuple[str, ...] = ()
+    diff: str = ""
+    notes: tuple[str, ...] = ()
+    undo: str = ""
+    result: dict[str, Json] = {}
+    evidence: tuple[str, ...] = ()
+
+
+def rehearse(services: Services, *, run_reads: bool = False) -> tuple[Rehearsed, ...]:
+    """Return what every step would do in every place. Nothing is recorded but in memory."""
+    return _Rehearsal(services, run_reads).walk()
+
+
+class _Rehearsal:
+    def __init__(self, services: Services, run_reads: bool) -> None:
+        self._services = services
+        self._run_reads = run_reads
+        self._names = Names(
+            services.plan, services.run_id, services.params, services.host_params, services.include_params
+        )
+        self._state = RunState()
+
+    def walk(self) -> tuple[Rehearsed, ...]:
+        """Walk the plan in order."""
+        found: list[Rehearsed] = []
+        for unit in self._services.plan.units:
+            for wave in range(len(unit.waves)):
+                for step in unit.steps:
+                    for place in places_of(unit, step, wave, self._state):
+                        if self._services.cancel.is_set():
+                            return tuple(found)
+                        seen = self._one(unit, step, place)
+                        found.append(seen)
+                        self._tell(seen)
+        return tuple(found)
+
+    def _tell(self, seen: Rehearsed) -> None:
+        for listener in self._services.listeners:
+            hear = getattr(listener, "rehearsed", None)
+            if hear is not None:
+                hear(seen)
+
+    def _one(self, unit: Unit, step: PlannedStep, place: str) -> Rehearsed:
+        plain = Rehearsed(
+            step=step.id,
+            title=step.source.title or step.id,
+            target=place,
+            kind=step.kind,
+            effect=step.effect,
+            state="known",
+        )
+        condition = self._condition(unit, step, place)
+        if condition is False:
+            self._record(f.StepSkipped(step=step.id, target=place, why="when"))
+            return replace(plain, state="skipped", words=f"does not hold: {unit.when or step.source.when}")
+        seen = self._looked(plain, step, place)
+        if condition is None and seen.state == "known":
+            return replace(seen, state="maybe")
+        return seen
+
+    def _condition(self, unit: Unit, step: PlannedStep, place: str) -> bool | None:
+        for written in (unit.when, step.source.when):
+            if not written:
+                continue
+            try:
+                verdict = compile_expression(written).verdict(self._names.at(self._state, step, place))
+            except RunbookError:
+                verdict = None
+            if verdict is not True:
+                return verdict
+        return True
+
+    def _looked(self, plain: Rehearsed, step: PlannedStep, place: str) -> Rehearsed:
+        match step.kind:
+            case "action":
+                return self._action(plain, step, place)
+            case "probe" if step.uses in CLAIMS and not self._run_reads:
+                inspect(self._context(step, place), early=True)
+                planned = self._state.at(step.id, place).planned
+                commands = tuple(planned.commands) if planned is not None else ()
+                return replace(
+                    plain, state="not run", words="only claims to read; --run-reads runs it", commands=commands
+                )
+            case "probe":
+                return self._probe(plain, step, place)
+            case "manual" | "ask" | "choose":
+                return replace(plain, words="a person is asked")
+            case "wait":
+                return replace(plain, words=f"waits {step.source.wait or 0:.0f} s")
+            case _:
+                return replace(plain, words=str(step.with_.get("message", "")))
+
+    def _action(self, plain: Rehearsed, step: PlannedStep, place: str) -> Rehearsed:
+        depends = self._waits_for(step)
+        inspect(self._context(step, place), early=bool(depends))
+        at = self._state.at(step.id, place)
+        planned = at.planned
+        if at.status in ("refused", "failed", "unreachable"):
+            return replace(plain, state=at.status, words=at.error)
+        if planned is None:
+            return replace(plain, state="failed", words="nothing is known")
+        if planned.answer == "later":
+            return replace(plain, state="later", words=f"known after {depends}" if depends else planned.words)
+        return replace(
+            plain,
+            words=planned.words,
+            commands=tuple(planned.commands),
+            diff=planned.diff,
+            notes=tuple(planned.notes),
+            undo=planned.undo,
+        )
+
+    def _waits_for(self, step: PlannedStep) -> str:
+        """Return a step whose values this one needs and that was not run, or nothing."""
+        known = {name for (name, _), at in self._state.steps.items() if at.values}
+        for path in sorted(names_of_tree(step.with_)):
+            if path[0] == "steps" and len(path) > 1:
+                name = f"{step.scope}/{path[1]}" if step.scope else path[1]
+                if name not in known:
+                    return name
+        return ""
+
+    def _probe(self, plain: Rehearsed, step: PlannedStep, place: str) -> Rehearsed:
+        # A rehearsal looks once: waiting for something to become true would wait for a change that is not made.
+        once = replace(step, source=replace(step.source, until=None))
+        run_probe(self._context(once, place), 1)
+        at = self._state.at(step.id, place)
+        state: Literal["known", "unreachable"] = "unreachable" if at.status == "unreachable" else "known"
+        words = "holds now" if at.status == "succeeded" else f"does not hold now: {at.error}"
+        return replace(plain, state=state, words=words, result=at.result, evidence=at.evidence)
+
+    def _context(self, step: PlannedStep, place: str) -> StepContext:
+        return StepContext(self._services, self._names, self._record, lambda _: None, self._state, step, place)
+
+    def _record(self, *facts: f.Fact) -> None:
+        for fact in facts:
+            self._state = fold(self._state, fact)

@@ -1,0 +1,177 @@
+"""Reviewing: runs, their facts and their proof. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from runbook.config import Settings
+from runbook.errors import JournalError, RunbookError, UsageError
+from runbook.events import fact as f
+from runbook.events.fold import fold_all
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus
+from runbook.events.timed import Timed
+from runbook.journal import (
+    Audit,
+    Chunk,
+    Layout,
+    OutputRef,
+    Report,
+    holder,
+    list_runs,
+    read_output,
+    verify_all,
+    verify_run,
+)
+from runbook.journal import find as find_run
+from runbook.journal import follow as follow_records
+from runbook.journal import read as read_records
+from runbook.session.record import to_fact
+
+
+class Stop(Protocol):
+    """Ends following; `threading.Event` is one."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most this long; return whether to stop."""
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """One run in a list."""
+
+    id: str
+    playbook: str
+    title: str
+    outcome: RunStatus
+    started: str
+    ended: str
+    live: bool
+    """A process writes it now."""
+    verified: bool
+    deviated: bool
+    unverified: int
+    pending_undo: int
+    incident: str = ""
+    actor: str = ""
+    error: str = ""
+    """Why its journal cannot be read; all else is unknown then."""
+
+
+def find(settings: Settings, prefix: str) -> str:
+    """Return the full id of the run with this unique prefix. Raises UsageError naming the candidates."""
+    return find_run(Layout(settings.state), prefix)
+
+
+def facts(settings: Settings, run: str) -> Iterator[Timed]:
+    """Yield the facts of a run with their times. Raises UsageError, JournalBroken."""
+    for record in read_records(Layout(settings.state), run):
+        yield Timed(record.seq, record.time, record.mono, to_fact(record))
+
+
+def follow(settings: Settings, run: str, stop: Stop) -> Iterator[Timed]:
+    """Yield the facts of a live run as they come, until stopped or the run is left by its process."""
+    for record in follow_records(Layout(settings.state), run, stop):
+        yield Timed(record.seq, record.time, record.mono, to_fact(record))
+
+
+def state(settings: Settings, run: str) -> RunState:
+    """Return the state of a run. Raises UsageError, JournalBroken."""
+    return fold_all(timed.fact for timed in facts(settings, run))
+
+
+def is_live(settings: Settings, run: str) -> bool:
+    """Tell whether a process writes this run now."""
+    return holder(Layout(settings.state), run) is not None
+
+
+def runs(settings: Settings) -> tuple[RunSummary, ...]:
+    """Return all runs, newest first; one that cannot be read says why."""
+    layout = Layout(settings.state)
+    return tuple(summary(settings, run) for run in sorted(list_runs(layout), reverse=True))
+
+
+def summary(settings: Settings, run: str) -> RunSummary:
+    """Return one run for a list."""
+    try:
+        timed = list(facts(settings, run))
+        live = is_live(settings, run)
+    except (RunbookError, OSError) as error:
+        return _unreadable(run, str(error))
+    if not timed:
+        return _unreadable(run, "nothing is on record")
+    folded = fold_all(item.fact for item in timed)
+    opened = folded.opened
+    status: RunStatus = folded.status
+    if folded.live and not live:
+        status = "interrupted" if folded.status in ("running", "waiting") else folded.status
+    finished = next((t.fact for t in reversed(timed) if isinstance(t.fact, f.RunFinished)), None)
+    actor = folded.sessions[-1].actor if folded.sessions else {}
+    return RunSummary(
+        id=run,
+        playbook=str(opened.playbook.get("id", "")) if opened else "",
+        title=str(opened.playbook.get("title", "")) if opened else "",
+        outcome=status,
+        started=timed[0].time,
+        ended="" if live else timed[-1].time,
+        live=live,
+        verified=finished.verified if finished else False,
+        deviated=folded.deviated,
+        unverified=folded.unverified,
+        pending_undo=0 if status in ("succeeded", "undone") else len(folded.standing),
+        incident=str(opened.options.get("incident", "")) if opened else "",
+        actor=f"{actor.get('user', '')}@{actor.get('host', '')}" if actor else "",
+    )
+
+
+def _unreadable(run: str, error: str) -> RunSummary:
+    return RunSummary(
+        id=run,
+        playbook="",
+        title="",
+        outcome="interrupted",
+        started="",
+        ended="",
+        live=False,
+        verified=False,
+        deviated=False,
+        unverified=0,
+        pending_undo=0,
+        error=error,
+    )
+
+
+def verify(settings: Settings, run: str = "") -> Audit | Report:
+    """Verify one run, or everything: chain, ledger, heads and side files against each other."""
+    layout = Layout(settings.state)
+    try:
+        return verify_run(layout, run) if run else verify_all(layout)
+    except OSError as error:
+        raise JournalError(f"cannot be read: {error.strerror}", where=str(error.filename)) from error
+
+
+def output(settings: Settings, run: str, reference: f.Output) -> Iterator[Chunk]:
+    """Yield the output that a fact refers to. Raises UsageError if the file is gone."""
+    try:
+        kept = msgspec.convert(msgspec.to_builtins(reference), OutputRef)
+        yield from read_output(Layout(settings.state).folder(run), kept)
+    except OSError as error:
+        raise UsageError(f"the output cannot be read: {error.strerror}", where=reference.file) from error
+
+
+def report(settings: Settings, run: str) -> str:
+    """Return the report of a run in Markdown."""
+    from datetime import UTC, datetime
+
+    from runbook.report.markdown import markdown_report
+
+    timed = list(facts(settings, run))
+    proof = verify(settings, run)
+    assert isinstance(proof, Report)
+    words = {"ok": "verified, unsigned", "open": "verified so far, unsigned", "torn": "torn by a crash, unsigned"}
+    verification = words.get(proof.status, f"NOT verified: {proof.status}")
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return markdown_report(run, timed, verification=verification, now=now)

@@ -1,0 +1,130 @@
+"""Steering a run from outside: mail to a live one, a record of its own in one that rests."""
+
+from __future__ import annotations
+
+from runbook.config import Settings
+from runbook.engine.asking import checked, decision
+from runbook.errors import UsageError
+from runbook.events import fact as f
+from runbook.events.fold import fold, fold_all
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus
+from runbook.journal import Layout, holder
+from runbook.model.question import Answer, Question
+from runbook.model.scalar import Json
+from runbook.ports.recorder import Mail
+from runbook.session.inbox import post
+from runbook.session.prepare import from_snapshot
+from runbook.session.provenance import actor, boot_id, owner, versions
+from runbook.session.record import JournalRecorder, facts_of
+from runbook.session.run import CLOSED, reopen
+from runbook.session.unattended import Unattended, gate
+
+
+def decide(
+    settings: Settings,
+    run: str,
+    step: str,
+    target: str,
+    choice: str,
+    *,
+    reason: str = "",
+    values: dict[str, Json] | None = None,
+) -> str:
+    """Answer the open question of a run; return what was done, in words.
+
+    Raises UsageError if no question is open there, or the answer is none of its choices.
+    """
+    layout = Layout(settings.state)
+    answer = Answer(choice=choice, values=values or {}, reason=reason, source="command-line", actor=owner())
+    state = fold_all(facts_of(layout, run))
+    question = _open_question(state, step, target) or _gate_to_come(state, run, step)
+    checked(question, answer)
+    if holder(layout, run) is not None:
+        mail = Mail("decide", step, target, choice, values or {}, reason, owner())
+        post(layout, run, mail)
+        return "sent to the live run"
+    made = decision(question, answer)
+    _record(settings, run, "decide", made, status=state.status)
+    return f"on record; go on with `runbook resume {run}`"
+
+
+def _open_question(state: RunState, step: str, target: str) -> Question | None:
+    """Return the question that is open for a step: the last one asked for it and not answered."""
+    found = [
+        question
+        for question in state.questions.values()
+        if question.step == step and (not target or target in question.places)
+    ]
+    return found[-1] if found else None
+
+
+def _gate_to_come(state: RunState, run: str, step: str) -> Question:
+    """Return the question that a run which waits at its beginning will put; raises UsageError if there is none."""
+    if state.opened is not None and state.status == "waiting":
+        plan = from_snapshot(state.opened).plan
+        for missing in Unattended().missing(plan):
+            if missing.step == step:
+                return gate(plan, missing)
+    names = sorted({question.step for question in state.questions.values()})
+    remedy = f"questions are open for {', '.join(names)}" if names else f"`runbook resume {run}` goes on"
+    raise UsageError(f"no question is open for {step}", where=run, remedy=remedy)
+
+
+def pause(settings: Settings, run: str, reason: str) -> str:
+    """Ask a live run to pause after what runs now."""
+    return _steer(settings, run, "pause", reason)
+
+
+def cancel(settings: Settings, run: str, reason: str) -> str:
+    """Ask a live run to stop the running step; a resting one is closed as aborted."""
+    layout = Layout(settings.state)
+    if holder(layout, run) is not None:
+        return _steer(settings, run, "cancel", reason)
+    state = fold_all(facts_of(layout, run))
+    if state.status in CLOSED or state.status == "aborted":
+        raise UsageError(f"run {run} is over: {state.status}", where=run)
+    if any(at.status == "in_doubt" or at.orphan for at in state.steps.values()):
+        raise UsageError(
+            "a step of it may have changed a target, and its outcome is unknown",
+            where=run,
+            remedy=f"settle it with `runbook resume {run}` first",
+        )
+    asked = f.SteeringAsked(what="cancel", reason=reason, actor=owner())
+    _record(settings, run, "decide", asked, status="aborted")
+    standing = len(state.standing)
+    left = f"; {standing} changes stand, `runbook undo {run}` takes them back" if standing else ""
+    return f"aborted{left}"
+
+
+def _steer(settings: Settings, run: str, kind: str, reason: str) -> str:
+    layout = Layout(settings.state)
+    if holder(layout, run) is None:
+        raise UsageError(f"run {run} does not run now", where=run, remedy="`runbook audit list` shows what does")
+    post(layout, run, Mail(kind, reason=reason, actor=owner()))
+    return f"{kind} was asked for"
+
+
+def note(settings: Settings, run: str, text: str, step: str = "") -> str:
+    """Put a note on record. Raises UsageError if there is no such run."""
+    layout = Layout(settings.state)
+    if holder(layout, run) is not None:
+        post(layout, run, Mail("note", step=step, reason=text, actor=owner()))
+        return "sent to the live run"
+    state = fold_all(facts_of(layout, run))
+    _record(settings, run, "note", f.NoteWritten(text=text, step=step, actor=owner()), status=state.status)
+    return "on record"
+
+
+def _record(settings: Settings, run: str, mode: f.Mode, *facts: f.Fact, status: RunStatus) -> None:
+    """Write facts into a resting run, in a session of their own that leaves it as it was otherwise."""
+    writer, state = reopen(Layout(settings.state), run)
+    with writer:
+        if state.live and state.status == "running":
+            status = "interrupted"
+        recorder = JournalRecorder(writer)
+        opened = f.SessionOpened(mode=mode, actor=actor(), boot_id=boot_id(), versions=versions())
+        for fact in (opened, *facts, f.SessionClosed(status=status)):
+            recorder.record(fact)
+            state = fold(state, fact)
+        writer.close(status)
