@@ -57,7 +57,7 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
         if error.errno in _OURS:
             raise DispatchRefused(f"no process can be started: {error.strerror}", where=argv[0]) from error
         return _not_started(cmd, error, time.monotonic() - begun)
-    family = Family(session=child.pid, cookie=mark, sudo=cmd.sudo)
+    family = Family(session=child.pid, cookies=(mark,), sudo=cmd.sudo)
     wake = Wake()
     try:
         with cancel.calling(wake.call):

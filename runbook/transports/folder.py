@@ -2,8 +2,8 @@
 
 Owns the layout below the user's state folder, the claim, and the reading of state and output. The wrapper fills the
 folder: `intent` (JSON, masked), `boot`, `process` (its id, start time, session, then ids of its own children), `out`,
-`err`, `over` (why it is over),
-`survivors`, and `status`: `open`, and at last `EXIT WHY`, of the same length, so that it finds its place on a full disk.
+`err`, `over` (why it is over), `survivors`, and `status`: `open`, and at last `EXIT WHY`, of the same length, so that
+it finds its place on a disk that the command has filled.
 
     $XDG_STATE_HOME/runbook/jobs/RUN.STEP.TARGET.ATTEMPT.NAME/
 """
@@ -28,7 +28,6 @@ from msgspec import Struct
 from runbook.errors import DispatchRefused
 from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, JobUnknown, NoJob, OpKey, Sink, Stream
 from runbook.transports import process
-from runbook.transports.wrapper import cookie
 
 BLOCK = 65536
 KEPT_DAYS = 7.0
@@ -84,7 +83,7 @@ class JobFolder:
     @property
     def cookie(self) -> str:
         """The value of RUNBOOK_JOB of all that this job starts."""
-        return cookie(self.path.name)
+        return f"{self.path}/"
 
     def text(self, name: str) -> str:
         """Return the content of a file, empty if there is none."""
@@ -121,13 +120,14 @@ class JobFolder:
         """Return the search for all that the job started, the wrapper and its children left out."""
         wrapper = self.wrapper()
         intent = self.intent()
-        spare: tuple[int, ...] = ()
-        session = 0
-        if wrapper is not None:
-            spare = (wrapper.pid, *wrapper.children) if wrapper.lives() else ()
-            # While its leader lives, or nobody has its number, a session cannot be somebody else's.
-            session = wrapper.session if wrapper.lives() or process.find(wrapper.pid) is None else 0
-        return process.Family(session=session, cookie=self.cookie, spare=spare, sudo=intent is not None and intent.sudo)
+        sudo = intent is not None and intent.sudo
+        if wrapper is None:
+            return process.Family(cookies=(self.cookie,), sudo=sudo)
+        lives = wrapper.lives()
+        # While its leader lives, or nobody has its number, a session cannot be somebody else's.
+        session = wrapper.session if lives or process.find(wrapper.pid) is None else 0
+        spare = (wrapper.pid,) if lives else ()
+        return process.Family(session=session, cookies=(self.cookie,), spare=spare, helpers=wrapper.children, sudo=sudo)
 
     def state(self) -> JobState:
         """Find out what became of the job."""
@@ -282,11 +282,15 @@ class Jobs:
             return JobUnknown((f"others may write to {folder.path.parent.parent}: what stands there proves nothing",))
         if folder is not None:
             return folder.state()
-        living = process.Family(cookie=cookie(folder_name(op))).living()
+        living = self.strays(op).living()
         if living:
             lines = (f"lives: {one.line()}" for one in living)
             return JobRunning(living[0].pid, 0.0, ("its job folder is gone", *lines))
         return NoJob()
+
+    def strays(self, op: OpKey) -> process.Family:
+        """Return the search for what an operation without a folder may have started all the same."""
+        return process.Family(cookies=(f"{root / 'jobs' / folder_name(op)}/" for root in self._roots))
 
     def all(self) -> Iterator[JobFolder]:
         """Return every folder."""

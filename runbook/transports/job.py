@@ -129,7 +129,7 @@ def end(folder: JobFolder, wait: Callable[[float], None] = time.sleep) -> Dead |
         return result
     if not wrapper.session:
         return NotConfirmed((f"process {wrapper.pid} does it itself, and goes on", *result.evidence))
-    last = process.Family(session=wrapper.session, cookie=folder.cookie).end(wait)
+    last = process.Family(session=wrapper.session, cookies=(folder.cookie,)).end(wait)
     evidence = ("its wrapper did not end by itself", *result.evidence, *last.evidence)
     return Dead(evidence) if isinstance(last, Dead) else NotConfirmed(evidence)
 

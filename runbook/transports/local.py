@@ -6,7 +6,6 @@ itself. Several hosts of an inventory may be local; their jobs and leases are to
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -28,11 +27,12 @@ from runbook.ports.target import (
     OpKey,
     Sink,
 )
+from runbook.text.quote import shell_words
+from runbook.text.sanitise import reveal
 from runbook.transports import child, job, put
-from runbook.transports.folder import KEPT_DAYS, Intent, JobFolder, Jobs, Output, Status, folder_name, state_root
+from runbook.transports.folder import KEPT_DAYS, Intent, JobFolder, Jobs, Output, Status, state_root
 from runbook.transports.lease import Leases
-from runbook.transports.process import Family
-from runbook.transports.wrapper import cookie, words
+from runbook.transports.wrapper import words
 
 _PUT_TIMEOUT = 600.0
 
@@ -90,7 +90,7 @@ class LocalTarget:
     def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
         """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started."""
         words(cmd)
-        folder = self._claim(op, shlex.join(cmd.argv), cmd)
+        folder = self._claim(op, shell_words(cmd.argv), cmd)
         return job.dispatch(cmd, folder, sink, self._cancel)
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
@@ -98,7 +98,7 @@ class LocalTarget:
 
         Raises DispatchRefused if the file provably is as it was, TransportError if that is not known.
         """
-        folder = self._claim(op, f"replace {path}", Cmd((), sudo=sudo, timeout=_PUT_TIMEOUT))
+        folder = self._claim(op, f"replace {reveal(path)}", Cmd((), sudo=sudo, timeout=_PUT_TIMEOUT))
         folder.begin()
         try:
             if sudo:
@@ -119,7 +119,7 @@ class LocalTarget:
     def kill(self, op: OpKey) -> Dead | NotConfirmed:
         """End everything that the job started, and look whether it did."""
         folder = self._jobs.find(op)
-        return Family(cookie=cookie(folder_name(op))).end() if folder is None else job.end(folder)
+        return self._jobs.strays(op).end() if folder is None else job.end(folder)
 
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim this host; raises TransportError if the claim cannot be written."""
@@ -138,6 +138,6 @@ class LocalTarget:
             raise DispatchRefused(f"cancelled before it was started: {self._cancel.reason}", where=op.text())
         intent = Intent(
             op.run, op.step, self._host.name, op.attempt, op.name, self._mask(command),
-            tuple(sorted(cmd.env)), cmd.cwd, cmd.sudo, cmd.timeout,
+            tuple(sorted(cmd.env)), reveal(cmd.cwd), cmd.sudo, cmd.timeout,
         )  # fmt: skip
         return self._jobs.claim(op, intent)

@@ -76,31 +76,45 @@ def lives(pid: int, start: str) -> bool:
 class Family:
     """Everything that one job or read started, as far as it can be found."""
 
-    def __init__(self, *, session: int = 0, cookie: str = "", spare: Iterable[int] = (), sudo: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        session: int = 0,
+        cookies: Iterable[str] = (),
+        spare: Iterable[int] = (),
+        helpers: Iterable[int] = (),
+        sudo: bool = False,
+    ) -> None:
         """Say by what its members are known.
 
         Args:
             session: a session that holds nobody else; 0: none.
-            cookie: the value of RUNBOOK_JOB in the environment of its members.
-            spare: ids that are left alone and not counted, among them the wrapper.
+            cookies: values of RUNBOOK_JOB in the environment of its members.
+            spare: ids that are left alone and not counted.
+            helpers: the same, with their children.
             sudo: members may belong to root, and sudo may end them.
         """
         self._session = session
-        self._cookie = f"{COOKIE}={cookie}".encode() if cookie else b""
-        self._spare = {*spare, os.getpid()}
+        self._cookies = {os.fsencode(f"{COOKIE}={cookie}") for cookie in cookies}
+        self._helpers = {*helpers}
+        self._spare = {*spare, *self._helpers, os.getpid()}
         self._sudo = sudo
         self._known: dict[int, str] = {}
         self._told: list[str] = []
 
     def living(self) -> list[Process]:
         """Look for all members that live, including children of members found by an earlier look."""
-        table = {process.pid: process for process in _all() if process.pid not in self._spare}
+        table = {
+            process.pid: process
+            for process in _all()
+            if process.pid not in self._spare and process.parent not in self._helpers
+        }
         members = {
             pid: process
             for pid, process in table.items()
             if (self._session and process.session == self._session)
             or self._known.get(pid) == process.start
-            or (self._cookie and self._cookie in _environment(pid))
+            or (self._cookies and not self._cookies.isdisjoint(_environment(pid)))
         }
         grown = True
         while grown:

@@ -29,7 +29,9 @@ REMOTE = "exec sh -s runbook-job"
 """The same for a login shell, of any kind: without `exec` the wrapper would not lead its session."""
 
 COOKIE = "RUNBOOK_JOB"
-"""The environment variable by which the children of a job are known, even those with a session of their own."""
+"""The environment variable by which the children of a job are known, even those with a session of their own.
+
+For a job it holds the path of its folder with a slash behind it; no other path with one begins like that."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -42,11 +44,6 @@ class Hello(Struct, frozen=True):
     """Why it refused; empty if it started."""
     facts: dict[str, str] = {}
     """pid, start, session (0: not its own) and store (disk or memory)."""
-
-
-def cookie(key: str) -> str:
-    """Return the value of the cookie: no other key begins with it, since no part of a key has a dot."""
-    return f"{key}."
 
 
 def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool = False) -> bytes:
@@ -65,7 +62,6 @@ def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool 
     feed = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
     settings = {
         "key": key,
-        "cookie": cookie(key),
         "intent": intent,
         "timeout": f"{max(cmd.timeout, 0.01):.2f}",
         "ceiling": str(max(1, math.ceil(cmd.timeout))),
@@ -77,7 +73,7 @@ def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool 
     lines = [b"rb_%s=%s" % (name.encode(), encoded(quote(value))) for name, value in settings.items()]
     stdin = feed.replace(b"\\", b"\\\\").replace(b"\0", b"\\0000").replace(b"'", b"'\\''")
     lines.append(b"rb_stdin='%s'" % stdin)
-    return b"{\n%s\n%s\n%s}\n" % (b"\n".join(lines), _command(cmd, key), _program())
+    return b"{\n%s\n%s\n%s}\n" % (b"\n".join(lines), _command(cmd), _program())
 
 
 def words(cmd: Cmd) -> tuple[str, ...]:
@@ -114,9 +110,9 @@ def hello(line: bytes) -> Hello | None:
     return Hello(False, why=more) if word == "refused" else None
 
 
-def _command(cmd: Cmd, key: str) -> bytes:
+def _command(cmd: Cmd) -> bytes:
     lines = [f"export {name}={quote(value)}" for name, value in unmasked(cmd.env).items()]
-    lines.append(f"export {COOKIE}={quote(cookie(key))}")
+    lines.append(f'export {COOKIE}="$rb_dir/"')
     if cmd.cwd:
         # CDPATH and options are kept out of it.
         place = cmd.cwd if cmd.cwd.startswith("/") else f"./{cmd.cwd}"

@@ -1,18 +1,18 @@
 # The job wrapper, POSIX sh. `wrapper.py` puts its settings and the function rb_command before this text, puts all of it
 # between braces and sends it to `sh -s`: a text that was cut off anywhere is a syntax error, and nothing of it runs.
 #
-# Settings: rb_key, rb_cookie, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
+# Settings: rb_key, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
 # fraction), rb_stdin (in the notation of printf %b), rb_feed, rb_sudo, rb_stream (1 or empty), rb_dir (claimed by the
 # caller, else empty). On fd 1 it first says one line, `runbook-job started ...` or `runbook-job refused WHY`.
 
 rb_say() { printf 'runbook-job %s\n' "$*" >&3; }
 
-# Sets rb_state, rb_session and rb_start of process $1; fails if there is none (proc(5): the name may hold anything,
+# Sets rb_state, rb_parent, rb_session and rb_start of process $1; fails if there is none (proc(5): the name may hold anything,
 # so fields are counted from the last parenthesis).
 rb_stat() {
   IFS= read -r rb_line <"/proc/$1/stat" || return 1
   set -- ${rb_line##*) }
-  rb_state=$1 rb_session=$4
+  rb_state=$1 rb_parent=$2 rb_session=$4
   shift 19
   rb_start=$1
 }
@@ -76,9 +76,10 @@ rb_members() {
     for rb_p in /proc/[0-9]*; do
       rb_stat "${rb_p#/proc/}" || continue
       case $rb_state in Z | X | x) continue ;; esac
+      [ "$rb_parent" = "${rb_follower:-none}" ] && continue
       [ "$rb_session" = "$rb_sid" ] && rb_add "${rb_p#/proc/}"
     done
-    for rb_p in $(grep -lsF "RUNBOOK_JOB=$rb_cookie" /proc/[0-9]*/environ); do
+    for rb_p in $(grep -lsF "RUNBOOK_JOB=$rb_dir/" /proc/[0-9]*/environ); do
       rb_p=${rb_p#/proc/}
       rb_add "${rb_p%/environ}"
     done
@@ -145,6 +146,8 @@ rb_over() {
 }
 
 rb_watch() {
+  # With exec: a redirection of the function would keep copies, and the caller would not see the wrapper's end.
+  exec 3>&- 4>&-
   trap 'kill $!; exit 0' TERM
   LC_ALL=C sleep "$rb_timeout" &
   # A TERM that came before the trap stood is lost; then this tells of it.
@@ -192,24 +195,21 @@ if [ -z "$rb_dir" ]; then
 fi
 
 rb_follower=
-rb_watch 3>&- 4>&- &
+rb_watch &
 rb_watcher=$!
 if [ "$rb_stream" ]; then
   exec 5<"$rb_dir/out" 6<"$rb_dir/err"
+  rb_follow &
+  rb_follower=$!
 fi
-# Whoever cancels first writes `over` and then reads `process`; here it is the other way round, so one sees the other.
-printf '%s %s %s %s\n' $$ "$rb_start" "$rb_sid" "$rb_watcher" >"$rb_dir/process" || {
+# Whoever cancels first makes `over` and then reads `process`; here it is the other way round, so one sees the other.
+printf '%s\n' "$$ $rb_start $rb_sid $rb_watcher $rb_follower" >"$rb_dir/process" || {
   # Nobody could find the job again: then it had better not begin.
-  kill "$rb_watcher"
+  kill "$rb_watcher" $rb_follower
   rb_say refused "the job folder cannot be written: $rb_dir"
   exit 75
 }
 rb_say "started pid=$$ start=$rb_start session=$rb_sid store=$rb_store"
-if [ "$rb_stream" ]; then
-  rb_follow &
-  rb_follower=$!
-  printf '%s %s %s %s %s\n' $$ "$rb_start" "$rb_sid" "$rb_watcher" "$rb_follower" >"$rb_dir/process"
-fi
 
 if [ -f "$rb_dir/over" ]; then
   rb_exit=143
