@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from runbook.loader.check_name import PROBED, NameCheck
 from runbook.loader.diagnostic import Findings
 from runbook.loader.later import LATER
 from runbook.model.convert import convert, keys_of, takes_anything
-from runbook.model.fault import Fault, ValuePath, did_you_mean
+from runbook.model.fault import Fault, ValuePath, did_you_mean, shown
 from runbook.model.playbook import Act
 from runbook.ports.action import ActionInfo, Catalogue
 
@@ -20,6 +21,7 @@ SURROUNDINGS = ("sudo", "env", "cwd", "stdin")
 CLAIMED = frozenset({"command", "shell"})
 """What nobody but the author knows the effect of."""
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_SECRETS = frozenset({"argv", "script"})
 
 
@@ -68,6 +70,9 @@ class ActCheck(Struct, frozen=True):
         names = self.names
         names.template((*path, "title"), act.title, params_only=True, place="a title")
         for key, value in act.env.items():
+            if not _VARIABLE.fullmatch(key):
+                said = f"{shown(key)} cannot be the name of a variable"
+                self.findings.add((*path, "env", key), said, "letters, digits and _", at_key=True)
             names.template((*path, "env", key), value, secrets=True)
         names.template((*path, "cwd"), act.cwd, place="the name of a folder")
         names.template((*path, "stdin"), act.stdin, secrets=True)
@@ -156,14 +161,18 @@ class ActCheck(Struct, frozen=True):
         if until is None or findings.is_broken((*path, "until")):
             return
         at = (*path, "until")
-        for key, value in (("every", until.every), ("within", until.within)):
-            if value <= 0:
+        for key, value in (("every", until.every), ("within", until.within), ("for", until.for_)):
+            if isinstance(value, str):
+                self.names.template((*at, key), value, params_only=True, place="a duration")
+        every, within, for_ = (None if isinstance(v, str) else v for v in (until.every, until.within, until.for_))
+        for key, number in (("every", every), ("within", within)):
+            if number is not None and number <= 0:
                 findings.add((*at, key), f"{key} is not positive", "a duration such as 5s")
-        if until.for_ < 0:
+        if for_ is not None and for_ < 0:
             findings.add((*at, "for"), "for is negative", "a duration such as 20s")
-        if until.every > until.within:
+        if every is not None and within is not None and every > within:
             findings.add((*at, "every"), "every is longer than within", "at least one sample before the time is up")
-        if until.for_ > until.within:
+        if for_ is not None and within is not None and for_ > within:
             findings.add((*at, "for"), "for is longer than within", "a shorter time to hold")
 
     def expect(self, path: ValuePath, act: Act, raw: dict[str, Any], info: ActionInfo | None) -> None:

@@ -112,8 +112,6 @@ class FlowCheck:
         # Inside of a stage it is the stage that is told, not each of its steps.
         if len(self._targets) < 2 or here.within >= 0 or findings.is_broken((*here.path, "on")):
             return
-        if isinstance(here.item, Stage) and here.item.steps and all(step.on for step in here.item.steps):
-            return
         findings.add(here.path, f"{here.id or 'this'} does not say where it runs", f"on: {one_of(self._targets)}")
 
     def activates(self, here: Placed, effects: dict[str, str]) -> None:

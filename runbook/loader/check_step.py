@@ -99,6 +99,14 @@ class StepCheck:
             if not step.ask and not findings.is_broken((*path, "ask")):
                 findings.add((*path, "ask"), "the form has no fields", "NAME: {type: …}")
             check_params(findings, (*path, "ask"), step.ask, fields)
+        if step.playbook is not None and here.within >= 0:
+            findings.add(
+                (*path, "playbook"),
+                "a stage cannot include a playbook",
+                "",
+                "put it in front of the stage",
+                at_key=True,
+            )
         if step.choose is not None:
             self.choose(here, step)
         if step.wait is not None and step.wait <= 0 and not findings.is_broken((*path, "wait")):

@@ -9,6 +9,10 @@ from msgspec import Struct
 from runbook.errors import PlaybookError
 from runbook.loader.mark import Marks, Place
 from runbook.model.fault import Fault, ValuePath
+from runbook.text.sanitise import one_line
+
+MAX_WORDS = 600
+"""Longest message; longer ones end in an ellipsis."""
 
 
 class Diagnostic(Struct, frozen=True, order=True):
@@ -48,7 +52,7 @@ class PlaybookFaults(PlaybookError):
 
 def from_error(error: PlaybookError, file: str = "") -> Diagnostic:
     """Return the diagnostic of a file that cannot even be read."""
-    return Diagnostic(error.file or file, error.line, error.column, "error", error.message, "", error.remedy)
+    return _made(error.file or file, error.line, error.column, error.message, "", error.remedy)
 
 
 class Findings:
@@ -78,4 +82,10 @@ class Findings:
         return path in self._broken
 
     def _note(self, place: Place, message: str, expected: str, hint: str) -> None:
-        self.found.append(Diagnostic(self.file, place.line, place.column, "error", message, expected, hint))
+        self.found.append(_made(self.file, place.line, place.column, message, expected, hint))
+
+
+def _made(file: str, line: int, column: int, message: str, expected: str, hint: str) -> Diagnostic:
+    # A quoted text in YAML can hold terminal control, and faults repeat what was written.
+    words = (one_line(text, MAX_WORDS) for text in (message, expected, hint))
+    return Diagnostic(file, line, column, "error", *words)

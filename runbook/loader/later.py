@@ -15,7 +15,7 @@ LATER = {
     "chroot": "needs the chroot transport, which this version does not have",
 }
 
-PEER_REMEDY = "write approve: operator, and let a second person look over the shoulder"
+PEER_REMEDY = "write approve: operator"
 
 
 def needs_peer(approve: Approve) -> bool:

@@ -21,7 +21,7 @@ from runbook.loader.param import check_value
 from runbook.loader.written import restore_text
 from runbook.model.convert import convert
 from runbook.model.fault import ValuePath, did_you_mean, shown
-from runbook.model.playbook import Include, Playbook, Stage, Step
+from runbook.model.playbook import Include, Playbook, Step
 from runbook.ports.action import Catalogue
 
 MAX_INCLUDES = 8
@@ -168,13 +168,9 @@ class _Load:
 
 
 def _including(playbook: Playbook) -> list[tuple[ValuePath, Step]]:
-    found: list[tuple[ValuePath, Step]] = []
-    for at, item in enumerate(playbook.steps):
-        if isinstance(item, Step):
-            found.append((("steps", at), item))
-        elif isinstance(item, Stage):
-            found.extend((("steps", at, "steps", inner), step) for inner, step in enumerate(item.steps))
-    return [(path, step) for path, step in found if step.playbook is not None]
+    """Return the steps that include something; those inside of stages are refused by the checks."""
+    steps = [(("steps", at), item) for at, item in enumerate(playbook.steps) if isinstance(item, Step)]
+    return [(path, step) for path, step in steps if step.playbook is not None]
 
 
 def _check_given(

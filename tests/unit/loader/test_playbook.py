@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -263,6 +265,11 @@ STEP_FAULTS = {
         "- {id: a, uses: git.diff, with: {repo: /r, path: p, ref: r}, capture: {x: result.chnged}}",
         "unknown name result.chnged; did you mean result.changed?",
     ),
+    "bad variable": ("- {id: a, command: [ls], env: {A=B: x}, effect: read}", '"A=B" cannot be the name of a variable'),
+    "include in a stage": (
+        "- {stage: s, steps: [{id: a, playbook: {id: ../x}}]}",
+        "a stage cannot include a playbook",
+    ),
     "form without fields": ("- {id: a, ask: {}}", "the form has no fields"),
     "bad field": ("- {id: a, ask: {x: {type: choice}}}", "a choice needs choices"),
     "step is text": ("- just text", 'entry 1 is "just text"; expected a mapping with id'),
@@ -476,3 +483,22 @@ def test_a_broken_guest_is_a_fault_of_the_step_that_uses_it(shelf: Catalogue) ->
 
     (found,) = diagnose(HEAD + "steps: [{id: a, uses: acme.drain, with: {n: 1}}]\n", Broken())
     assert found.sentence() == "acme.drain cannot be used: acme.drain has no class; update acme"
+
+
+def test_faults_repeat_no_terminal_control(faults: Faults) -> None:
+    (found,) = faults('steps: [{id: a, uses: "x\\e[31m\\ny", with: {}}]\n')
+    assert found.isprintable()
+
+
+CHILD = """
+import sys
+from runbook.loader import diagnose, skeleton
+from runbook.actions import catalogue
+assert diagnose(skeleton("p"), catalogue()) == []
+print([name for name in ("jinja2", "httpx", "git", "textual", "click", "difflib") if name in sys.modules])
+"""
+
+
+def test_a_playbook_of_plain_names_is_checked_without_heavy_imports() -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
