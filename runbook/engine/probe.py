@@ -8,16 +8,17 @@ from msgspec import Struct
 
 from runbook.engine.bind import Bound, bind, written
 from runbook.engine.context import StepContext
-from runbook.errors import RunbookError, TransportError
+from runbook.errors import ActionError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze, freeze_object, thaw_object
 from runbook.events.status import Status
-from runbook.expression import compile_expression
+from runbook.expression import compile_expression, render
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import Until
 from runbook.model.scalar import Json
 from runbook.ports.action import Bad, Good, NoData, Observation, Probe, Verdict
 from runbook.ports.target import Sink
+from runbook.text.unit import seconds
 
 
 class Sample(Struct, frozen=True):
@@ -27,6 +28,39 @@ class Sample(Struct, frozen=True):
     """good, bad or no data."""
     result: dict[str, Json]
     evidence: tuple[str, ...]
+
+
+class Window(Struct, frozen=True):
+    """How a probe is waited for, in seconds."""
+
+    every: float
+    within: float
+    for_: float
+
+
+def window(until: Until | None, names: Mapping[str, object]) -> Window | None:
+    """Return how to wait, with the durations that parameters give; None to look once. Raises ActionError."""
+    if until is None:
+        return None
+    every, within, for_ = (
+        _duration(key, written, names)
+        for key, written in (("every", until.every), ("within", until.within), ("for", until.for_))
+    )
+    if every <= 0 or within <= 0 or for_ < 0:
+        raise ActionError("every and within must be positive, and for not negative", where="until")
+    if for_ > within:
+        raise ActionError(f"for ({for_:g} s) is longer than within ({within:g} s)", where="until")
+    return Window(every, within, for_)
+
+
+def _duration(key: str, written: float | str, names: Mapping[str, object]) -> float:
+    if not isinstance(written, str):
+        return written
+    text = str(render(written, names))
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise ActionError(f"{key}: {str(error).rstrip('.')}", where="until") from error
 
 
 class Silence:
@@ -52,7 +86,7 @@ def run_probe(context: StepContext, attempt: int) -> None:
     try:
         probe = context.services.catalogue.probe(step.uses)
         bound = bind(context.services, context.info(), written(step, context.state), context.names)
-        sample = sample_until(context, probe, bound, sink, step.source.expect, step.source.until)
+        sample = sample_until(context, probe, bound, sink, step.source.expect, window(step.source.until, context.names))
         result, evidence = sample.result, sample.evidence
         status, error = _status(sample, bool(step.source.until), context)
         if status == "succeeded":
@@ -99,7 +133,7 @@ def sample_until(
     bound: Bound,
     sink: Sink,
     expect: str,
-    until: Until | None,
+    until: Window | None,
 ) -> Sample:
     """Look once, or until it holds steadily for `until.for`, at most for `until.within`."""
     clock = context.services.monotonic
@@ -167,7 +201,9 @@ def check(context: StepContext, acts: tuple[PlannedAct, ...], *, once: bool = Fa
         try:
             probe = context.services.catalogue.probe(act.uses)
             bound = bind(context.services, context.info(act.uses), act.with_, context.names)
-            sample = sample_until(context, probe, bound, Silence(), act.expect, None if once else act.source.until)
+            sample = sample_until(
+                context, probe, bound, Silence(), act.expect, None if once else window(act.source.until, context.names)
+            )
         except TransportError as failed:
             return Verdict("no data", (*lines, f"{name}: {failed}"))
         except RunbookError as failed:

@@ -121,6 +121,15 @@ class Duration:
         return 0.0
 
 
+class Window(Duration):
+    """A duration, or the template that becomes one later: it is kept as text until then."""
+
+    def read(self, value: object, walk: Walk) -> object:
+        if isinstance(value, str) and "{{" in value:
+            return value
+        return super().read(value, walk)
+
+
 class Size:
     """An amount of bytes, written as text or as a whole number."""
 

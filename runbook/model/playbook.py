@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from runbook.model.scalar import Effect, Expression, Identifier, Json, Name, ParamTemplate, Seconds, Template
+from runbook.model.scalar import Effect, Expression, Identifier, Json, Name, ParamTemplate, Seconds, Template, Window
 
 ParamType: TypeAlias = Literal[
     "string", "int", "float", "bool", "choice", "duration", "size", "path", "host", "unit", "git_ref", "url", "secret"
@@ -66,9 +66,9 @@ class Retry(Written, frozen=True):
 class Until(Written, frozen=True):
     """Wait for a probe to hold steadily."""
 
-    every: Annotated[Seconds, Meta(description="Time between samples")] = 2.0
-    within: Annotated[Seconds, Meta(description="Give up after this time")] = 60.0
-    for_: Annotated[Seconds, Meta(description="It must hold without a break for this long")] = 0.0
+    every: Annotated[Window, Meta(description="Time between samples")] = 2.0
+    within: Annotated[Window, Meta(description="Give up after this time")] = 60.0
+    for_: Annotated[Window, Meta(description="It must hold without a break for this long")] = 0.0
 
 
 class ApprovalRule(Written, frozen=True):

@@ -25,6 +25,19 @@ Seconds: TypeAlias = Annotated[
 ]
 """A duration in seconds, written `500ms`, `30s`, `1m30s`, `2h`, `1d`."""
 
+Window: TypeAlias = Annotated[
+    float | str,
+    Meta(
+        extra={"text": "window"},
+        extra_json_schema={
+            "type": "string",
+            "anyOf": [{"pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"}, {"pattern": r"\{\{"}],
+            "examples": ["30s", "{{ params.soak }}"],
+        },
+    ),
+]
+"""A duration in seconds, or a template over parameters that becomes one when the step begins."""
+
 Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=64)]
 """Lower-case words joined by `-` or `_`."""
 
