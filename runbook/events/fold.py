@@ -34,7 +34,7 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
         case f.SessionOpened():
             return _opened(state, fact)
         case f.SessionClosed():
-            return replace(state, live=False, status=fact.status)
+            return replace(state, live=False, status=fact.status, handed_over=fact.next_session)
         case f.RunFinished():
             return replace(state, status=fact.status, steering="")
         case f.QuestionAsked():
@@ -69,18 +69,20 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
             return _step(state, fact)
 
 
-_BYSTANDERS = frozenset({"note", "decide", "handover"})
+_BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
 """Sessions that put something on record and carry nothing out."""
 
 
 def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     if fact.mode in _BYSTANDERS:
-        return replace(state, live=True, sessions=(*state.sessions, fact))
+        away = "" if fact.mode == "adopt" else state.handed_over
+        return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
     return replace(
         state,
         status="running",
         live=True,
+        handed_over="",
         sessions=(*state.sessions, fact),
         steps=steps,
         questions={},

@@ -119,6 +119,8 @@ class RunState(Struct, frozen=True):
     stopped: bool = False
     """A person or a policy said stop: nothing new begins in this session."""
     aborted: bool = False
+    handed_over: str = ""
+    """The bundle that took the run away from this journal; empty if it is here."""
     going_back: DecisionMade | None = None
     """A person decided to undo, and it is not yet on record what exactly."""
     undo_left: tuple[tuple[str, str, str], ...] = ()

@@ -254,6 +254,10 @@ def reopen(layout: Layout, run: str) -> tuple[Writer, RunState]:
         state = RunState()
         for record in read(layout, run):
             state = fold(state, to_fact(record))
+        if state.handed_over:
+            raise UsageError(
+                f"run {run} was handed over as {state.handed_over}", remedy="adopt that bundle to take it back"
+            )
     except BaseException:
         writer.release()
         raise
