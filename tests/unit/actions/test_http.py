@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -191,3 +194,41 @@ def test_a_header_cannot_smuggle_another_one(shop: str) -> None:
     with pytest.raises(ActionError, match="no request can be made"):
         observe(f"{shop}/200/text", headers={"X-A": "1\r\nX-B: 2"})
     assert Shop.seen == []
+
+
+@pytest.mark.parametrize(("host", "answer"), [("shop.internal", Good), ("other.internal", NoData)])
+def test_through_a_tunnel_the_certificate_must_be_that_of_the_host_in_the_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, answer: type
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=shop.internal".split(),
+            *("-addext", "subjectAltName=DNS:shop.internal", "-keyout", key, "-out", cert),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass
+
+    with Quiet(("127.0.0.1", 0), Shop) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+
+        class Far(Bench):
+            @contextmanager
+            def tunnel(self, address: Address) -> Iterator[Address]:
+                yield Address("127.0.0.1", server.server_port)
+
+        seen = Http().observe(HttpWith(url=f"https://{host}/200/text"), Far(), Silent())
+        server.shutdown()
+        thread.join()
+
+    assert isinstance(seen, answer), seen
