@@ -17,7 +17,7 @@ from runbook.ports.target import Address, Reader, Sink
 from runbook.text import one_line
 
 SETTLING = 1.0
-"""Seconds after which an open connection through a tunnel counts as accepted."""
+"""Seconds after which an open connection through a tunnel counts as accepted, if the tunnel did not say no."""
 
 
 class TcpWith(With, frozen=True, kw_only=True):

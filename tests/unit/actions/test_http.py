@@ -203,7 +203,7 @@ def test_through_a_tunnel_the_certificate_must_be_that_of_the_host_in_the_url(
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [
-            *"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=shop.internal".split(),
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=shop.internal"],
             *("-addext", "subjectAltName=DNS:shop.internal", "-keyout", key, "-out", cert),
         ],
         check=True,
