@@ -32,6 +32,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     on_failure: str = ""
     unanswered: frozenset[str] = frozenset()
     """Ids of questions that nobody answered in this session."""
+    first: int = 0
+    """The units before this one are known to be over."""
 
 
 def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
@@ -49,11 +51,31 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return undo_moves(plan, state, rules.unanswered)
     if state.stopped:
         return (resting_after_stop(state),)
-    for unit in plan.units:
+    for unit in plan.units[rules.first :]:
         moves = _unit(plan, unit, state, rules)
         if moves is not None:
             return moves
     return (Rest(_end(state), ""),)
+
+
+def first_open(plan: Plan, state: RunState, first: int) -> int:
+    """Return the position of the first unit that is not over; those before `first` are known to be.
+
+    A unit that is over stays so until somebody decides or undoes something.
+    """
+    while first < len(plan.units) and _is_over(plan.units[first], state):
+        first += 1
+    return first
+
+
+def _is_over(unit: Unit, state: RunState) -> bool:
+    broken = _broken(unit, state)
+    return all(
+        _over(unit, step, state.at(step.id, place), broken)
+        for wave in range(len(unit.waves))
+        for step in unit.steps
+        for place in places_of(unit, step, wave, state)
+    )
 
 
 def places_of(unit: Unit, step: PlannedStep, wave: int, state: RunState) -> tuple[str, ...]:

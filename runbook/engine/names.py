@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.expression import PerHost, render_tree
 from runbook.model.host import Host
 from runbook.model.plan import Plan, PlannedStep
+
+
+class _Lazy(Mapping[str, object]):
+    """A mapping whose values are made once, when they are first looked up."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], object]]) -> None:
+        self._makers = makers
+        self._made: dict[str, object] = {}
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 class Names:
@@ -40,15 +59,17 @@ class Names:
             params = rendered
         return params
 
-    def at(self, state: RunState, step: PlannedStep, target: str) -> dict[str, object]:
-        """Return all names for a step in a place."""
+    def at(self, state: RunState, step: PlannedStep, target: str) -> Mapping[str, object]:
+        """Return all names for a step in a place; the costly ones are made when they are looked up."""
         host = self._plan.hosts.get(self._host_of(target))
-        return {
-            "params": self.params(target, step.scope),
-            "steps": self._steps(state, step, target),
-            "host": _host(host),
-            "run": self._run,
-        }
+        return _Lazy(
+            {
+                "params": lambda: self.params(target, step.scope),
+                "steps": lambda: self._steps(state, step, target),
+                "host": lambda: _host(host),
+                "run": lambda: self._run,
+            }
+        )
 
     def _host_of(self, target: str) -> str:
         if target.startswith("*") and len(self._plan.hosts) == 1:

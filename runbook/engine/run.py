@@ -20,7 +20,7 @@ from runbook.engine import move as m
 from runbook.engine.asking import Asking
 from runbook.engine.change import apply, inspect
 from runbook.engine.context import StepContext
-from runbook.engine.decide import Rules, decide
+from runbook.engine.decide import Rules, decide, first_open
 from runbook.engine.lease import claim, give_back
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
@@ -72,6 +72,7 @@ class Run:
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
         self._busy: set[object] = set()
+        self._first = 0
         self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
         self._listening = threading.Lock()
         self._deaf: set[int] = set()
@@ -123,7 +124,12 @@ class Run:
             raise self._fatal
         if self._fatal is not None:
             return None
+        if self._late:
+            # A fact is on disk whose predecessor another worker has yet to pass on: the state is not whole.
+            return None
+        self._first = first_open(self._services.plan, self.state, self._first)
         rules = Rules(
+            first=self._first,
             names=self._names.at,
             guided=self._services.guided,
             on_failure=self._services.on_failure,
@@ -267,6 +273,8 @@ class Run:
             _, _, found = heapq.heappop(self._late)
             for fact in found.facts:
                 self.state = fold(self.state, fact)
+                if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
+                    self._first = 0
             self._next_seq = found.seq + len(found.facts)
 
     def _failed(self, error: BaseException | None) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from runbook.actions import catalogue
 from runbook.config import Settings, check_owner, find_playbook
 from runbook.engine.plan import Planner, digest_of
-from runbook.errors import JournalBroken, PlaybookError, UsageError
+from runbook.errors import JournalBroken, PlaybookError, RunbookError, UsageError
 from runbook.events.fact import SessionOpened
 from runbook.events.plain import freeze, thaw
 from runbook.loader import (
@@ -148,6 +148,64 @@ def _texts(loaded: Loaded) -> dict[str, Json]:
         written: {"path": inner.path, "sha256": inner.sha256, "text": inner.text, "includes": _texts(inner)}
         for written, inner in loaded.includes.items()
     }
+
+
+def prepare_again(settings: Settings, opened: SessionOpened, order: Order) -> tuple[Prepared, tuple[str, ...]]:
+    """Prepare the replay of a recorded run, and say what differs from it.
+
+    Playbook and values are the recorded ones (values may be set anew); hosts are looked up and secrets fetched now.
+    """
+    actions = catalogue()
+    loaded = _load_texts(opened.playbook, actions)
+    recorded_inventory = str(opened.options.get("inventory") or "")
+    path = order.inventory or (Path(recorded_inventory) if recorded_inventory else None)
+    plan, includes = _plan(loaded, actions, _inventory(path), order.limit)
+    before = from_record(_thawed(opened.params))
+    changed = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
+    set_anew = {name for name, source in changed.sources.items() if name in order.values or source not in _UNSET}
+    common = {**before, **{name: changed.common[name] for name in set_anew}}
+    per_host = {
+        host: {name: value for name, value in values.items() if name not in before or before[name] is None}
+        for host, values in changed.per_host.items()
+    }
+    values = Values(common, per_host, dict.fromkeys(common, "the record of the run"), {})
+    prepared = Prepared(
+        plan=plan,
+        values=values,
+        include_params=includes.params,
+        snapshot=opened.playbook,
+        actions=actions,
+        playbook=loaded.playbook,
+    )
+    return prepared, tuple(_differences(settings, opened, prepared, set_anew, before))
+
+
+_UNSET = ("default of the playbook", "inventory")
+
+
+def _differences(
+    settings: Settings,
+    opened: SessionOpened,
+    prepared: Prepared,
+    set_anew: set[str],
+    before: Mapping[str, Json | SecretRef],
+) -> list[str]:
+    told: list[str] = []
+    snapshot = opened.playbook
+    try:
+        present = load_playbook(find_playbook(settings, str(snapshot["path"])).path, prepared.actions)
+    except RunbookError:
+        told.append(f"the playbook {snapshot['path']} cannot be read any more; its recorded text is used")
+    else:
+        if present.sha256 != snapshot["sha256"]:
+            told.append(f"the playbook {snapshot['path']} was changed since; its recorded text is used")
+    names = [str(host.get("name")) for host in opened.hosts if isinstance(host, dict)]
+    if names != list(prepared.plan.hosts):
+        told.append(f"hosts then: {', '.join(names)}; now: {', '.join(prepared.plan.hosts)}")
+    told.extend(
+        f"{name} is set anew" for name in sorted(set_anew) if before.get(name) != prepared.values.common.get(name)
+    )
+    return told
 
 
 def from_snapshot(opened: SessionOpened) -> Prepared:

@@ -19,6 +19,7 @@ from runbook.events.state import RunState
 from runbook.events.status import RunStatus
 from runbook.journal import Layout, Writer, new_run_id, read
 from runbook.model.plan import Plan
+from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Listener, Mail
@@ -26,9 +27,9 @@ from runbook.secret import Masker
 from runbook.session.canary import leaked
 from runbook.session.inbox import FileInbox
 from runbook.session.order import Adhoc, Order
-from runbook.session.prepare import Prepared, from_snapshot, opening, prepare, prepare_adhoc
+from runbook.session.prepare import Prepared, from_snapshot, opening, prepare, prepare_adhoc, prepare_again
 from runbook.session.provenance import actor, boot_id, owner, versions
-from runbook.session.record import JournalRecorder, SideFiles, to_fact
+from runbook.session.record import JournalRecorder, SideFiles, state_of, to_fact
 from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import fetch_secrets, revealed
 from runbook.transports import transports
@@ -103,6 +104,50 @@ def start(
     return begin(settings, prepare(settings, order), order, approver, listeners, control or Control())
 
 
+def replay_run(
+    settings: Settings,
+    run: str,
+    order: Order,
+    approver: Approver,
+    listeners: tuple[Listener, ...] = (),
+    control: Control | None = None,
+) -> Result:
+    """Execute a recorded run once more: its playbook, values and answers, never its approvals, skips or hand marks.
+
+    What differs from then is put on record as notes before anything runs.
+    """
+    state = state_of(Layout(settings.state), run)
+    if state.opened is None or "text" not in state.opened.playbook:
+        raise UsageError(f"run {run} has no playbook on record", remedy="replay a playbook")
+    prepared, differences = prepare_again(settings, state.opened, order)
+    if isinstance(approver, Unattended):
+        answers = {d.step: _reply(d) for d in state.decisions if d.kind in ("manual", "form", "choose")}
+        approver = approver.knows_also((), {k: v for k, v in answers.items() if v is not None})
+    return begin(
+        settings,
+        prepared,
+        order,
+        approver,
+        listeners,
+        control or Control(),
+        replay_of=run,
+        notes=differences,
+    )
+
+
+def _reply(made: f.DecisionMade) -> Json:
+    """Return what an answers file would say, None for what a replay does not take over."""
+    match made.kind:
+        case "form" if made.choice == "answer":
+            return dict(made.values)
+        case "manual" if made.choice == "done":
+            return "done"
+        case "choose" if made.choice not in ("pause", "abort"):
+            return made.choice
+        case _:
+            return None
+
+
 def begin(
     settings: Settings,
     prepared: Prepared,
@@ -112,6 +157,7 @@ def begin(
     control: Control,
     *,
     replay_of: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Result:
     """Open the journal of a new run and carry it to a rest."""
     missing = approver.missing(prepared.plan) if isinstance(approver, Unattended) else ()
@@ -123,6 +169,7 @@ def begin(
         "incident": order.incident,
         "limit": order.limit,
         "replay_of": replay_of,
+        "inventory": str(order.inventory.absolute()) if order.inventory else "",
     }
     session = _Session(settings, prepared, approver, listeners, control)
     opened = opening(prepared, mode="run" if order.guided else "replay", options=options, **_who())
@@ -132,6 +179,7 @@ def begin(
         writer,
         RunState(),
         opened,
+        *(f.NoteWritten(text=note, actor="runbook") for note in notes),
         guided=order.guided,
         on_failure=order.on_failure,
         takeover=order.take_over,
@@ -345,6 +393,12 @@ class _Session:
             rest = run.until_rest()
         except RefusedError as refused:
             return ("refused" if not run.state.changes else "failed"), str(refused)
+        except JournalError:
+            raise
+        except TransportError as unreachable:
+            return ("unreachable" if not run.state.changes else "failed"), str(unreachable)
+        except RunbookError as failed:
+            return "failed", str(failed)
         finally:
             run.catch_up()
         return rest.status, rest.why
