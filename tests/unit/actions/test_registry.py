@@ -6,8 +6,10 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
+from msgspec import Meta, Struct
 
 from runbook.actions import catalogue
 from runbook.actions.command import Command
@@ -49,15 +51,18 @@ def test_every_built_in_tells_about_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(BUILT_IN))
 def test_every_argument_has_a_description_for_editors(name: str) -> None:
-    import msgspec
-
     info = catalogue().info(name)
     assert info is not None
-    schema = msgspec.json.schema(info.model)
-    properties = schema["$defs"][info.model.__name__]["properties"]
+    hints = get_type_hints(info.model, include_extras=True, localns={"Json": object})
 
-    assert [key for key, value in properties.items() if not value.get("description")] == []
-    assert schema["$defs"][info.model.__name__]["additionalProperties"] is False
+    assert [field for field in info.model.__struct_fields__ if not _described(hints[field])] == []
+    assert info.model.__struct_config__.forbid_unknown_fields
+
+
+def _described(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return bool(hint.__doc__) and all(map(_described, get_type_hints(hint, include_extras=True).values()))
+    return any(isinstance(mark, Meta) and mark.description for mark in get_args(hint)[1:])
 
 
 def test_command_is_an_action_and_a_probe() -> None:
