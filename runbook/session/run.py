@@ -12,7 +12,7 @@ from runbook.engine import failpoint
 from runbook.engine.run import Run
 from runbook.engine.services import Services
 from runbook.engine.undoing import way_back
-from runbook.errors import RefusedError, RunbookError, UsageError
+from runbook.errors import JournalError, RefusedError, RunbookError, TransportError, UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold
 from runbook.events.state import RunState
