@@ -11,6 +11,9 @@ from runbook.loader.mark import Marks, Place
 from runbook.model.fault import Fault, ValuePath
 from runbook.text.sanitise import one_line
 
+MAX_FAULTS = 200
+"""Told of one file."""
+
 MAX_WORDS = 600
 """Longest message; longer ones end in an ellipsis."""
 
@@ -55,6 +58,10 @@ def from_error(error: PlaybookError, file: str = "") -> Diagnostic:
     return _made(error.file or file, error.line, error.column, error.message, "", error.remedy)
 
 
+class TooManyFaults(Exception):
+    """The checks of one file end early: nobody reads on, and a hostile file would cost minutes."""
+
+
 class Findings:
     """What the checks of one file have found so far."""
 
@@ -82,7 +89,15 @@ class Findings:
         return path in self._broken
 
     def _note(self, place: Place, message: str, expected: str, hint: str) -> None:
+        if len(self.found) >= MAX_FAULTS:
+            raise TooManyFaults
         self.found.append(_made(self.file, place.line, place.column, message, expected, hint))
+
+    def close(self) -> None:
+        """Say that there are more faults than are told."""
+        last = self.found[-1]
+        text = f"more than {MAX_FAULTS} faults; the rest is not told"
+        self.found.append(_made(self.file, last.line, last.column, text, "", "mend these first"))
 
 
 def _made(file: str, line: int, column: int, message: str, expected: str, hint: str) -> Diagnostic:

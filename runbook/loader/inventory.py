@@ -21,15 +21,18 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from runbook.errors import InventoryError, PlaybookError
-from runbook.loader.diagnostic import Diagnostic, Findings, from_error
+from runbook.loader.diagnostic import Diagnostic, Findings, TooManyFaults, from_error
 from runbook.loader.document import parse, read_text
 from runbook.model.convert import convert
-from runbook.model.fault import ValuePath, did_you_mean, shown
+from runbook.model.fault import Fault, ValuePath, did_you_mean, shown
 from runbook.model.host import LOCAL, Host, Inventory
 from runbook.model.scalar import Json, Name
 
 DECLARED_LOCAL = "localhost"
 """The address of `local` where an inventory declares it, so that `all` means it too."""
+
+MAX_MEMBERSHIPS = 200_000
+"""Groups and variables of all hosts together: a small file can mean a huge inventory."""
 
 _ANSIBLE_REMEDY = "write hosts: {NAME: {transport: local}} and groups: {NAME: {hosts: [NAME]}}"
 _INI = re.compile(r"^\[[\w:.-]+\]\s*$|\bansible_\w+\s*=", re.MULTILINE)
@@ -109,13 +112,21 @@ def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
         findings.add((), f"an inventory is a mapping, this is {shown(raw)}", "hosts, groups and vars")
         return Inventory(), findings.found
     written, faults = convert(raw, WrittenInventory, text_of=document.marks.text_of)
+    try:
+        hosts = _checked(written, faults, findings)
+    except TooManyFaults:
+        findings.close()
+        hosts = ()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Inventory(hosts, file, digest), sorted(set(findings.found))
+
+
+def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Findings) -> tuple[Host, ...]:
     for fault in faults:
         ansible = fault.at_key and str(fault.path[-1]).startswith("ansible_")
         hint = f"Ansible's keys are not read; {_ANSIBLE_REMEDY}" if ansible else fault.hint
         findings.add(fault.path, fault.got, fault.expected, hint, at_key=fault.at_key)
-    hosts = _Builder(written, findings).hosts()
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Inventory(hosts, file, digest), sorted(set(findings.found))
+    return _Builder(written, findings).hosts()
 
 
 def _is_ansible(raw: object) -> bool:
@@ -140,21 +151,36 @@ class _Builder:
         self._top = written.vars
         self._hosts = {name: host or WrittenHost() for name, host in written.hosts.items()}
         self._groups = {name: group or WrittenGroup() for name, group in written.groups.items()}
+        self._order = {name: at for at, name in enumerate(self._groups)}
+        self._holding: dict[str, list[str]] = {}
+        """The groups that name a host, by host."""
+        self._above: dict[str, list[str]] = {}
+        """The groups that have a group for a child, by child."""
+        for name, group in self._groups.items():
+            for host in group.hosts:
+                self._holding.setdefault(host, []).append(name)
+            for child in dict.fromkeys(group.children):
+                self._above.setdefault(child, []).append(name)
 
     def hosts(self) -> tuple[Host, ...]:
         """Return all hosts in the order of the file; `local` is first where the file does not have it."""
         self._check_groups()
-        found = [self._host(name, host) for name, host in self._hosts.items()]
+        found: list[Host] = []
+        memberships = 0
+        for name, host in self._hosts.items():
+            found.append(self._host(name, host))
+            memberships += len(found[-1].groups) + len(found[-1].vars)
+            if memberships > MAX_MEMBERSHIPS:
+                self._findings.add(("groups",), "too many hosts are in too many groups", "", "split the inventory")
+                return ()
         if LOCAL not in self._hosts:
-            groups = self._groups_of(LOCAL)
-            found.insert(
-                0, Host(LOCAL, "local", groups=tuple(g for g in self._groups if g in groups), vars=self._vars(LOCAL))
-            )
+            groups, values = self._belongings(LOCAL)
+            found.insert(0, Host(LOCAL, "local", groups=groups, vars=values))
         return tuple(found)
 
     def _host(self, name: str, host: WrittenHost) -> Host:
         self._check_host(("hosts", name), name, host)
-        groups = self._groups_of(name)
+        groups, values = self._belongings(name)
         return Host(
             name=name,
             transport=host.transport or ("local" if name == LOCAL else "ssh"),
@@ -162,8 +188,8 @@ class _Builder:
             port=host.port,
             user=host.user,
             root=host.root,
-            groups=tuple(group for group in self._groups if group in groups),
-            vars={**self._vars(name), **host.vars},
+            groups=groups,
+            vars={**values, **host.vars},
         )
 
     def _check_host(self, path: ValuePath, name: str, host: WrittenHost) -> None:
@@ -203,39 +229,44 @@ class _Builder:
                 if child not in self._groups:
                     hint = did_you_mean(child, self._groups)
                     add((*path, "children", at), f"there is no group {child}", "a name of groups", hint)
-                elif name in self._below(child):
-                    add((*path, "children", at), f"{name} is a part of itself", "", "remove one of the children")
+        circular = self._circular()
+        if circular:
+            add(("groups", circular), f"{circular} is a part of itself", "", "remove one of the children", at_key=True)
 
-    def _below(self, name: str) -> set[str]:
-        """Return a group and all below it."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            each = waiting.pop()
-            if each not in found and each in self._groups:
-                found.add(each)
-                waiting.extend(self._groups[each].children)
-        return found
+    def _circular(self) -> str:
+        """Return a group that lies below itself, empty if none does."""
+        waiting = {name: {c for c in group.children if c in self._groups} for name, group in self._groups.items()}
+        ready = [name for name, children in waiting.items() if not children]
+        while ready:
+            done = ready.pop()
+            waiting.pop(done)
+            for above in self._above.get(done, ()):
+                waiting[above].discard(done)
+                if not waiting[above]:
+                    ready.append(above)
+        # Each group that is left has a child that is left: going down must come round.
+        seen: dict[str, None] = {}
+        name = min(waiting, key=self._order.__getitem__, default="")
+        while name and name not in seen:
+            seen[name] = None
+            name = min(waiting[name], key=self._order.__getitem__)
+        return name
 
     def _groups_of(self, host: str) -> dict[str, int]:
         """Return the groups of a host with their distance: 0 names the host, 1 has such a group for a child."""
-        distance = {name: 0 for name, group in self._groups.items() if host in group.hosts}
+        distance = dict.fromkeys(self._holding.get(host, ()), 0)
         front = list(distance)
+        step = 0
         while front:
-            above = [
-                name
-                for name, group in self._groups.items()
-                if name not in distance and any(child in front for child in group.children)
-            ]
-            step = distance[front[0]] + 1
-            distance.update(dict.fromkeys(above, step))
-            front = above
+            step += 1
+            front = [above for name in front for above in self._above.get(name, ()) if above not in distance]
+            distance.update(dict.fromkeys(front, step))
         return distance
 
-    def _vars(self, host: str) -> dict[str, Json]:
+    def _belongings(self, host: str) -> tuple[tuple[str, ...], dict[str, Json]]:
+        """Return the groups of a host in the order of the file, and what they and the top say of variables."""
         distance = self._groups_of(host)
-        order = {name: at for at, name in enumerate(self._groups)}
         merged: dict[str, Json] = dict(self._top)
-        for name in sorted(distance, key=lambda name: (-distance[name], order[name])):
+        for name in sorted(distance, key=lambda name: (-distance[name], self._order[name])):
             merged.update(self._groups[name].vars)
-        return merged
+        return tuple(sorted(distance, key=self._order.__getitem__)), merged

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from runbook.errors import PlaybookError, UsageError
 from runbook.loader.check import check
-from runbook.loader.diagnostic import Diagnostic, Findings, PlaybookFaults, from_error
+from runbook.loader.diagnostic import Diagnostic, Findings, PlaybookFaults, TooManyFaults, from_error
 from runbook.loader.document import parse, read_text
 from runbook.loader.mark import Marks
 from runbook.loader.param import check_value
@@ -105,11 +105,16 @@ class _Load:
             return None, findings.found
         restore_text(raw, document.marks, self._catalogue)
         playbook, faults = convert(raw, Playbook, text_of=document.marks.text_of)
-        for fault in faults:
-            findings.add_fault(fault)
         stem = source.stem if isinstance(source, Path) else ""
-        check(playbook, raw, findings, self._catalogue, stem)
-        includes, inner = self._includes(playbook, findings, file, above)
+        includes: dict[str, Loaded] = {}
+        inner: list[Diagnostic] = []
+        try:
+            for fault in faults:
+                findings.add_fault(fault)
+            check(playbook, raw, findings, self._catalogue, stem)
+            includes, inner = self._includes(playbook, findings, file, above)
+        except TooManyFaults:
+            findings.close()
         found = sorted(set(findings.found)) + inner
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         loaded = Loaded(playbook, text, digest, document.marks, file, includes)

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import TypeAlias
 
 from msgspec import Struct
+
+MAX_WORD = 64
+MAX_KNOWN = 1000
+"""Looking for what was meant is slow, and a hostile file has many words."""
 
 ValuePath: TypeAlias = tuple[str | int, ...]
 """Keys and positions that lead from the whole value to a part of it."""
@@ -77,10 +82,12 @@ def name_of(path: ValuePath) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that was probably meant, empty if none is near."""
+    """Return the known word that was probably meant, empty if none is near or the word is far too long."""
+    if len(word) > MAX_WORD:
+        return ""
     from difflib import get_close_matches  # 3 ms that only a misspelling has to pay
 
-    by_lower = {each.lower(): each for each in known}
+    by_lower = {each.lower(): each for each in islice(known, MAX_KNOWN) if len(each) <= MAX_WORD}
     close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else ""
 

@@ -170,7 +170,8 @@ class OneOf:
                 return word
         if walk.pending(value):
             return BAD
-        return walk.wrong(value, self.expected, did_you_mean(str(value), [str(w) for w in self.words if w != ""]))
+        known = [str(word) for word in self.words if word != ""] if walk.suggests() else []
+        return walk.wrong(value, self.expected, did_you_mean(str(value)[:80], known))
 
     def zero(self) -> object:
         return self.words[0]

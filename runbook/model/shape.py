@@ -18,6 +18,8 @@ from runbook.model.fault import Fault, ValuePath, name_of, nearest, one_of, show
 BAD: Final = object()
 """In the place of a value that could not be read, or that a template will give later."""
 
+MAX_SUGGESTIONS: Final = 100
+
 NUMBER = re.compile(r"[-+]?[0-9]+")
 
 
@@ -54,6 +56,10 @@ class Walk:
     def wrong(self, value: object, expected: str, hint: str = "") -> object:
         """Note that the value at the present place is of no use; return BAD."""
         return self.fault(f"{name_of(tuple(self.path))} is {shown(value)}", expected, hint)
+
+    def suggests(self) -> bool:
+        """Tell whether to look for what was meant: after very many faults nobody reads it."""
+        return len(self.faults) < MAX_SUGGESTIONS
 
     def pending(self, value: object) -> bool:
         """Tell whether a template will give the value later."""
@@ -285,7 +291,7 @@ class Record:
         for key, each in value.items():
             field = by_key.get(key)
             if field is None:
-                meant.add(near := nearest(str(key), by_key))
+                meant.add(near := nearest(str(key), by_key) if walk.suggests() else "")
                 hint = f"did you mean {near}?" if near else ""
                 walk.fault(f"unknown key {shown(key)}", one_of(by_key, 40) if by_key else "no keys", hint, key=key)
                 continue

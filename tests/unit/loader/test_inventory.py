@@ -137,3 +137,13 @@ def test_hosts_that_cannot_be_reached_yet_are_refused_when_they_are_chosen() -> 
         with pytest.raises(NoTargetError) as caught:
             refuse_transport(match(inventory, name), available)
         assert f"{name}: {said}, which this version does not have" in str(caught.value)
+
+
+def test_long_chains_and_circles_of_groups_end() -> None:
+    circle = "groups:\n" + "".join(f"  g{n}: {{children: [g{(n + 1) % 5000}]}}\n" for n in range(5000))
+    above = "  outer: {children: [g0]}\n"
+    assert [each.message for each in diagnose_inventory(circle + above)] == ["g0 is a part of itself"]
+    hosts = "hosts:\n" + "".join(f"  h{n}:\n" for n in range(5000))
+    chain = "groups:\n" + "".join(f"  g{n}: {{children: [g{n + 1}], hosts: [h{n}]}}\n" for n in range(4000))
+    found = [each.message for each in diagnose_inventory(hosts + chain + "  g4000: {}\n")]
+    assert found == ["too many hosts are in too many groups"]

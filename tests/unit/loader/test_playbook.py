@@ -10,6 +10,7 @@ import pytest
 
 from runbook.errors import PlaybookError
 from runbook.loader import PlaybookFaults, Source, diagnose, load_playbook
+from runbook.loader.diagnostic import MAX_FAULTS
 from runbook.model.convert import keys_of
 from runbook.model.playbook import Stage, Step
 from runbook.ports.action import Catalogue
@@ -502,3 +503,9 @@ print([name for name in ("jinja2", "httpx", "git", "textual", "click", "difflib"
 def test_a_playbook_of_plain_names_is_checked_without_heavy_imports() -> None:
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_a_file_with_very_many_faults_is_not_read_to_its_end(faults: Faults) -> None:
+    found = faults("".join(f"key{number}: x\n" for number in range(20_000)))
+    assert len(found) == MAX_FAULTS + 1
+    assert any("more than 200 faults; the rest is not told; mend these first" in each for each in found)
