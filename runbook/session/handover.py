@@ -24,7 +24,8 @@ from runbook.journal import Disk, Head, Layout, Ledger, Writer, is_run_id, parse
 from runbook.model.scalar import Json
 from runbook.session.provenance import actor, boot_id, versions
 from runbook.session.record import JournalRecorder, facts_of
-from runbook.session.run import CLOSED, reopen
+from runbook.session.result import CLOSED
+from runbook.session.run import reopen
 
 LIMIT = 512 * 1024 * 1024
 """Bytes that a bundle may unpack to."""

@@ -14,10 +14,10 @@ from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener, Mail
 from runbook.ports.target import Stream
 from runbook.secret import Masker
+from runbook.session.control import Control
 from runbook.session.order import Order
 from runbook.session.prepare import prepare
 from runbook.session.provenance import owner
-from runbook.session.run import Control
 from runbook.session.unattended import Missing, Unattended
 from runbook.session.value import fetch_secrets, revealed
 from runbook.transports import transports

@@ -17,7 +17,8 @@ from runbook.session.inbox import post
 from runbook.session.prepare import from_snapshot
 from runbook.session.provenance import actor, boot_id, owner, versions
 from runbook.session.record import JournalRecorder, facts_of
-from runbook.session.run import CLOSED, reopen
+from runbook.session.result import CLOSED
+from runbook.session.run import reopen
 from runbook.session.unattended import Unattended, gate
 
 

@@ -1,0 +1,172 @@
+"""One session of a run: everything that is built for it, and its way from the opening to the head in the ledger."""
+
+from __future__ import annotations
+
+from runbook.config import Settings
+from runbook.engine import failpoint
+from runbook.engine.run import Run
+from runbook.engine.services import Services
+from runbook.errors import JournalError, RefusedError, RunbookError, TransportError
+from runbook.events import fact as f
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus
+from runbook.journal import Layout, Writer, read
+from runbook.ports.approver import Approver
+from runbook.ports.recorder import Listener
+from runbook.secret import Masker
+from runbook.session.canary import leaked
+from runbook.session.control import Control
+from runbook.session.inbox import FileInbox
+from runbook.session.prepare import Prepared
+from runbook.session.provenance import owner
+from runbook.session.record import JournalRecorder, SideFiles
+from runbook.session.result import Result
+from runbook.session.unattended import Missing
+from runbook.session.value import fetch_secrets, revealed
+from runbook.transports import transports
+
+KEEPS_LEASE: frozenset[RunStatus] = frozenset({"waiting", "paused", "interrupted", "in_doubt", "undo_incomplete"})
+"""A run that rests in one of these still claims its targets."""
+
+
+class Session:
+    """One session: everything that is built for it, and its way from the opening to the head in the ledger."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        prepared: Prepared,
+        approver: Approver,
+        listeners: tuple[Listener, ...],
+        control: Control,
+    ) -> None:
+        self.layout = Layout(settings.state)
+        self._prepared = prepared
+        self._approver = approver
+        self._listeners = listeners
+        self._control = control
+        self._masker = Masker()
+        self._transports = transports()
+
+    def carry(
+        self,
+        writer: Writer,
+        state: RunState,
+        opened: f.SessionOpened,
+        *more: f.Fact,
+        guided: bool = False,
+        on_failure: str = "",
+        takeover: str = "",
+        missing: tuple[Missing, ...] = (),
+    ) -> Result:
+        """Carry the run to a rest and close the session."""
+        with writer:
+            inbox = FileInbox(self.layout.inbox(writer.run))
+            self._control.connect(inbox)
+            run = Run(self._services(writer, inbox, guided, on_failure, takeover), state)
+            repaired = _repair_fact(writer)
+            for fact in (opened, *repaired, *more):
+                run.record(fact)
+            status, why = self._to_rest(run, missing)
+            return self._close(writer, run, status, why, opened, missing)
+
+    def _services(self, writer: Writer, inbox: FileInbox, guided: bool, on_failure: str, takeover: str) -> Services:
+        prepared = self._prepared
+        secrets = fetch_secrets(prepared.values, self._approver, self._control.cancel_token)
+        for name, secret in secrets.items():
+            self._masker.add(secret, name)
+        return Services(
+            run_id=writer.run,
+            owner=owner(),
+            plan=prepared.plan,
+            recorder=JournalRecorder(writer),
+            outputs=SideFiles(self.layout, writer.run),
+            catalogue=prepared.actions,
+            transports=self._transports,
+            approver=self._approver,
+            inbox=inbox,
+            masker=self._masker,
+            cancel=self._control.cancel_token,
+            params=revealed(prepared.values.common, secrets),
+            host_params={h: revealed(v, secrets) for h, v in prepared.values.per_host.items()},
+            include_params=prepared.include_params,
+            secrets=secrets,
+            listeners=self._listeners,
+            guided=guided,
+            on_failure=on_failure,
+            takeover=takeover,
+            failpoint=failpoint.crash,
+        )
+
+    def _to_rest(self, run: Run, missing: tuple[Missing, ...]) -> tuple[RunStatus, str]:
+        if missing:
+            lacking = ", ".join(f"{m.step} ({m.what})" for m in missing)
+            return "waiting", f"nothing was run: {lacking}"
+        try:
+            rest = run.until_rest()
+        except RefusedError as refused:
+            return ("refused" if not run.state.changes else "failed"), str(refused)
+        except JournalError:
+            raise
+        except TransportError as unreachable:
+            return ("unreachable" if not run.state.changes else "failed"), str(unreachable)
+        except RunbookError as failed:
+            return "failed", str(failed)
+        finally:
+            run.catch_up()
+        return rest.status, rest.why
+
+    def _close(
+        self,
+        writer: Writer,
+        run: Run,
+        status: RunStatus,
+        why: str,
+        opened: f.SessionOpened,
+        missing: tuple[Missing, ...],
+    ) -> Result:
+        if status not in KEEPS_LEASE:
+            run.give_back_leases()
+        run.catch_up()
+        state = run.state
+        for file in leaked(self._masker, self.layout.folder(writer.run)):
+            run.record(f.SecretFound(file=file))
+        standing_unverified = state.unverified
+        run.record(
+            f.RunFinished(
+                status=status,
+                verified=status == "succeeded" and standing_unverified == 0,
+                deviated=state.deviated,
+                unverified=standing_unverified,
+                why=why,
+            ),
+        )
+        run.record(f.SessionClosed(status=status))
+        run.catch_up()
+        self._transports.close()
+        writer.close(status)
+        first = run.state.opened or opened
+        return Result(
+            run=writer.run,
+            playbook=str(first.playbook.get("id", "")),
+            status=status,
+            state=run.state,
+            plan=self._prepared.plan,
+            why=why,
+            started=_started(self.layout, writer.run),
+            missing=missing,
+        )
+
+
+def _repair_fact(writer: Writer) -> tuple[f.Fact, ...]:
+    if writer.repair is None:
+        return ()
+    repair = writer.repair
+    return (f.JournalRepaired(size=repair.size, sha256=repair.sha256, offset=repair.offset),)
+
+
+def _started(layout: Layout, run: str) -> str:
+    try:
+        return next(iter(read(layout, run))).time
+    except (StopIteration, RunbookError, OSError):
+        return ""

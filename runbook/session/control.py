@@ -1,0 +1,41 @@
+"""Steering the session of this process: what signal handlers and screens call."""
+
+from __future__ import annotations
+
+from runbook.ports.cancel import Cancel
+from runbook.ports.recorder import Mail
+from runbook.session.inbox import FileInbox
+
+
+class Control:
+    """What signal handlers and screens use to steer the session of this process; safe from any thread."""
+
+    def __init__(self) -> None:
+        self.cancel_token = Cancel()
+        self._inbox: FileInbox | None = None
+        self._waiting: list[Mail] = []
+
+    def connect(self, inbox: FileInbox) -> None:
+        """Pass on what comes from now on, and what came before."""
+        self._inbox = inbox
+        for mail in self._waiting:
+            inbox.leave(mail)
+
+    def cancel(self, reason: str) -> None:
+        """Stop the running step, and look whether it did."""
+        self._post(Mail("cancel", reason=reason))
+        self.cancel_token.set(reason)
+
+    def interrupt(self, reason: str) -> None:
+        """Let the running operation come to its end, then leave the run interrupted."""
+        self._post(Mail("interrupt", reason=reason))
+
+    def pause(self, reason: str) -> None:
+        """Let what runs come to its end, then leave the run paused."""
+        self._post(Mail("pause", reason=reason))
+
+    def _post(self, mail: Mail) -> None:
+        if self._inbox is None:
+            self._waiting.append(mail)
+        else:
+            self._inbox.leave(mail)

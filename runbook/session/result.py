@@ -1,0 +1,31 @@
+"""How a session of a run ended, for front ends."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus
+from runbook.model.plan import Plan
+from runbook.session.unattended import Missing
+
+CLOSED: frozenset[RunStatus] = frozenset({"succeeded", "undone"})
+"""A run in one of these is over: there is nothing to resume."""
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """How a session of a run ended."""
+
+    run: str
+    playbook: str
+    status: RunStatus
+    state: RunState
+    plan: Plan
+    why: str = ""
+    started: str = ""
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def pending_undo(self) -> int:
+        """How many changes stand that have a way back, if the run did not succeed."""
+        return 0 if self.status in CLOSED else len(self.state.standing)
