@@ -29,11 +29,11 @@ _COPY = (
     + r"""
 umask 077
 src=$1 dest=$2 want=$3 part=$2.part
+rm -f -- "$part/copy"; rmdir -- "$part" 2>/dev/null
 if [ -e "$dest" ] || [ -L "$dest" ]; then
   if [ -f "$dest" ] && [ "$(sum < "$dest")" = "$want" ]; then exit 0; fi
   echo "$dest is there already and is not overwritten" >&2; exit 73
 fi
-rm -f -- "$part/copy"; rmdir -- "$part" 2>/dev/null
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 mkdir -- "$part" || exit
 trap 'rm -f -- "$part/copy"; rmdir -- "$part"' EXIT

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from runbook.actions.file_backup import BackupBefore, BackupWith, FileBackup
 from runbook.errors import ActionError
-from runbook.ports.action import Proceed, Refuse
+from runbook.ports.action import Done, NotDone, Proceed, Refuse
 from runbook.testing import Bench, MemoryWork
 
 ACTION = FileBackup()
@@ -152,3 +153,35 @@ def test_a_relative_path_is_refused() -> None:
     found = ACTION.inspect(BackupWith(path="etc/x"), Bench())
 
     assert found == Refuse("'etc/x' is no absolute path", "write it from / on")
+
+
+@pytest.mark.parametrize("tool", ["mkdir", "cp", "sync", "ln", "rm"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_copy_that_is_killed_anywhere_is_there_whole_or_not_at_all(tmp_path: Path, tool: str, moment: str) -> None:
+    path, tools = tmp_path / "x", tmp_path / "tools"
+    path.write_text("content")
+    tools.mkdir()
+    real, kill = f'{shutil.which(tool)} "$@"', "kill -9 $PPID"
+    lines = (kill, real) if moment == "before" else (real, kill)
+    # The first call is the cleaning of what an earlier attempt left; only the tool within the copy kills.
+    guard = 'case "$*" in *copy*|*.part|*/) ;; *) exec ' + f"{real} ;; esac"
+    (tools / tool).write_text("\n".join(("#!/bin/sh", guard, *lines, "")))
+    (tools / tool).chmod(0o755)
+    w = BackupWith(path=str(path))
+    b = before(w)
+    work = MemoryWork(Bench(env={"PATH": f"{tools}:{os.environ['PATH']}"}))
+    with pytest.raises(ActionError, match="exit 137"):
+        ACTION.apply(w, b, work)
+
+    (o,) = work.open()
+    settled = ACTION.settle(w, b, o, Bench())
+
+    assert isinstance(settled, Done) == Path(b.backup).exists()
+    assert isinstance(settled, Done | NotDone)
+    if Path(b.backup).exists():
+        assert Path(b.backup).read_text() == "content"
+    again = work.restarted()
+    again.target = Bench()
+    ACTION.apply(w, b, again)
+    assert Path(b.backup).read_text() == "content"
+    assert not Path(f"{b.backup}.part").exists()
