@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # ships no types
 
-from runbook.actions import catalogue
+from runbook.actions.registry import BUILT_IN, Registry
 from runbook.errors import UsageError
 from runbook.loader import diagnose, json_schema, parse, schema_text, skeleton
 from runbook.ports.action import Catalogue
@@ -97,6 +98,24 @@ def test_what_cannot_be_an_id_gets_no_skeleton(name: str) -> None:
         skeleton(name)
 
 
+class BuiltIn(Registry):
+    """The catalogue without the guests of this installation."""
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(BUILT_IN)
+
+
 def test_the_copy_for_editors_is_current() -> None:
-    copy = (ROOT / "assets" / "runbook.schema.json").read_text()
-    assert copy == schema_text(catalogue())
+    """Written anew by `runbook schema`, or by the text of `schema_text` for the built-in actions."""
+    copy = (ROOT / "assets" / "runbook.schema.json").read_text(encoding="utf-8")
+    assert copy == schema_text(BuiltIn(BUILT_IN))
+
+
+def test_the_copy_accepts_the_shipped_playbooks() -> None:
+    schema = json.loads((ROOT / "assets" / "runbook.schema.json").read_text(encoding="utf-8"))
+    Draft7Validator.check_schema(schema)
+    shipped = sorted((ROOT / "playbooks").glob("*.yaml"))
+    assert shipped
+    assert [(path.name, problems(schema, path.read_text(encoding="utf-8"))) for path in shipped] == [
+        (path.name, []) for path in shipped
+    ]
