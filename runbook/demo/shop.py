@@ -57,6 +57,8 @@ class Shop:
         self.ports = state.ports
         self.keep = keep
         """Whether `stop` leaves the shop up."""
+        self.before_look: Callable[[], None] = lambda: None
+        """Called before each look of `wait`; what it raises ends the waiting."""
         self._state = state
         self._supervisor: subprocess.Popen[bytes] | None = None
 
@@ -113,12 +115,14 @@ class Shop:
             RunbookError: there were none within that many seconds; `word` says what was waited for.
         """
         deadline = time.monotonic() + within
+        self.before_look()
         while not holds(numbers := self.numbers()):
             if self._supervisor is not None and self._supervisor.poll() is not None:
                 raise self._failure("the supervisor ended")
             if time.monotonic() >= deadline:
                 raise self._failure(f"the shop is not {word} after {within:g} s: {numbers}")
             time.sleep(_LOOK_EVERY)
+            self.before_look()
         return numbers
 
     def parameters(self) -> dict[str, str]:

@@ -23,8 +23,10 @@ from runbook.demo.repository import BAD_CONNECTIONS, BAD_SUBJECT, GOOD_CONNECTIO
 from runbook.demo.shop import Shop, open_shop, stop_kept
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
+from runbook.session.control import Control
 from runbook.session.order import Order
-from runbook.session.run import Control, Result, start
+from runbook.session.result import Result
+from runbook.session.run import start
 from runbook.session.unattended import Unattended
 from runbook.text import shell_words
 
