@@ -60,7 +60,7 @@ class Planner:
         groups: dict[str, tuple[Host, ...]] = {}
         for name, group in playbook.targets.items():
             patterns = (group.hosts,) if isinstance(group.hosts, str) else group.hosts
-            found = tuple(dict.fromkeys(h for p in patterns for h in self._match(self._inventory, p)))
+            found = tuple({h.name: h for p in patterns for h in self._match(self._inventory, p)}.values())
             if allowed is not None:
                 found = tuple(h for h in found if h.name in allowed)
             if group.pick == "one":

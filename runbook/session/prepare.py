@@ -273,8 +273,8 @@ def prepare_adhoc(order: Adhoc) -> Prepared:
     inventory = _inventory(order.inventory)
     hosts = match(inventory, order.on)
     if order.limit:
-        allowed = set(match(inventory, order.limit))
-        hosts = tuple(host for host in hosts if host in allowed)
+        allowed = {host.name for host in match(inventory, order.limit)}
+        hosts = tuple(host for host in hosts if host.name in allowed)
     refuse_transport(hosts, AVAILABLE)
     snapshot: dict[str, Json] = {
         "id": "exec",
