@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from runbook.engine.bind import Bound, bind, digest_of, form_of, rebind, written
 from runbook.engine.context import StepContext
-from runbook.engine.probe import capture, check
+from runbook.engine.probe import capture, check, shown
 from runbook.engine.sink import OutputSink
 from runbook.errors import ActionError, DispatchRefused, ExpressionError, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
@@ -327,18 +327,18 @@ def verified(
     if verdict.state != "good":
         why = verdict.evidence[-1] if verdict.evidence else verdict.state
         words = "completed, but its check is bad" if verdict.state == "bad" else "completed, but it cannot be verified"
-        return Outcome(status="failed", changed=True, error=f"{words}: {why}", evidence=verdict.evidence, result=raw)
+        return Outcome(status="failed", changed=True, error=f"{words}: {why}", evidence=verdict.evidence, result=_kept(context, raw))
     try:
         seen = {"exit": 0, "stdout": sink.text("out"), "stderr": sink.text("err"), **raw}
         values = capture(context, seen)
     except RunbookError as failed:
-        return Outcome(status="failed", changed=True, verified=True, error=str(failed), result=raw)
+        return Outcome(status="failed", changed=True, verified=True, error=str(failed), result=_kept(context, raw))
     return Outcome(
         status="succeeded",
         changed=True,
         verified=action.brings_verify or bool(context.step.checks),
         values=values,
-        result=raw,
+        result=_kept(context, raw),
         evidence=verdict.evidence,
         adopted=adopted,
     )

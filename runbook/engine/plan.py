@@ -122,6 +122,7 @@ class Planner:
     ) -> PlannedStep:
         kind, uses, arguments, effect, once = self._kind(step)
         timeout = step.timeout or playbook.defaults.timeout
+        arguments = self._limited(uses, arguments, step.timeout, timeout)
         checks: tuple[PlannedAct, ...] = ()
         if isinstance(step.verify, dict):
             arguments = arguments | {"verify": step.verify}
@@ -169,8 +170,22 @@ class Planner:
         effect = step.effect if step.effect == "destructive" and info.effect != "read" else info.effect
         return ("probe" if info.is_probe else "action"), uses, arguments, effect, info.once
 
+    def _limited(
+        self, uses: str, arguments: dict[str, Json], written: float | None, inherited: float
+    ) -> dict[str, Json]:
+        """Pass the limit of the step on to an action that has one of its own and was not told another.
+
+        A command takes the playbook's default; a probe of the network keeps its own, shorter one unless told.
+        """
+        limit = written or (inherited if uses in ("command", "shell") else None)
+        info = self._catalogue.info(uses)
+        if limit is None or "timeout" in arguments or info is None or "timeout" not in info.model.__struct_fields__:
+            return arguments
+        return arguments | {"timeout": f"{limit:g}s"}
+
     def _act(self, act: Act, timeout: float) -> PlannedAct:
         uses, arguments = arguments_of(act)
+        arguments = self._limited(uses, arguments, act.timeout, timeout)
         return PlannedAct(
             uses=uses, with_=arguments, timeout=act.timeout or timeout, expect=act.expect, title=act.title, source=act
         )

@@ -215,9 +215,13 @@ def check(context: StepContext, acts: tuple[PlannedAct, ...], *, once: bool = Fa
     return Verdict("good", tuple(lines))
 
 
+OUTPUT = frozenset({"stdout", "stderr", "body", "json"})
+"""Fields of results that repeat the output: it lies in the side file and never enters the journal."""
+
+
 def shown(result: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a result for the record: long texts lie in the side file and are cut here."""
-    return {key: _cut(value) for key, value in result.items()}
+    """Return a result for the record: without what was written, and with long texts cut."""
+    return {key: _cut(value) for key, value in result.items() if key not in OUTPUT}
 
 
 def _cut(value: Json) -> Json:
