@@ -344,6 +344,11 @@ def verified(
     )
 
 
+def _kept(context: StepContext, raw: dict[str, Json]) -> dict[str, Json]:
+    """Return a result for the record: whole where undo needs it, without output where it is that of a command."""
+    return shown(raw) if context.step.uses in ("command", "shell") else raw
+
+
 def verify(context: StepContext, action: AnyAction, model: Struct, before: Struct, result: Struct | None) -> Verdict:
     """Make the check that the action brings, then the written ones."""
     lines: tuple[str, ...] = ()
