@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from runbook.config import Settings
 from runbook.engine.asking import checked, decision
-from runbook.errors import UsageError
+from runbook.errors import RunbookError, UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold, fold_all
 from runbook.events.state import RunState
@@ -12,6 +14,7 @@ from runbook.events.status import RunStatus
 from runbook.journal import Layout, holder
 from runbook.model.question import Answer, Question
 from runbook.model.scalar import Json
+from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
 from runbook.session.inbox import post
 from runbook.session.prepare import from_snapshot
@@ -20,6 +23,7 @@ from runbook.session.record import JournalRecorder, facts_of
 from runbook.session.result import CLOSED
 from runbook.session.run import reopen
 from runbook.session.unattended import Unattended, gate
+from runbook.transports import transports
 
 
 def decide(
@@ -92,10 +96,27 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
             remedy=f"settle it with `runbook resume {run}` first",
         )
     asked = f.SteeringAsked(what="cancel", reason=reason, actor=owner())
-    _record(settings, run, "decide", asked, status="aborted")
+    _record(settings, run, "decide", asked, *_returned_leases(run, state), status="aborted")
     standing = len(state.standing)
     left = f"; {standing} changes stand, `runbook undo {run}` takes them back" if standing else ""
     return f"aborted{left}"
+
+
+def _returned_leases(run: str, state: RunState) -> tuple[f.Fact, ...]:
+    """Give the leases of a run back that will not go on; a target that cannot be asked keeps its own."""
+    if not state.leases or state.opened is None:
+        return ()
+    hosts = from_snapshot(state.opened).plan.hosts
+    ways = transports()
+    returned: list[f.Fact] = []
+    try:
+        for name in sorted(state.leases & hosts.keys()):
+            with contextlib.suppress(RunbookError):
+                ways[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
+                returned.append(f.LeaseReturned(target=name))
+    finally:
+        ways.close()
+    return tuple(returned)
 
 
 def _steer(settings: Settings, run: str, kind: str, reason: str) -> str:
