@@ -96,12 +96,13 @@ def watch(driver: Driver, t: Reader, aim: Aim) -> tuple[Verdict, UnitState | Non
     Returns at once, as bad, if the unit is at rest elsewhere. The state is that of the last look that saw it.
     Raises TransportError if the target does not answer.
     """
-    begun, window = time.monotonic(), _Window(aim)
+    window = _Window(aim)
+    begun = at = time.monotonic()
     state: UnitState | None = None
     pause = min(_SLOWEST, max(_FASTEST, aim.stable_for / _LOOKS))
     while True:
         # The moment of asking counts, so that a slow answer never lengthens the window.
-        at, why = time.monotonic(), ""
+        why = ""
         try:
             state = driver.show(t)
             window.note(at, state)
@@ -110,9 +111,10 @@ def watch(driver: Driver, t: Reader, aim: Aim) -> tuple[Verdict, UnitState | Non
             window.note(at, None)
         if state is not None and window.seconds >= aim.stable_for:
             return Verdict("good", (_stable(state, window.seconds, aim),)), state
-        if window.missed > 1 or time.monotonic() - begun >= max(aim.within, aim.stable_for):
+        if window.missed > 1 or at - begun >= max(aim.within, aim.stable_for):
             break
         time.sleep(pause)
+        at = time.monotonic()
     if state is None or why:
         return Verdict("no data", (why, *((f"last seen: {state.line()}",) if state else ()))), state
     return Verdict("bad", (state.line(), *_why_not(state, window, aim), *diagnosis(driver, t))), state
