@@ -1,0 +1,42 @@
+"""The entry of the command `runbook`: answers at once what needs no command line, and hands on all else.
+
+Owns only this peek at the arguments: click alone costs more than the interpreter, so neither `--version` nor the
+completion of a word waits for it.
+"""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    match sys.argv[1:]:
+        case ["--version" | "-V"]:
+            from runbook import __version__
+
+            return _say(f"runbook {__version__}\n")
+        case ["completion", "bash" | "zsh" | "fish" as shell]:
+            from runbook.cli.completion import script
+
+            return _say(script(shell))
+        case ["__complete", kind]:
+            from runbook.cli.completion import candidates
+
+            return _say("".join(f"{word}\n" for word in candidates(kind)))
+        case arguments:
+            from runbook.cli.main import run
+
+            return run(arguments)
+
+
+def _say(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        # The reader is gone, or the disk is full: there is nobody left to tell.
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The way of every command that executes: listeners, approver and signals are put together, and the end is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from runbook.cli.ending import add_output, ending_of, result_lines, result_object
+from runbook.cli.exit_codes import of_run
+from runbook.cli.front import Front, encode
+from runbook.cli.interrupt import Interrupts
+from runbook.cli.ndjson import NdjsonPrinter
+from runbook.cli.printer import Printer
+from runbook.cli.witness import Witness
+from runbook.model.scalar import Json
+from runbook.ports.approver import Approver
+from runbook.ports.recorder import Listener
+from runbook.session.control import Control
+from runbook.session.result import Result
+from runbook.session.unattended import Unattended
+
+T = TypeVar("T")
+
+Act: TypeAlias = Callable[[Approver, tuple[Listener, ...], Control], Result]
+"""A use case of the session that still lacks its front end."""
+
+
+class Conduct:
+    """One run as the command line carries it."""
+
+    def __init__(self, front: Front, *, asks: bool, output_is_data: bool = False) -> None:
+        """Prepare to carry a run.
+
+        Args:
+            front: the streams and the format.
+            asks: questions go to the person at the terminal.
+            output_is_data: what the command writes goes to stdout, and the end of the run to stderr.
+        """
+        self._front = front
+        self._asks = asks
+        self._output_is_data = output_is_data
+        self.control = Control()
+        self._witness = Witness(front, keep_output=output_is_data and not front.is_text)
+        output = front.out if output_is_data and front.is_text else None
+        self._printer = Printer(front.err, output=output, run=lambda: self.control.run, asks=asks)
+        self._lines = NdjsonPrinter(front.out) if front.format == "ndjson" else None
+        self._interrupts = Interrupts(self.control, front)
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Everybody who hears the run."""
+        both: tuple[Listener, ...] = (self._witness, self._printer)
+        return both if self._lines is None else (*both, self._lines)
+
+    def approver(self, approvals: tuple[str, ...] = (), answers: Mapping[str, Json] | None = None) -> Approver:
+        """Return who is asked: the person at the terminal, or what was given beforehand."""
+        if not self._asks:
+            return Unattended(approvals, answers)
+        from runbook.cli.guided import Guided
+
+        return Guided(self._front.err, self._witness.arguments)
+
+    def around(self, act: Callable[[Approver, tuple[Listener, ...], Control], T], approver: Approver) -> T:
+        """Carry a run to its rest under the watch of signals; the end is told by `tell`."""
+        try:
+            with self._interrupts.watched():
+                return act(approver, self.listeners, self.control)
+        finally:
+            self._printer.close()
+
+    def tell(self, result: Result, **more: Any) -> None:
+        """Tell how the run ended, with more keys for its object, and set the exit code."""
+        front = self._front
+        ending = ending_of(result, terminated=front.terminated)
+        front.code = of_run(ending)
+        if front.is_text:
+            stream = front.err if self._output_is_data else front.out
+            stream.lines(result_lines(result, ending, stream.style))
+            return
+        row = result_object(result, ending, self._witness.finished) | more
+        if self._output_is_data:
+            add_output(row, self._witness.output)
+        if front.format == "ndjson":
+            row = {"type": "result"} | row
+        front.out.raw(encode(row, indent=front.format == "json"))
+
+
+def conduct(
+    front: Front,
+    act: Act,
+    *,
+    asks: bool,
+    approvals: tuple[str, ...] = (),
+    answers: Mapping[str, Json] | None = None,
+    output_is_data: bool = False,
+) -> None:
+    """Carry a run and tell its end."""
+    way = Conduct(front, asks=asks, output_is_data=output_is_data)
+    way.tell(way.around(act, way.approver(approvals, answers)))

@@ -1,0 +1,149 @@
+"""The end of a run: its outcome, what is verified, what is still open, and the command that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook.cli.exit_codes import Ending, Exit, of_run, outcome
+from runbook.cli.style import Style, place, word
+from runbook.events.fact import RunFinished
+from runbook.events.state import RunState
+from runbook.events.status import BAD
+from runbook.session.result import Result
+from runbook.text import one_line
+
+LINE = 400
+
+
+def ending_of(result: Result, *, terminated: bool = False) -> Ending:
+    """Return what the exit code of a result depends on."""
+    state = result.state
+    return Ending(
+        status=result.status,
+        in_doubt=result.status == "in_doubt" or any(at.status == "in_doubt" for at in state.steps.values()),
+        pending_undo=result.pending_undo,
+        going_back=state.undo_asked,
+        effect=bool(state.changes),
+        terminated=terminated,
+    )
+
+
+def result_object(result: Result, ending: Ending, finished: RunFinished | None) -> dict[str, Any]:
+    """Return a run as one object; `id`, `playbook`, `outcome`, `exit` and `started` are always there."""
+    state = result.state
+    return {
+        "id": result.run,
+        "playbook": result.playbook,
+        "outcome": outcome(ending),
+        "exit": int(of_run(ending)),
+        "started": result.started,
+        "verified": finished.verified if finished is not None else False,
+        "deviated": state.deviated,
+        "unverified": state.unverified,
+        "pending_undo": result.pending_undo,
+        "why": result.why,
+        "missing": [{"step": m.step, "what": m.what, "words": m.words, "remedy": m.remedy} for m in result.missing],
+        "questions": questions(state),
+        "steps": steps(state),
+    }
+
+
+def questions(state: RunState) -> list[dict[str, Any]]:
+    """Return the open questions with the words that answer them."""
+    return [
+        {"step": q.step, "kind": q.kind, "title": q.title, "choices": [choice.id for choice in q.choices]}
+        for q in state.questions.values()
+    ]
+
+
+def steps(state: RunState) -> list[dict[str, Any]]:
+    """Return every step in every place with what became of it."""
+    found = []
+    for (step, target), at in state.steps.items():
+        last = at.attempt.finished if at.attempt is not None else None
+        row = {"step": step, "target": target, "status": at.status, "verified": at.verified, "by_hand": at.by_hand}
+        row |= {"attempts": len(at.attempts), "exit": last.exit if last is not None else None, "error": at.error}
+        found.append(row)
+    return found
+
+
+def result_lines(result: Result, ending: Ending, style: Style) -> list[str]:
+    """Return the end of a run for people: the outcome first, the next command last."""
+    state = result.state
+    status = outcome(ending)
+    head = style.status(status).replace(word(status), word(status).upper(), 1)
+    lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
+    if result.why and status != "succeeded":
+        lines.append(f"  {one_line(result.why, LINE)}")
+    lines.append(f"  {verified_words(state)}")
+    lines.extend(f"  {line}" for line in _missing(result))
+    lines.extend(f"  {line}" for line in open_lines(state, result.pending_undo))
+    after = next_command(result.run, ending, missing=bool(result.missing))
+    return [*lines, f"  Next: {after}"] if after else lines
+
+
+def verified_words(state: RunState) -> str:
+    """Return in words how many changes stand and how many of them are known to be good."""
+    standing = len({(step, target) for step, target, _ in state.standing})
+    if not standing:
+        undone = any(at.status == "undone" for at in state.steps.values())
+        return "every change is undone" if undone else "nothing was changed"
+    good = standing - state.unverified
+    plural = "s" if standing != 1 else ""
+    return f"{standing} change{plural}: {good} verified, {state.unverified} left unverified"
+
+
+def _missing(result: Result) -> list[str]:
+    if not result.missing:
+        return []
+    rows = [f"  {m.step}: {m.what}: {one_line(m.words, 120)}; give {m.remedy}" for m in result.missing]
+    return ["Nothing was executed. What it lacks:", *rows]
+
+
+def open_lines(state: RunState, pending_undo: int) -> list[str]:
+    """Return what is still open: bad steps, open questions, changes that could be undone."""
+    lines = []
+    for (step, target), at in state.steps.items():
+        if at.status in BAD or at.status in ("in_doubt", "undo_failed"):
+            error = f": {one_line(at.error, LINE)}" if at.error else ""
+            lines.append(f"Open: {step}{place(target)} {word(at.status)}{error}")
+    lines.extend(
+        f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
+    )
+    if pending_undo:
+        lines.append(f"Open: {pending_undo} change{'s' if pending_undo != 1 else ''} can be undone")
+    return lines
+
+
+def next_command(run: str, ending: Ending, *, missing: bool = False) -> str:
+    """Return the command that goes on from here; empty if nothing is left to do."""
+    match of_run(ending):
+        case Exit.SUCCEEDED:
+            return f"runbook audit report {run}"
+        case Exit.WAITING if missing:
+            return "give what it lacks, and replay again"
+        case Exit.WAITING:
+            return f"runbook resume {run}"
+        case Exit.IN_DOUBT:
+            return f"runbook resume {run}   (on a terminal: it shows the evidence and asks)"
+        case Exit.PARTIAL:
+            return f"runbook resume {run} --failed-hosts"
+        case Exit.UNDO_INCOMPLETE:
+            return f"runbook undo {run}"
+        case Exit.FAILED if ending.status == "aborted":
+            return f"runbook audit report {run}"
+        case Exit.FAILED if ending.pending_undo:
+            return f"runbook resume {run}, or runbook undo {run}"
+        case Exit.ABORTED:
+            return f"runbook audit report {run}"
+        case _:
+            return f"runbook resume {run}"
+
+
+def add_output(row: dict[str, Any], output: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return the object of an ad-hoc command with the output of each host."""
+    for step in row["steps"]:
+        step["stdout"] = output.get((step["target"], "out"), "")
+        step["stderr"] = output.get((step["target"], "err"), "")
+    return row

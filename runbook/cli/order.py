@@ -1,0 +1,93 @@
+"""The options with which a run is ordered, the same for every command that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runbook.cli.command import F
+from runbook.errors import UsageError
+
+FILE = click.Path(path_type=Path)
+
+Decorator = Callable[[F], F]
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def value_options(function: F) -> F:
+    """Add the options that give values and choose targets."""
+    return _options(
+        click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value."),
+        click.option("--vars-file", "vars_files", type=FILE, multiple=True, help="Values from a YAML file."),
+        click.option("--inventory", type=FILE, help="The file that names the hosts."),
+        click.option("--limit", metavar="PATTERN", default="", help="Only these hosts of the inventory."),
+    )(function)
+
+
+def going_options(function: F) -> F:
+    """Add the options of what goes on: the failure policy and leases."""
+    return _options(
+        click.option(
+            "--on-failure",
+            type=click.Choice(["stop", "undo"]),
+            default="",
+            help="What `on_failure: ask` is answered with.",
+        ),
+        click.option("--take-over", metavar="REASON", default="", help="Take over targets that another run claims."),
+    )(function)
+
+
+def answer_options(function: F) -> F:
+    """Add the options that answer questions beforehand."""
+    return _options(
+        click.option("--approve", "approvals", metavar="STEP", multiple=True, help="Approve a step or stage."),
+        click.option("--answers", type=FILE, help="A YAML file: STEP to `done`, an option, or a mapping of fields."),
+    )(function)
+
+
+incident_option = click.option("--incident", metavar="ID", default="", help="The incident that this belongs to.")
+
+guided_option = click.option(
+    "--unattended", is_flag=True, help="Do not ask, even on a terminal: what is open stays open."
+)
+
+
+def pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Return `NAME=VALUE` words as a mapping. Raises UsageError."""
+    found: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {word} has no value", remedy="write --set NAME=VALUE")
+        if name in found:
+            raise UsageError(f"--set {name} is given twice")
+        found[name] = value
+    return found
+
+
+def step_and_target(word: str) -> tuple[str, str]:
+    """Return the two parts of `STEP@HOST`; the host may be missing."""
+    step, _, target = word.partition("@")
+    if not step:
+        raise UsageError(f"{word} names no step", remedy="write STEP or STEP@HOST")
+    return step, target
+
+
+def answers_of(path: Path | None) -> dict[str, Any]:
+    """Return the content of an answers file; nothing without one. Raises PlaybookError, ConfigError."""
+    if path is None:
+        return {}
+    from runbook.session.unattended import load_answers
+
+    return load_answers(path)

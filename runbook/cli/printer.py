@@ -1,0 +1,225 @@
+"""The narrator: tells a run as plain lines, one for each fact that matters.
+
+Owns which facts are told and in which words. The line about what runs now belongs to `clock`, the end of a run to
+`ending`, questions to `guided`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from runbook.cli.clock import Clock
+from runbook.cli.stream import Stream
+from runbook.cli.style import WARNING, Tone, place, word
+from runbook.events import fact as f
+from runbook.events.signal import OutputReceived, PhaseEntered, Progressed, Signal
+from runbook.text import duration_text, one_line, sanitise
+
+LINE = 400
+"""Characters of a message in one line."""
+
+LONG = 4000
+"""Characters of one line of output; more is cut, as the side file has it whole."""
+
+STATUS = 11
+"""Columns of the word of a status."""
+
+
+def no_run() -> str:
+    """Return the id of a run that nobody knows yet."""
+    return ""
+
+
+class Printer:
+    """Listens to one run and writes its lines."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        output: Stream | None = None,
+        run: Callable[[], str] = no_run,
+        asks: bool = False,
+    ) -> None:
+        self._to = stream
+        self._output = output
+        self._run = run
+        self._asks = asks
+        self._clock = Clock(stream)
+        self._planned: dict[tuple[str, str], f.StepPlanned] = {}
+        self._rest: dict[tuple[str, str, str], str] = {}
+        self._hosts = 1
+
+    def close(self) -> None:
+        """Take the line about what runs now away."""
+        self._flush_all()
+        self._clock.close()
+
+    def hear(self, event: f.Fact | Signal) -> None:
+        """Tell one event, if it matters."""
+        match event:
+            case OutputReceived():
+                self._clock.heard(event.step, event.target)
+                self._output_lines(event)
+            case PhaseEntered():
+                self._clock.phase(event.step, event.target, event.phase)
+            case Progressed():
+                self._clock.progress(event)
+            case f.AtStep():
+                self._step(event)
+            case _:
+                self._about_run(event)
+
+    def _about_run(self, fact: f.Fact) -> None:
+        match fact:
+            case f.SessionOpened():
+                self._opened(fact)
+            case f.QuestionAsked() if not self._asks:
+                self._line("waiting", one_line(fact.question.title, LINE))
+            case f.DecisionMade() if fact.source != "operator":
+                self._muted(f"{fact.choice} for {fact.step}, by {_source(fact)}{_reason(fact.reason)}")
+            case f.SteeringAsked() if fact.what != "continue":
+                self._line("waiting", f"{fact.what} was asked for{_reason(fact.reason)}")
+            case f.NoteWritten():
+                self._muted(f"note: {one_line(fact.text, LINE)}")
+            case f.UndoAsked():
+                count = len(fact.steps)
+                self._line("undoing", f"going back, {count} step{'s' if count != 1 else ''}{_reason(fact.reason)}")
+            case f.LeaseClaimed() if fact.over:
+                self._warn(f"{fact.target} was claimed by {fact.over} and is taken over{_reason(fact.reason)}")
+            case f.JournalRepaired():
+                self._warn(f"the last line of the journal was torn by a crash and set aside ({fact.size} bytes)")
+            case f.ListenerFailed():
+                self._warn(f"{fact.listener} failed and hears no more: {one_line(fact.error, LINE)}")
+            case f.SecretFound():
+                self._warn(f"a declared secret stands in {one_line(fact.file, LINE)}; remove it, and change the secret")
+            case _:
+                pass
+
+    def _opened(self, fact: f.SessionOpened) -> None:
+        hosts = [str(host.get("name", "")) if isinstance(host, dict) else str(host) for host in fact.hosts]
+        self._hosts = max(self._hosts, len(hosts))
+        title = one_line(str(fact.playbook.get("title", "")), LINE)
+        name = one_line(str(fact.playbook.get("id", "")), LINE)
+        where = "" if not hosts else f" on {hosts[0]}" if len(hosts) == 1 else f" on {len(hosts)} hosts"
+        what = f"{title} ({name}){where}" if title else f"{fact.mode} goes on"
+        run = self._run()
+        self._line("running", f"{what} · run {run}" if run else what)
+
+    def _step(self, fact: f.AtStep) -> None:
+        key = (fact.step, fact.target)
+        match fact:
+            case f.StepPlanned():
+                self._planned[key] = fact
+                self._clock.end(*key)
+            case f.StepSkipped():
+                self._clock.end(*key)
+                self._line("skipped", f"{at(fact)}: {one_line(fact.reason or fact.why, LINE)}")
+            case f.AttemptStarted() | f.ReadStarted():
+                self._clock.begin(*key, "running")
+                self._begun(fact)
+            case f.VerifyFinished() if fact.state != "good":
+                self._line("failed", f"{at(fact)}: its check is {fact.state}")
+                self._evidence(fact.evidence)
+            case f.StepFinished():
+                self._flush(*key)
+                self._clock.end(*key)
+                self._finished(fact)
+            case f.UndoStarted():
+                self._clock.begin(*key, "undoing")
+                self._line("undoing", at(fact))
+            case f.UndoFinished():
+                self._flush(*key)
+                self._clock.end(*key)
+                self._undone(fact)
+            case _:
+                pass
+
+    def _begun(self, fact: f.AttemptStarted | f.ReadStarted) -> None:
+        planned = self._planned.get((fact.step, fact.target))
+        if isinstance(fact, f.ReadStarted):
+            return
+        again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
+        words = f": {one_line(planned.words, LINE)}" if planned is not None and planned.words else ""
+        self._line("running", f"{at(fact)}{again}{words}")
+
+    def _finished(self, fact: f.StepFinished) -> None:
+        parts = [at(fact), duration_text(fact.ms / 1000)]
+        if fact.status == "succeeded" and fact.effect != "read":
+            parts.append("verified" if fact.verified else "not verified")
+        if fact.adopted:
+            parts.append("found done afterwards")
+        text = "  ".join(parts)
+        self._line(fact.status, f"{text}: {one_line(fact.error, LINE)}" if fact.error else text)
+        if fact.status != "succeeded":
+            self._evidence(fact.evidence)
+
+    def _undone(self, fact: f.UndoFinished) -> None:
+        words = {
+            "undone": ("undone", ""),
+            "none": ("skipped", ": it has no way back, as the playbook says"),
+            "drifted": ("undo_failed", ": somebody else changed it since, nothing was overwritten"),
+            "in_doubt": ("in_doubt", ": it is not known whether it was undone"),
+            "undo_failed": ("undo_failed", ""),
+        }
+        status, text = words[fact.status]
+        error = f": {one_line(fact.error, LINE)}" if fact.error else text
+        self._line(status, f"{at(fact)}  {duration_text(fact.ms / 1000)}{error}")
+        if fact.status not in ("undone", "none"):
+            self._evidence(fact.evidence)
+
+    def _output_lines(self, event: OutputReceived) -> None:
+        key = (event.step, event.target, event.stream)
+        *lines, rest = (self._rest.pop(key, "") + event.text).split("\n")
+        if len(rest) > LONG:
+            lines, rest = [*lines, rest], ""
+        if rest:
+            self._rest[key] = rest
+        for line in lines:
+            self._one_output(event.target, event.stream, line)
+
+    def _one_output(self, target: str, stream: str, line: str) -> None:
+        clean = sanitise(line, keep="\t")
+        text = clean if len(clean) <= LONG else f"{clean[:LONG]}…"
+        if self._output is not None and stream == "out":
+            self._output.line(f"{target} | {text}" if self._hosts > 1 else text)
+            return
+        sign = self._to.style.paint("!", WARNING.tone) if stream == "err" else "|"
+        self._to.line(f"  {f'{target} ' if self._hosts > 1 else ''}{sign} {text}")
+
+    def _flush(self, step: str, target: str) -> None:
+        for stream in ("out", "err"):
+            rest = self._rest.pop((step, target, stream), "")
+            if rest:
+                self._one_output(target, stream, rest)
+
+    def _flush_all(self) -> None:
+        for step, target, _ in list(self._rest):
+            self._flush(step, target)
+
+    def _evidence(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._to.line(f"  | {one_line(line, LONG)}")
+
+    def _line(self, status: str, text: str) -> None:
+        self._to.line(f"{self._to.style.status(status, STATUS)} {text}")
+
+    def _muted(self, text: str, tone: Tone = "muted") -> None:
+        self._to.line(self._to.style.paint(f"  {text}", tone))
+
+    def _warn(self, text: str) -> None:
+        self._to.line(self._to.style.paint(f"! {text}", WARNING.tone))
+
+
+def at(fact: f.AtStep) -> str:
+    """Return the step and its place, as people say it."""
+    return f"{fact.step}{place(fact.target)}"
+
+
+def _source(fact: f.DecisionMade) -> str:
+    actor = f" ({one_line(fact.actor, 60)})" if fact.actor else ""
+    return f"{word(fact.source).replace('-', ' ')}{actor}"
+
+
+def _reason(reason: str) -> str:
+    return f": {one_line(reason, LINE)}" if reason else ""

@@ -1,0 +1,131 @@
+"""The commands that steer a run from outside: decide, pause, cancel, note, watch."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+from runbook.cli.command import Command, pass_front
+from runbook.cli.exit_codes import Ending, of_run, outcome
+from runbook.cli.front import Front
+from runbook.cli.order import pairs, step_and_target
+from runbook.errors import UsageError
+from runbook.text import one_line
+
+
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@click.argument("step", metavar="STEP[@HOST]")
+@click.argument("choice")
+@click.option("--reason", default="", help="Why; some choices need one.")
+@click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="A value of a form, or a changed argument.")
+@click.option("--typed", metavar="TEXT", default="", help="What a destructive choice wants typed.")
+@pass_front
+def decide(front: Front, run_id: str, step: str, choice: str, reason: str, values: tuple[str, ...], typed: str) -> None:
+    """Answer the open question of a run: a gate, a failure, a doubt.
+
+    A live run takes it at once. A resting one has it on record, and goes on with it when it is resumed.
+    """
+    from runbook.session import review, steer
+
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    only, target = step_and_target(step)
+    given = dict(pairs(values)) | ({"typed": typed} if typed else {})
+    done = steer.decide(settings, found, only, target, choice, reason=reason, values={**given})
+    _done(front, found, done)
+
+
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="", help="Why; it goes on record.")
+@pass_front
+def pause(front: Front, run_id: str, reason: str) -> None:
+    """Let what runs come to its end, then leave the run paused."""
+    from runbook.session import review, steer
+
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    _done(front, found, steer.pause(settings, found, reason))
+
+
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@click.option("--reason", default="", help="Why; it goes on record.")
+@pass_front
+def cancel(front: Front, run_id: str, reason: str) -> None:
+    """Stop the running step of a live run, and look whether it did; a resting run is closed as aborted."""
+    from runbook.session import review, steer
+
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    _done(front, found, steer.cancel(settings, found, reason))
+
+
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@click.argument("text", nargs=-1, required=True)
+@click.option("--step", default="", help="The step that it is about.")
+@pass_front
+def note(front: Front, run_id: str, text: tuple[str, ...], step: str) -> None:
+    """Write a note into the journal of a run."""
+    from runbook.session import review, steer
+
+    words = " ".join(text).strip()
+    if not words:
+        raise UsageError("the note is empty", remedy="write what there is to note")
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    _done(front, found, steer.note(settings, found, words, step))
+
+
+def _done(front: Front, run: str, words: str) -> None:
+    front.value({"id": run, "done": words}, lambda: [one_line(words, 1000)])
+
+
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@pass_front
+def watch(front: Front, run_id: str) -> None:
+    """Follow a live run, read-only, until it comes to a rest; a past one is told from its journal.
+
+    The exit code is that of the run, as far as it is known.
+    """
+    from runbook.cli.ndjson import NdjsonPrinter
+    from runbook.cli.printer import Printer
+    from runbook.events.fold import fold
+    from runbook.events.state import RunState
+    from runbook.session import review
+
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    stop = threading.Event()
+    printer = Printer(front.out, run=lambda: found) if front.is_text else NdjsonPrinter(front.out)
+    state = RunState()
+    try:
+        for timed in review.follow(settings, found, stop):
+            state = fold(state, timed.fact)
+            if front.format != "json":
+                printer.hear(timed.fact)
+            if front.out.gone:
+                return
+    finally:
+        printer.close()
+    summary = review.summary(settings, found)
+    ending = Ending(
+        status=summary.outcome,
+        in_doubt=any(at.status == "in_doubt" for at in state.steps.values()),
+        pending_undo=summary.pending_undo,
+        going_back=state.undo_asked,
+        effect=bool(state.changes),
+    )
+    front.code = of_run(ending)
+    if front.is_text:
+        front.say(f"{front.err.style.status(outcome(ending))}  run {found}")
+        return
+    from runbook.cli.audit import summary_object
+    from runbook.cli.front import encode
+
+    row = {"type": "result", "exit": int(front.code)} | summary_object(summary)
+    front.out.raw(encode(row, indent=front.format == "json"))

@@ -1,0 +1,165 @@
+"""How plain lines look: the mark, word and colour of each status, and what a terminal can show of them.
+
+Owns the table of statuses and the escape sequences of colours, which are the only ones the command line writes.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import Literal, TextIO, TypeAlias
+
+from msgspec import Struct
+
+from runbook.text import one_line
+
+Tone: TypeAlias = Literal["plain", "good", "bad", "doubt", "wait", "live", "back", "muted"]
+
+_SGR: dict[Tone, str] = {
+    "plain": "",
+    "good": "32",
+    "bad": "91",
+    "doubt": "95",
+    "wait": "33",
+    "live": "36",
+    "back": "94",
+    "muted": "2",
+}
+
+
+class Mark(Struct, frozen=True):
+    """Symbol, its stand-in for terminals without Unicode, and colour; the word comes from the status."""
+
+    symbol: str
+    ascii: str
+    tone: Tone
+
+
+PENDING = Mark("◦", ".", "plain")
+RUNNING = Mark("►", ">", "live")
+DONE = Mark("✓", "+", "good")
+FAILED = Mark("✗", "x", "bad")
+REFUSED = Mark("⊘", "/", "bad")
+DOUBT = Mark("?", "?", "doubt")
+SKIPPED = Mark("↷", "-", "plain")
+UNDONE = Mark("↶", "<", "back")
+WAITING = Mark("◆", "*", "wait")
+WARNING = Mark("!", "!", "wait")
+
+MARKS: dict[str, Mark] = {
+    "pending": PENDING,
+    "skipped": SKIPPED,
+    "refused": REFUSED,
+    "waiting": WAITING,
+    "running": RUNNING,
+    "verifying": RUNNING,
+    "succeeded": DONE,
+    "failed": FAILED,
+    "timed_out": FAILED,
+    "cancelled": FAILED,
+    "unreachable": REFUSED,
+    "in_doubt": DOUBT,
+    "undoing": RUNNING,
+    "undone": UNDONE,
+    "undo_failed": FAILED,
+    "paused": WAITING,
+    "interrupted": WAITING,
+    "partial": FAILED,
+    "aborted": FAILED,
+    "undo_incomplete": FAILED,
+}
+"""The mark of every status of a step and of a run."""
+
+_ASCII = str.maketrans(
+    {"─": "-", "━": "=", "│": "|", "·": "-", "…": "...", "×": "x", "›": ">", "↵": "Enter", "–": "-", "→": "->"}
+)
+
+
+class Style(Struct, frozen=True):
+    """What one output stream can show."""
+
+    colour: bool = False
+    unicode: bool = True
+    live: bool = False
+    """A line may be written over: a terminal that understands control sequences."""
+    width: int = 80
+
+    def paint(self, text: str, tone: Tone) -> str:
+        """Return the text in a colour, if there are colours; the text itself must be clean already."""
+        code = _SGR[tone]
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
+
+    def mark(self, status: str) -> str:
+        """Return the painted symbol of a status."""
+        mark = MARKS.get(status, PENDING)
+        return self.paint(mark.symbol if self.unicode else mark.ascii, mark.tone)
+
+    def status(self, status: str, width: int = 0) -> str:
+        """Return symbol and word of a status; the word is padded to `width`."""
+        mark = MARKS.get(status, PENDING)
+        text = f"{mark.symbol if self.unicode else mark.ascii} {word(status).ljust(width)}"
+        return self.paint(text, mark.tone)
+
+    def plain(self, text: str) -> str:
+        """Return our own words with stand-ins for what the encoding cannot write."""
+        return text if self.unicode else text.translate(_ASCII)
+
+
+def word(status: str) -> str:
+    """Return a status as people read it."""
+    return status.replace("_", " ")
+
+
+def place(target: str) -> str:
+    """Return a place as a part of a sentence; what runs once for all hosts has none to tell."""
+    if target == "*":
+        return ""
+    return f" in wave {target[1:]}" if target.startswith("*") else f" on {one_line(target, 100)}"
+
+
+def style_of(stream: TextIO) -> Style:
+    """Find out what a stream can show: NO_COLOR, TERM=dumb, pipes and narrow encodings make it plain."""
+    terminal = _is_terminal(stream)
+    smart = terminal and os.environ.get("TERM", "dumb") not in ("dumb", "")
+    encoding = (getattr(stream, "encoding", "") or "").lower().replace("-", "").replace("_", "")
+    return Style(
+        colour=smart and not os.environ.get("NO_COLOR"),
+        unicode=encoding == "utf8",
+        live=smart,
+        width=_width(stream) if terminal else 80,
+    )
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        # A closed stream is none.
+        return False
+
+
+def _width(stream: TextIO) -> int:
+    try:
+        return max(40, os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        return 80
+
+
+def cells(text: str) -> int:
+    """Return how many columns a clean text takes."""
+    if text.isascii():
+        return len(text)
+    wide = sum(1 for c in text if unicodedata.east_asian_width(c) in "WF")
+    return len(text) + wide - sum(1 for c in text if unicodedata.combining(c))
+
+
+def table(rows: list[list[str]], *, gap: str = "  ") -> list[str]:
+    """Return lines whose columns are aligned; the last column is left as it is. Cells are made one clean line."""
+    clean = [[one_line(cell, 200) for cell in row] for row in rows]
+    if not clean:
+        return []
+    widths = [max(cells(row[n]) for row in clean) for n in range(len(clean[0]) - 1)]
+    return [
+        gap.join([*(cell + " " * (w - cells(cell)) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in clean
+    ]
