@@ -148,10 +148,11 @@ rb_over() {
 rb_watch() {
   # With exec: a redirection of the function would keep copies, and the caller would not see the wrapper's end.
   exec 3>&- 4>&-
-  trap 'kill $!; exit 0' TERM
+  # KILL, since a child that has just been forked would still catch TERM as this shell does, and forget it.
+  trap 'kill -9 $!; exit 0' TERM
   LC_ALL=C sleep "$rb_timeout" &
   # A TERM that came before the trap stood is lost; then this tells of it.
-  [ -f "$rb_dir/over" ] && kill $! && exit 0
+  [ -f "$rb_dir/over" ] && kill -9 $! && exit 0
   wait $!
   case $? in
     0) ;;
@@ -170,7 +171,8 @@ rb_watch() {
 rb_follow() {
   rb_last=
   trap 'rb_last=1' TERM
-  while [ -z "$rb_last" ]; do
+  # A TERM that came before the trap stood is lost; then the status tells of the end.
+  while [ -z "$rb_last" ] && IFS= read -r rb_line <"$rb_dir/status" && [ -z "${rb_line##open*}" ]; do
     cat <&5 >&3 && cat <&6 >&4 || exit 0
     rb_nap 05 &
     wait $!
