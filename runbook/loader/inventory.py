@@ -13,7 +13,6 @@ the host wins, of equally near ones the one that stands later in the file. Which
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +21,7 @@ from msgspec import Meta, Struct
 
 from runbook.errors import InventoryError, PlaybookError
 from runbook.loader.diagnostic import Diagnostic, Findings, TooManyFaults, from_error
-from runbook.loader.document import parse, read_text
+from runbook.loader.document import parse, read_text, sha256_of
 from runbook.model.convert import convert
 from runbook.model.fault import Fault, ValuePath, did_you_mean, shown
 from runbook.model.host import LOCAL, Host, Inventory
@@ -117,8 +116,7 @@ def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
     except TooManyFaults:
         findings.close()
         hosts = ()
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Inventory(hosts, file, digest), sorted(set(findings.found))
+    return Inventory(hosts, file, sha256_of(text)), sorted(set(findings.found))
 
 
 def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Findings) -> tuple[Host, ...]:

@@ -5,7 +5,6 @@ Finding playbooks by id, trusting them, and giving values to their parameters be
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +14,7 @@ from msgspec import Struct
 from runbook.errors import PlaybookError, UsageError
 from runbook.loader.check import check
 from runbook.loader.diagnostic import Diagnostic, Findings, PlaybookFaults, TooManyFaults, from_error
-from runbook.loader.document import parse, read_text
+from runbook.loader.document import parse, read_text, sha256_of
 from runbook.loader.mark import Marks
 from runbook.loader.param import check_value
 from runbook.loader.written import restore_text
@@ -75,15 +74,16 @@ def diagnose(
     source: Path | Source | str, catalogue: Catalogue, resolve_include: ResolveInclude = beside
 ) -> list[Diagnostic]:
     """Return all faults of a playbook and of what it includes, in the order of files and lines; never raises them."""
-    _, found = _Load(catalogue, resolve_include).load(source, ())
+    _, found = _Load(catalogue, resolve_include, only_check=True).load(source, ())
     return sorted(set(found))
 
 
 class _Load:
     """One load, with everything that is included on the way."""
 
-    def __init__(self, catalogue: Catalogue, resolve_include: ResolveInclude) -> None:
+    def __init__(self, catalogue: Catalogue, resolve_include: ResolveInclude, *, only_check: bool = False) -> None:
         self._catalogue = catalogue
+        self._only_check = only_check
         self._resolve = resolve_include
 
     def load(self, source: Path | Source | str, above: tuple[str, ...]) -> tuple[Loaded | None, list[Diagnostic]]:
@@ -116,9 +116,10 @@ class _Load:
         except TooManyFaults:
             findings.close()
         found = sorted(set(findings.found)) + inner
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        loaded = Loaded(playbook, text, digest, document.marks, file, includes)
-        return (None if found else loaded), found
+        if found:
+            return None, found
+        digest = "" if self._only_check else sha256_of(text)
+        return Loaded(playbook, text, digest, document.marks, file, includes), found
 
     def _includes(
         self, playbook: Playbook, findings: Findings, file: str, above: tuple[str, ...]
