@@ -25,7 +25,7 @@ from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
 from runbook.session.order import Order
-from runbook.session.result import Result
+from runbook.session.result import CLOSED, Result
 from runbook.session.run import start
 from runbook.session.unattended import Unattended
 from runbook.text import shell_words
@@ -103,6 +103,8 @@ def demo(
             _tell_kept(shop, result, tell)
     if not shop.keep:
         tell("the shop is gone: no process, no folder; the run stays in the journal")
+        if result.status not in CLOSED:
+            tell(f"run {result.run} ({result.status}) cannot be resumed: it has no shop any more")
     return DemoResult(
         before=before,
         broken=broken,

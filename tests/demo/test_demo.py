@@ -1,0 +1,264 @@
+"""The demo as a whole: the shipped playbook heals the real shop, the way back is a real one, and nothing is left."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runbook.config import Settings, settings
+from runbook.demo import tree
+from runbook.demo.incident import find_incident
+from runbook.demo.layout import ORDER, SHOP_MARK, Layout
+from runbook.demo.number import Numbers, is_broken, is_healthy, read_numbers
+from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
+from runbook.demo.shop import Shop, find_kept, open_shop
+from runbook.demo.state import State, read_state
+from runbook.events import fact as f
+from runbook.events.signal import Signal
+from runbook.journal import Layout as Journal
+from runbook.session import demo as demo_module
+from runbook.session.control import Control
+from runbook.session.demo import DemoResult, demo, demo_stop
+from runbook.session.record import state_of
+from runbook.session.result import Result
+from runbook.session.run import start, undo
+from runbook.session.unattended import Unattended
+from runbook.testing import ScriptedApprover
+from tests.demo.conftest import until
+
+NOBODY = Unattended()
+
+
+class Show:
+    """One demo in a folder of its own: what it told, and what of its shop is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.layout = Layout(folder)
+        self.control = Control()
+        self.settings: Settings = settings(folder.parent)
+        self.lines: list[str] = []
+        self.stop_at = ""
+        self.raise_at = ""
+        self.state: State | None = None
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+        if self.state is None and self.folder.exists():
+            self.state = read_state(self.folder)
+        if self.raise_at and line.startswith(self.raise_at):
+            raise KeyboardInterrupt
+        if self.stop_at and line.startswith(self.stop_at):
+            self.control.cancel("Ctrl-C")
+
+    def run(self, *listeners: "StopAt", approver: ScriptedApprover | None = None, keep: bool = False) -> DemoResult:
+        return demo(
+            self.settings,
+            approver or NOBODY,
+            listeners,
+            self.control,
+            guided=approver is not None,
+            keep=keep,
+            folder=self.folder,
+            tell=self.tell,
+        )
+
+    @property
+    def numbers(self) -> Numbers:
+        assert self.state is not None
+        return read_numbers(self.state.ports)
+
+    @property
+    def left(self) -> tuple[int, bool]:
+        """How many processes of the shop live, and whether its folder is there."""
+        assert self.state is not None
+        return len(tree.members((SHOP_MARK, self.state.token))), self.folder.exists()
+
+
+class StopAt:
+    """Asks for the end of the run when it hears of an operation."""
+
+    def __init__(self, control: Control, operation: str) -> None:
+        self._control = control
+        self._operation = operation
+
+    def hear(self, event: f.Fact | Signal) -> None:
+        if isinstance(event, f.OperationIntended) and event.operation == self._operation:
+            # As a signal does it: from a thread that is not the run's.
+            threading.Thread(target=self._control.cancel, args=("Ctrl-C",)).start()
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Show:
+    return Show(tmp_path / "shop")
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch for a second where the demo watches for several."""
+    monkeypatch.setattr(demo_module, "WINDOWS", {"stable": "1s", "steady": "1s", "soak": "1s"})
+
+
+@contextmanager
+def kept(show: Show) -> Iterator[DemoResult]:
+    """A shop that the demo has healed and left up."""
+    try:
+        yield show.run(keep=True)
+    finally:
+        if show.folder.exists():
+            demo_stop(show.folder)
+
+
+def pool_sizes(show: Show) -> str:
+    return show.layout.config_file.read_text()
+
+
+def test_the_shipped_playbook_heals_the_shop_unattended(show: Show) -> None:
+    found = show.run()
+
+    assert is_healthy(found.before)
+    assert is_broken(found.broken)
+    assert found.broken.pool_max == BAD_CONNECTIONS
+    assert found.after is not None
+    assert is_healthy(found.after)
+    assert found.after.pool_max == GOOD_CONNECTIONS
+    assert (found.healthy, found.result.status, found.folder) == (True, "succeeded", None)
+    assert show.left == (0, False)
+    assert [s.source for s in found.result.state.decisions] == ["answers", "command-line"]
+    assert state_of(Journal(show.settings.state), found.result.run).status == "succeeded"
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_guided_demo_asks_before_each_step(show: Show) -> None:
+    approver = ScriptedApprover({"manual": "done", "proceed": "run", "approve": "approve"})
+
+    found = show.run(approver=approver)
+
+    assert (found.healthy, found.result.status) == (True, "succeeded")
+    assert [(q.kind, q.step) for q in approver.asked] == [
+        ("manual", "freeze"),
+        ("proceed", "compare"),
+        ("approve", "roll-back"),
+        ("proceed", "answers"),
+        ("proceed", "soak"),
+        ("proceed", "tell"),
+    ]
+    assert show.left == (0, False)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_undo_gives_the_bad_state_back_while_the_shop_is_up(show: Show) -> None:
+    with kept(show) as found:
+        assert found.folder == show.folder
+        assert f"runbook undo {found.result.run}" in "\n".join(show.lines)
+        bad_commit = (show.layout.config / ".git/refs/heads/main").read_text()
+
+        result = undo(show.settings, found.result.run, NOBODY)
+
+        assert result.status == "undone"
+        assert f"max_connections: {BAD_CONNECTIONS}" in pool_sizes(show)
+        assert (show.layout.config / ".git/refs/heads/main").read_text() == bad_commit
+        until(lambda: is_broken(show.numbers))
+        assert show.numbers.pool_max == BAD_CONNECTIONS
+        demo_stop(show.folder)
+        assert show.left == (0, False)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_undo_stops_at_the_edit_of_somebody_else(show: Show) -> None:
+    with kept(show) as found:
+        edited = pool_sizes(show).replace(f"max_connections: {GOOD_CONNECTIONS}", "max_connections: 60")
+        show.layout.config_file.write_text(edited)
+
+        result = undo(show.settings, found.result.run, NOBODY)
+
+        assert result.status == "undo_incomplete"
+        assert pool_sizes(show) == edited
+        (at,) = (at for (step, _), at in result.state.steps.items() if step == "restore")
+        assert "changed by somebody else" in at.error
+        assert any("db-config.yaml" in line for line in at.evidence)
+        assert result.pending_undo > 0
+        assert is_healthy(show.numbers)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_kept_shop_is_found_again(show: Show) -> None:
+    with kept(show):
+        assert [(k.folder, k.is_alive) for k in find_kept(show.folder.parent)] == []
+        assert show.state is not None
+        assert read_state(show.folder).is_kept is True
+        assert show.left == (4, True)
+
+
+@pytest.mark.parametrize("moment", ["opening", "before", "broken", "the alert"])
+def test_nothing_is_left_if_the_end_is_asked_for_before_the_run(show: Show, moment: str) -> None:
+    show.stop_at = moment
+
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+        show.run(keep=True)
+
+    assert show.left == (0, False)
+    assert not show.settings.state.exists()
+
+
+@pytest.mark.usefixtures("briefly")
+@pytest.mark.parametrize("operation", ["backup", "restart"])
+def test_nothing_but_the_run_is_left_if_the_end_is_asked_for_in_the_middle(show: Show, operation: str) -> None:
+    found = show.run(StopAt(show.control, operation), keep=True)
+
+    assert (found.result.status, found.after, found.healthy, found.folder) == ("interrupted", None, False, None)
+    assert show.left == (0, False)
+    assert state_of(Journal(show.settings.state), found.result.run).status == "interrupted"
+    assert "cannot be resumed" in show.lines[-1]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.usefixtures("briefly")
+def test_nothing_is_left_after_an_error(show: Show, moment: str) -> None:
+    show.raise_at = moment
+
+    with pytest.raises(KeyboardInterrupt):
+        show.run(keep=True)
+
+    assert show.left == (0, False)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_an_interrupted_demo_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    first, second = Show(tmp_path / "first"), Show(tmp_path / "second")
+    first.run(StopAt(first.control, "restart"))
+
+    assert second.run().healthy is True
+
+
+def run_playbook(shop: Shop, show: Show) -> Result:
+    order = demo_module._order(shop, find_incident("config-rollback"), guided=False)
+    approver = Unattended(("roll-back",), {"freeze": "done"})
+    return start(show.settings, order, approver)
+
+
+def test_a_file_that_is_as_in_the_release_is_told_and_nothing_is_changed(show: Show) -> None:
+    with open_shop(show.folder) as shop:
+        shop.start()
+
+        result = run_playbook(shop, show)
+
+    assert (result.status, result.state.changes) == ("succeeded", ())
+    status = {step: at.status for (step, _), at in result.state.steps.items()}
+    assert status["restore"] == status["restart"] == status["soak"] == status["tell"] == "skipped"
+    told = str(result.state.at("not-the-file", "*").result["message"])
+    assert "is as in release/stable-20231020 on every host: nothing is rolled back" in told
+
+
+def test_a_sick_service_with_a_good_file_fails_without_a_change(show: Show) -> None:
+    with open_shop(show.folder) as shop:
+        shop.start()
+        shop.control("stop", ORDER)
+
+        result = run_playbook(shop, show)
+
+    assert (result.status, result.state.changes) == ("failed", ())
+    status = {step: at.status for (step, _), at in result.state.steps.items()}
+    assert status["look-elsewhere"] == "failed"
