@@ -1,0 +1,178 @@
+"""The section that tells what happened: the timeline, each change with its operations, readings, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runbook.events.fact import Output, StepPlanned
+from runbook.events.state import Attempt, Operation
+from runbook.events.status import BAD
+from runbook.report.block import fenced, item, part, section, table
+from runbook.report.story import Story
+from runbook.report.timeline import Row
+from runbook.report.word import at, counted, marked, moment, places, took, value_text
+from runbook.text import markdown, size_text
+
+
+def happened(story: Story) -> list[str]:
+    """Return the section of what happened."""
+    blocks = [
+        _timeline(story.rows) or "No step is on record.",
+        *_changes(story),
+        *part("Readings", ["\n".join(_readings(story))]),
+        *_errors(story),
+    ]
+    note = "Steps that the run never reached have no record and are not listed."
+    return section("What happened", [*blocks, note])
+
+
+def _timeline(rows: Iterable[Row]) -> str:
+    head = ("Step", "Where", "Result", "Began (UTC)", "Took", "Attempts", "Verified", "Decided by")
+    return table(
+        head,
+        (
+            (
+                row.step,
+                places((row.target,)),
+                result(row),
+                moment(row.began),
+                took(row.ms) if row.ms is not None else "",
+                str(row.attempts) if row.attempts else "",
+                checked(row),
+                row.decided_by,
+            )
+            for row in rows
+        ),
+    )
+
+
+def result(row: Row) -> str:
+    """Return the status, and how it is known where nobody saw it."""
+    text = marked(row.status)
+    if row.status == "succeeded" and row.on_word:
+        return f"{text}, on a person's word"
+    if row.by_hand:
+        return f"{text}, marked by hand"
+    if row.adopted:
+        return f"{text}, found so after a doubt"
+    if row.status == "succeeded" and row.effect != "read" and not row.changed:
+        return f"{text}, was so already"
+    return text
+
+
+def checked(row: Row) -> str:
+    """Return whether the result was verified; a step that only completed never says so."""
+    if row.status in ("undone", "skipped", "pending", "waiting"):
+        return ""
+    if row.effect != "read" and row.status in BAD and not row.changed:
+        return "nothing was changed"
+    if row.effect == "read":
+        return "by nobody" if row.by_hand or row.on_word else "a reading"
+    return "verified" if row.verified else "not verified"
+
+
+def _changes(story: Story) -> list[str]:
+    """Return a part per plan: hosts on which the same was done share its commands and its diff."""
+    groups: dict[tuple[str, str, str, str], list[tuple[Row, Attempt]]] = {}
+    for row in story.rows:
+        for attempt in story.state.at(row.step, row.target).attempts:
+            if attempt.again or attempt.effect == "read":
+                continue
+            plan = attempt.planned
+            shown = (plan.words, "\n".join(plan.commands), plan.diff) if plan else ("", "", "")
+            groups.setdefault((row.step, *shown), []).append((row, attempt))
+    blocks: list[str] = []
+    for (step, *_), members in groups.items():
+        where = places(list(dict.fromkeys(row.target for row, _ in members)))
+        blocks.extend(part(f"{step} on {where}", [*_plan(members[0][1].planned), *_done(members)]))
+    return blocks
+
+
+def _plan(planned: StepPlanned | None) -> list[str]:
+    if planned is None:
+        return ["Its plan is not on record."]
+    return [
+        f"Planned: {markdown(planned.words)}" if planned.words else "",
+        fenced("\n".join(planned.commands), "sh") if planned.commands else "",
+        fenced(planned.diff, "diff") if planned.diff else "",
+        "\n".join(f"- {markdown(note)}" for note in planned.notes if note.strip()),
+    ]
+
+
+def _done(members: list[tuple[Row, Attempt]]) -> list[str]:
+    lines = [item(f"{markdown(places((row.target,)))}, attempt {a.number}", _end(a)) for row, a in members]
+    operations = table(
+        ("Where", "Attempt", "Operation", "Intent", "Receipt"),
+        (
+            (places((row.target,)), str(a.number), _name(op), value_text(op.intent), receipt(op))
+            for row, a in members
+            for op in a.operations
+        ),
+    )
+    return ["\n".join(lines), operations]
+
+
+def _end(attempt: Attempt) -> str:
+    finished = attempt.finished
+    if finished is None:
+        return "began, and its outcome is not on record"
+    parts = [marked(finished.status)]
+    if finished.effect != "read" and finished.status == "succeeded":
+        parts.append("verified" if finished.verified else "not verified")
+    if not finished.changed:
+        parts.append("nothing was changed")
+    if not finished.dispatched:
+        parts.append("nothing was sent")
+    if finished.exit is not None:
+        parts.append(f"exit {finished.exit}")
+    parts.append(f"took {took(finished.ms)}" if finished.ms else "")
+    parts.append(_output(finished.output))
+    parts.append(finished.error)
+    return "; ".join(part for part in parts if part)
+
+
+def _name(operation: Operation) -> str:
+    return f"{operation.name} ({counted(operation.tries, 'try')})" if operation.tries > 1 else operation.name
+
+
+def receipt(operation: Operation) -> str:
+    """Return the receipt of an operation in words; an open one says so."""
+    if operation.receipt is None:
+        return "no receipt: it may have been carried out, or not"
+    words = value_text(operation.receipt) or "done"
+    return f"{words} (found out afterwards)" if operation.settled else words
+
+
+def _output(output: Output | None) -> str:
+    if output is None:
+        return ""
+    lost = f", {size_text(output.dropped)} over the limit not kept" if output.dropped else ""
+    trouble = f", {output.trouble}" if output.trouble else ""
+    return f"output in {output.file} ({size_text(output.size)}, sha256 {output.sha256[:16]}{lost}{trouble})"
+
+
+def _readings(story: Story) -> list[str]:
+    lines: list[str] = []
+    for row in story.rows:
+        found = story.state.at(row.step, row.target)
+        if row.effect != "read" or row.status != "succeeded" or row.on_word:
+            continue
+        seen = [*found.evidence, value_text(found.values)] if found.values else list(found.evidence)
+        if seen:
+            lines.append(item(markdown(at(row.step, row.target)), "; ".join(seen)))
+    return lines
+
+
+def _errors(story: Story) -> list[str]:
+    """Return every attempt that did not succeed with its evidence, also where a later one did."""
+    blocks: list[str] = []
+    for row in story.rows:
+        for attempt in story.state.at(row.step, row.target).attempts:
+            ended = attempt.finished
+            if ended is None or ended.status == "succeeded" or not (ended.error or ended.evidence):
+                continue
+            name = markdown(f"{at(row.step, row.target)}, attempt {attempt.number}")
+            blocks.append(item(name, f"{marked(ended.status)}: {ended.error or 'no error is on record'}"))
+            if ended.evidence:
+                blocks.append(fenced("\n".join(ended.evidence)))
+    return part("Errors and their evidence", blocks)

@@ -1,0 +1,135 @@
+"""The section that says what is still open, with the command that goes on from there."""
+
+from __future__ import annotations
+
+from runbook.events import fact as f
+from runbook.events.state import Attempt, RunState, StepState
+from runbook.report.block import code, fenced, item, part, section
+from runbook.report.story import Story
+from runbook.report.word import at, places
+from runbook.text import markdown
+
+_NO_WAY = "none:"
+"""What the words of a plan begin with where the playbook says that there is no way back."""
+
+
+def still_open(story: Story) -> list[str]:
+    """Return the section of open loops; one sentence if there is none."""
+    blocks = [
+        *_session(story),
+        *part("In doubt", _doubts(story)),
+        *part("Waiting for an answer", _questions(story)),
+        *part("Undo that is not complete", _undo(story)),
+        *part("Changes left unverified", ["\n".join(_unverified(story.state))]),
+        *part("Changes that stand and can be undone", _standing(story)),
+        *part("Changes that stand and have no way back", ["\n".join(dict.fromkeys(_for_good(story.state)))]),
+        *part("Leases still held", ["\n".join(f"- {markdown(name)}" for name in sorted(story.state.leases))]),
+        *part("Secrets found in files of Runbook", ["\n".join(_secrets(story))]),
+    ]
+    return section("What is still open", blocks or ["Nothing is open as far as the record goes."])
+
+
+def _session(story: Story) -> list[str]:
+    blocks = []
+    if story.state.live:
+        blocks.append("The last session is not closed on record: it still runs, or it was ended by force.")
+    if story.state.handed_over:
+        blocks.append(f"The run was handed over and goes on elsewhere; the bundle is {code(story.state.handed_over)}.")
+    return blocks
+
+
+def _doubts(story: Story) -> list[str]:
+    blocks: list[str] = []
+    for row in story.rows:
+        if row.status != "in_doubt":
+            continue
+        found = story.state.at(row.step, row.target)
+        blocks.append(item(markdown(at(row.step, row.target)), found.error or "its outcome is unknown"))
+        if found.evidence:
+            blocks.append(fenced("\n".join(found.evidence)))
+    return [*blocks, f"Nothing is run again until a person decides: {_next('resume', story)}"] if blocks else []
+
+
+def _questions(story: Story) -> list[str]:
+    blocks = []
+    for question in story.state.questions.values():
+        on = f" ({markdown(question.step)} on {markdown(places(question.places))})" if question.step else ""
+        offered = ", ".join(markdown(choice.id) for choice in question.choices)
+        blocks.append(f"- {markdown(question.title)}{on}. Possible answers: {offered or 'none is on record'}")
+    if not blocks:
+        return []
+    return ["\n".join(blocks), f"To answer: {code('runbook', 'decide', story.run, 'STEP', 'CHOICE')}"]
+
+
+def _undo(story: Story) -> list[str]:
+    left = {(step, target): again for step, target, again in story.state.undo_left}
+    lines: list[str] = []
+    for place in dict.fromkeys([*left, *story.state.steps]):
+        words = _undo_end(story.state.at(*place), open_still=place in left)
+        if not words and place in left:
+            words = "to be run again" if left[place] else "to be undone"
+        if words:
+            lines.append(item(markdown(at(*place)), words))
+    return ["\n".join(lines), f"To go on: {_next('undo', story)}"] if lines else []
+
+
+def _undo_end(found: StepState, *, open_still: bool) -> str:
+    """Return how the undo of a step came to a bad end, or to none; empty if it did not."""
+    if any(a.undo_open for a in found.attempts):
+        return "its undo began, and how it ended is not on record"
+    for attempt in reversed(found.attempts):
+        end = attempt.undone
+        why = f" ({end.error})" if end is not None and end.error else ""
+        if end is not None and end.status == "undo_failed":
+            return f"its undo failed{why}"
+        # One that is no longer to be undone was left by a decision, and is told there.
+        if end is not None and end.status == "drifted" and open_still:
+            return f"changed by somebody else since; nothing was overwritten{why}"
+    return ""
+
+
+def _unverified(state: RunState) -> list[str]:
+    found = dict.fromkeys((step, target) for step, target, _ in state.standing)
+    return [
+        item(markdown(at(*place)), state.at(*place).error or "no check of it is on record as good")
+        for place in found
+        if not state.at(*place).verified
+    ]
+
+
+def _standing(story: Story) -> list[str]:
+    lines = [
+        item(markdown(at(step, target)), f"way back: {_way(attempt)}")
+        for step, target, attempt in _changes(story.state)
+        if not _way(attempt).startswith(_NO_WAY)
+    ]
+    if not lines:
+        return []
+    return ["\n".join(dict.fromkeys(lines)), f"They are left as they are; to take them back: {_next('undo', story)}"]
+
+
+def _for_good(state: RunState) -> list[str]:
+    return [
+        item(markdown(at(step, target)), _way(attempt).removeprefix(_NO_WAY).strip())
+        for step, target, attempt in _changes(state)
+        if _way(attempt).startswith(_NO_WAY)
+    ]
+
+
+def _changes(state: RunState) -> list[tuple[str, str, Attempt]]:
+    return [(step, target, state.change(step, target, number)) for step, target, number in reversed(state.standing)]
+
+
+def _way(attempt: Attempt) -> str:
+    if attempt.planned is None:
+        return "not known, its plan is not on record"
+    return attempt.planned.undo or "not described in its plan"
+
+
+def _secrets(story: Story) -> list[str]:
+    names = [each.fact.file for each in story.timed if isinstance(each.fact, f.SecretFound)]
+    return [item("A declared secret was found, replace it", name) for name in names]
+
+
+def _next(verb: str, story: Story) -> str:
+    return code("runbook", verb, story.run)

@@ -1,0 +1,58 @@
+"""The one line about the outcome, the same on the command line and at the top of the report. Pure.
+
+Counts steps and changes, and says how many changes are not known to be good. Holds nothing from outside: only
+numbers and the words of statuses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus, Status
+from runbook.report.word import counted, words
+
+_UNUSUAL: tuple[Status, ...] = (
+    "in_doubt",
+    "undo_failed",
+    "failed",
+    "timed_out",
+    "cancelled",
+    "unreachable",
+    "refused",
+    "undone",
+    "skipped",
+)
+
+
+def outcome_sentence(state: RunState, *, status: RunStatus | None = None) -> str:
+    """Return one line such as "succeeded: 4 steps, 2 changes, 0 left unverified".
+
+    Args:
+        state: any state, of a live run too.
+        status: the word to begin with, if a caller knows better than the journal.
+    """
+    if not state.facts:
+        return "nothing is on record"
+    word = words(status or state.status)
+    ran = {step for (step, target), at in state.steps.items() if _began(at.status) and not target.startswith("#")}
+    changed = {(step, target) for step, target, _ in state.changes}
+    parts = [
+        counted(len(ran), "step"),
+        counted(len(changed), "change"),
+        f"{state.unverified} left unverified",
+        *_unusual(state),
+    ]
+    return f"{word}: {', '.join(parts)}{'; deviated from the playbook' if state.deviated else ''}"
+
+
+def _unusual(state: RunState) -> list[str]:
+    """Return counts of what did not go the plain way; places, not steps, because hosts differ."""
+    counts = Counter(at.status for at in state.steps.values())
+    parts = [f"{counts[status]} {words(status)}" for status in _UNUSUAL if counts[status]]
+    by_hand = sum(1 for at in state.steps.values() if at.by_hand and at.status == "succeeded")
+    return [*parts, f"{by_hand} marked done by hand"] if by_hand else parts
+
+
+def _began(status: str) -> bool:
+    return status not in ("pending", "waiting", "skipped")
