@@ -8,8 +8,8 @@ from collections.abc import Callable
 from runbook.engine.services import Services
 from runbook.errors import UsageError
 from runbook.events import fact as f
+from runbook.events.plain import freeze
 from runbook.model.question import Answer, Choice, NoAnswer, Question
-from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
 
@@ -53,6 +53,14 @@ class Asking:
             if isinstance(answer, NoAnswer):
                 self.unanswered |= {question.id}
                 return
+        try:
+            checked(question, answer)
+        except UsageError as wrong:
+            # Asking again could go on for ever: an answer that cannot be taken counts as none.
+            with self._lock:
+                self.unanswered |= {question.id}
+            self._record(f.NoteWritten(text=f"an answer could not be taken: {wrong}", step=question.step))
+            return
         self._record(decision(question, answer))
 
     def answer_from_outside(self, mail: Mail) -> None:
@@ -115,7 +123,7 @@ def checked(question: Question, answer: Answer) -> Answer:
 
 def decision(question: Question, answer: Answer) -> f.DecisionMade:
     """Return the fact of an answer."""
-    values: dict[str, Json] = dict(answer.values)
+    values = {name: freeze(value) for name, value in answer.values.items()}
     return f.DecisionMade(
         question=question.id,
         kind=question.kind,

@@ -327,7 +327,13 @@ def verified(
     if verdict.state != "good":
         why = verdict.evidence[-1] if verdict.evidence else verdict.state
         words = "completed, but its check is bad" if verdict.state == "bad" else "completed, but it cannot be verified"
-        return Outcome(status="failed", changed=True, error=f"{words}: {why}", evidence=verdict.evidence, result=_kept(context, raw))
+        return Outcome(
+            status="failed",
+            changed=True,
+            error=f"{words}: {why}",
+            evidence=verdict.evidence,
+            result=_kept(context, raw),
+        )
     try:
         seen = {"exit": 0, "stdout": sink.text("out"), "stderr": sink.text("err"), **raw}
         values = capture(context, seen)

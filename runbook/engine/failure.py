@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from runbook.engine import question as ask
-from runbook.engine.move import Ask, Begin, GoBack, Move, Rest, Skip
+from runbook.engine.move import Ask, GoBack, Move, Rest, Retry
 from runbook.engine.undoing import way_back
 from runbook.events.state import RunState, StepState
 from runbook.events.status import BAD, RunStatus
 from runbook.model.plan import Plan, PlannedStep
 
 
-def handled(step: PlannedStep, at: StepState) -> bool:
+def handled(step: PlannedStep, at: StepState, override: str) -> bool:
     """Tell whether the run may go on after this failure: by policy, or because a person said so."""
-    return at.status in BAD and (at.by_hand or step.on_failure == "continue")
+    if at.status not in BAD:
+        return False
+    if at.by_hand:
+        return True
+    goes_on = policy_of(step, override) == "continue" or goto_of(step, override) != ""
+    return goes_on and retry_of(step, "", at) is None
 
 
 def failure_moves(
@@ -25,14 +30,12 @@ def failure_moves(
     unanswered: frozenset[str],
 ) -> tuple[Move, ...]:
     """Return what follows the failure of a step in these places."""
-    retries = tuple(m for p in bad if (m := _retry(step, p, state.at(step.id, p))) is not None)
+    retries = tuple(m for p in bad if (m := retry_of(step, p, state.at(step.id, p))) is not None)
     if retries:
         return retries
-    policy = _policy(step, override)
+    policy = policy_of(step, override)
     if policy == "undo" and state.standing:
         return (GoBack(way_back(plan, state, state.standing), abort=True, reason=f"{step.id} failed"),)
-    if policy.startswith("goto:"):
-        return goto(plan, step, policy[5:], places, state)
     if policy in ("stop", "undo"):
         return (resting_after_stop(state),)
     question = ask.failure(step, bad, places, state)
@@ -41,8 +44,8 @@ def failure_moves(
     return () if question.id in state.questions else (Ask(question),)
 
 
-def _policy(step: PlannedStep, override: str) -> str:
-    """The command line answers `ask`, and may only make `continue` and `goto` stricter."""
+def policy_of(step: PlannedStep, override: str) -> str:
+    """Return the policy that holds: the command line answers `ask`, and may only make the others stricter."""
     written = step.on_failure
     if written == "ask":
         return override or "ask"
@@ -51,16 +54,24 @@ def _policy(step: PlannedStep, override: str) -> str:
     return written
 
 
-def _retry(step: PlannedStep, place: str, at: StepState) -> Begin | None:
+def goto_of(step: PlannedStep, override: str) -> str:
+    """Return where the run goes on after a failure of the step; empty if it goes nowhere."""
+    _, is_goto, to = policy_of(step, override).partition("goto:")
+    return to.strip() if is_goto else ""
+
+
+def retry_of(step: PlannedStep, place: str, at: StepState) -> Retry | None:
+    """Return the next attempt that the playbook allows; None if it is a person's turn.
+
+    A change is tried again only if provably nothing was sent, or if the playbook says that twice does no harm.
+    """
     rule = step.source.retry
     if rule is None or at.status not in ("failed", "timed_out", "unreachable"):
         return None
     done = sum(1 for a in at.attempts if not a.again)
-    if done > rule.limit or done == 0:
-        return None
     last = at.attempt
     finished = last.finished if last is not None else None
-    if finished is None:
+    if finished is None or done > rule.limit:
         return None
     if step.effect != "read" and finished.dispatched and not step.source.idempotent:
         return None
@@ -69,36 +80,7 @@ def _retry(step: PlannedStep, place: str, at: StepState) -> Begin | None:
     causes |= {"timeout"} if at.status == "timed_out" else set()
     if not causes & set(rule.on):
         return None
-    return Begin(step.id, place, at.next_attempt, rule.delay * rule.backoff ** (done - 1))
-
-
-def goto(plan: Plan, step: PlannedStep, to: str, places: tuple[str, ...], state: RunState) -> tuple[Move, ...]:
-    """Return the skips of all that lies between a step and the one to go on with."""
-    moves: list[Move] = []
-    passed = False
-    for unit in plan.units:
-        if passed and unit.id == to:
-            break
-        for each in unit.steps:
-            if passed and each.id == to:
-                return tuple(moves)
-            if passed:
-                moves.extend(_skip_open(each, _all_places(unit.waves, each), state, to))
-            elif each.id == step.id:
-                passed = True
-                moves.extend(_skip_open(each, places, state, to))
-    return tuple(moves)
-
-
-def _skip_open(step: PlannedStep, places: tuple[str, ...], state: RunState, to: str) -> list[Move]:
-    unbegun = tuple(p for p in places if state.at(step.id, p).status in ("pending", "waiting"))
-    return [Skip(step.id, unbegun, "goto", f"goes on with {to}")] if unbegun else []
-
-
-def _all_places(waves: tuple[tuple[str, ...], ...], step: PlannedStep) -> tuple[str, ...]:
-    if step.once:
-        return ("*",) if len(waves) == 1 else tuple(f"*{n + 1}" for n in range(len(waves)))
-    return step.hosts
+    return Retry(step.id, place, at.next_attempt, rule.delay * rule.backoff ** (done - 1))
 
 
 def resting_after_stop(state: RunState) -> Rest:
@@ -106,13 +88,25 @@ def resting_after_stop(state: RunState) -> Rest:
     ends = {at.status for at in state.steps.values() if at.status in BAD or at.status == "in_doubt"}
     why = next((at.error for at in state.steps.values() if at.status in BAD and at.error), "")
     status: RunStatus = "failed"
-    if state.aborted:
-        status = "aborted"
-    elif "in_doubt" in ends:
+    if "in_doubt" in ends:
         status = "in_doubt"
+    elif state.aborted:
+        status = "aborted"
     elif ends and not state.changes:
         if ends <= {"unreachable"}:
             status = "unreachable"
         elif ends <= {"refused"}:
             status = "refused"
     return Rest(status, why)
+
+
+def end_of(state: RunState) -> RunStatus:
+    """Return the status of a run of which all is over."""
+    statuses = {at.status for at in state.steps.values()}
+    if "in_doubt" in statuses:
+        return "in_doubt"
+    if not statuses & BAD:
+        return "succeeded"
+    if statuses <= {"unreachable", "skipped"} and not state.changes:
+        return "unreachable"
+    return "partial"

@@ -20,12 +20,20 @@ class Inspect(Struct, frozen=True):
 
 
 class Begin(Struct, frozen=True):
-    """Run an attempt to its outcome, after a delay in seconds."""
+    """Run an attempt to its outcome."""
 
     step: str
     target: str
     attempt: int
-    delay: float = 0.0
+
+
+class Retry(Struct, frozen=True):
+    """Put on record, after a delay in seconds, that the playbook's own rule makes another attempt."""
+
+    step: str
+    target: str
+    attempt: int
+    delay: float
 
 
 class Skip(Struct, frozen=True):
@@ -107,4 +115,4 @@ class Rest(Struct, frozen=True):
     why: str = ""
 
 
-Move: TypeAlias = Inspect | Begin | Skip | Fail | Conclude | Hold | Ask | Claim | Settle | GoBack | Undo | Rest
+Move: TypeAlias = Inspect | Begin | Retry | Skip | Fail | Conclude | Hold | Ask | Claim | Settle | GoBack | Undo | Rest

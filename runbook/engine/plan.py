@@ -94,12 +94,15 @@ class Planner:
         units = self._units(included, inner, inner_scope)
         if not item.when:
             return units
-        return [replace(u, when=f"({item.when}) and ({u.when})" if u.when else item.when) for u in units]
+        return [replace(u, outer=((scope, item.when), *u.outer)) for u in units]
 
     def _stage(self, playbook: Playbook, stage: Stage, groups: Mapping[str, tuple[Host, ...]], scope: str) -> Unit:
-        hosts = _hosts(stage.on, groups, stage.stage)
+        own = () if not stage.on and all(s.on for s in stage.steps) else _hosts(stage.on, groups, stage.stage)
+        by_step = [_hosts(s.on, groups, s.id) if s.on else own for s in stage.steps]
+        # A step may run on another group than its stage: its hosts go through the waves as well.
+        hosts = tuple({h.name: h for found in (own, *by_step) for h in found}.values())
         steps = tuple(
-            self._step(playbook, s, _hosts(s.on, groups, s.id) if s.on else hosts, scope, stage) for s in stage.steps
+            self._step(playbook, s, found, scope, stage) for s, found in zip(stage.steps, by_step, strict=True)
         )
         limit = stage.rollout.max_unavailable
         return Unit(

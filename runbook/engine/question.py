@@ -21,6 +21,7 @@ WithoutAnswer: TypeAlias = Literal["waiting", "in_doubt"]
 NamesAt = Callable[[RunState, PlannedStep, str], Mapping[str, object]]
 
 PAUSE = Choice("pause", "pause: leave the run here, to be resumed", key="p")
+SKIP = Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True)
 ABORT = Choice("abort", "abort: end the run; what was changed stays until you undo it", key="A")
 
 
@@ -74,7 +75,7 @@ def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Ques
         choices=(
             Choice("run", "run this step", key="r"),
             Choice("run_on", "run on: go on without asking until the next change", key="c"),
-            Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+            SKIP,
             PAUSE,
             ABORT,
         ),
@@ -109,7 +110,6 @@ def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Ques
     """Ask for a destructive step; target and host count have to be typed."""
     covers = _covers(tuple((step, p) for p in places), state)
     digest = _digest(covers, step.id, "destructive")
-    target = step.source.on or (places[0] if len(places) == 1 else "all")
     return Question(
         id=f"confirm/{step.id}/{digest[:12]}",
         kind="confirm",
@@ -119,8 +119,8 @@ def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Ques
         body=step.source.guide,
         previews=previews(step, places, state),
         choices=(
-            Choice("confirm", "run it", typed=f"{target} {len(places)}"),
-            Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+            Choice("confirm", "run it", typed=confirmation(step, state.excluded)),
+            SKIP,
             PAUSE,
             ABORT,
         ),
@@ -128,6 +128,12 @@ def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Ques
         digest=digest,
         covers=covers,
     )
+
+
+def confirmation(step: PlannedStep, excluded: frozenset[str] = frozenset()) -> str:
+    """Return what has to be typed for a destructive step: its target and the number of its hosts, in all waves."""
+    hosts = [host for host in step.hosts if host not in excluded]
+    return f"{step.source.on or (hosts[0] if len(hosts) == 1 else 'all')} {len(hosts)}"
 
 
 def person(step: PlannedStep, place: str, state: RunState, names: NamesAt) -> Question:
@@ -152,7 +158,7 @@ def person(step: PlannedStep, place: str, state: RunState, names: NamesAt) -> Qu
             body=f"{body}\n\n{guide}" if guide else body,
             choices=(
                 Choice("done", "done: it is as the text says", key="d"),
-                Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+                SKIP,
                 PAUSE,
                 ABORT,
             ),
@@ -209,7 +215,7 @@ def failure(step: PlannedStep, bad: tuple[str, ...], places: tuple[str, ...], st
         Choice("retry", "retry: run the step again where it failed", key="r"),
         *([Choice("retry_failed", "retry failed hosts only", key="f")] if many else []),
         Choice("edit", "edit once and retry: shown as a diff, marked as a deviation", key="e"),
-        Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True),
+        SKIP,
         *(
             [Choice("exclude", "exclude the failed hosts from the rest of the run", key="x", reason=True)]
             if many

@@ -71,6 +71,7 @@ class Run:
         self._queue: queue.SimpleQueue[_Recorded | _Ended] = queue.SimpleQueue()
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
+        self._ended: list[_Ended] = []
         self._busy: set[object] = set()
         self._first = 0
         self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
@@ -127,7 +128,7 @@ class Run:
         if self._late:
             # A fact is on disk whose predecessor another worker has yet to pass on: the state is not whole.
             return None
-        self._first = first_open(self._services.plan, self.state, self._first)
+        self._first = first_open(self._services.plan, self.state, self._first, self._services.on_failure)
         rules = Rules(
             first=self._first,
             names=self._names.at,
@@ -171,6 +172,8 @@ class Run:
                 inspect(self._context(move.step, move.target, state), early=move.early)
             case m.Begin():
                 self._begin(move, state)
+            case m.Retry():
+                self._retry(move)
             case m.Skip():
                 self.record(
                     *(f.StepSkipped(step=move.step, target=t, why=move.why, reason=move.reason) for t in move.targets)
@@ -214,18 +217,10 @@ class Run:
                 raise AssertionError(move)
 
     def _begin(self, move: m.Begin, state: RunState) -> None:
-        if move.delay:
-            self._services.cancel.wait(move.delay)
-            if self._services.cancel.is_set():
-                return
         step = self._steps[move.step]
         context = self._context(move.step, move.target, state)
         match step.kind:
             case "action":
-                at = state.at(move.step, move.target)
-                if at.planned is None or at.status not in ("pending", "waiting"):
-                    inspect(context)
-                    return
                 apply(context, move.attempt)
             case "wait":
                 run_wait(self.record, context.cancel, (move.step, move.target, move.attempt), step.source.wait or 0.0)
@@ -233,6 +228,22 @@ class Run:
                 run_notify(context, move.attempt)
             case _:
                 run_probe(context, move.attempt)
+
+    def _retry(self, move: m.Retry) -> None:
+        """Wait, then decide for another attempt as the playbook says; it is planned and agreed to like the first."""
+        if self._services.cancel.wait(move.delay):
+            return
+        self.record(
+            f.DecisionMade(
+                question=f"retry/{move.step}@{move.target}#{move.attempt}",
+                kind="failure",
+                step=move.step,
+                places=[move.target],
+                choice="retry",
+                reason="the playbook says so",
+                source="policy",
+            )
+        )
 
     def _settle(self, move: m.Settle, state: RunState) -> None:
         context = self._context(move.step, move.target, state)
@@ -263,8 +274,8 @@ class Run:
 
     def _take(self, item: _Recorded | _Ended) -> None:
         if isinstance(item, _Ended):
-            self._busy.discard(item.key)
-            self._failed(item.error)
+            self._ended.append(item)
+            self._let_go()
             return
         heapq.heappush(self._late, (item.seq, id(item), item))
         if self._next_seq is None:
@@ -276,12 +287,26 @@ class Run:
                 if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
                     self._first = 0
             self._next_seq = found.seq + len(found.facts)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Take note of ended workers once all that they may have recorded is folded.
+
+        A fact can be on record and still wait here for one before it; deciding without it would send its move again.
+        """
+        if self._late:
+            return
+        for item in self._ended:
+            self._busy.discard(item.key)
+            self._failed(item.error)
+        self._ended.clear()
 
     def _failed(self, error: BaseException | None) -> None:
         if error is None:
             return
         if self._fatal is None:
             self._fatal = error
+        self._asking.stop()
         if isinstance(error, JournalError):
             self._services.cancel.set("the journal cannot be written")
 
@@ -322,7 +347,7 @@ def _key(move: m.Move) -> object:
     match move:
         case m.Ask(question=question):
             return ("ask", question.id)
-        case m.Inspect() | m.Begin() | m.Fail() | m.Conclude() | m.Settle() | m.Undo():
+        case m.Inspect() | m.Begin() | m.Retry() | m.Fail() | m.Conclude() | m.Settle() | m.Undo():
             return (move.step, move.target)
         case m.Skip():
             return ("skip", move.step, move.targets)

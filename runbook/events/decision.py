@@ -23,7 +23,7 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
     )
     if fact.choice == "pause":
         return replace(state, steering="pause")
-    if fact.choice in ("stop", "abort"):
+    if fact.choice == "abort" or (fact.choice == "stop" and fact.kind != "choose"):
         return replace(state, stopped=True, aborted=state.aborted or fact.choice == "abort")
     if fact.choice in ("undo", "undo_all") and fact.kind in ("failure", "doubt"):
         return replace(state, going_back=fact)
@@ -46,10 +46,16 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
 def _agreed(state: RunState, fact: DecisionMade, covers: dict[str, str]) -> RunState:
     if fact.choice == "skip":
         return _mark(state, fact, "skipped", by_hand=True)
-    state = _each(state, fact, lambda step: replace(step, stale=True, status=_waited(step)))
+    places = {place.rpartition("@")[::2]: digest for place, digest in covers.items()}
+    # A wait for a person may be long: everything that was looked at before it is looked at again.
+    waited = {
+        place: replace(step, stale=True, status=_waited(step))
+        for place, step in state.steps.items()
+        if place in places or (place[0] == fact.step and place[1] in fact.places)
+    }
+    state = replace(state, steps=state.steps | waited)
     if fact.choice not in ("run", "run_on", "approve", "confirm"):
         return state
-    places = {place.rpartition("@")[::2]: digest for place, digest in covers.items()}
     if fact.kind == "confirm":
         state = replace(state, confirmed=state.confirmed | places)
     return replace(state, agreed=state.agreed | places, run_on=fact.choice == "run_on")
@@ -60,7 +66,7 @@ def _waited(step: StepState) -> Status:
 
 
 def _answered(state: RunState, fact: DecisionMade) -> RunState:
-    if fact.choice == "skip":
+    if fact.choice == "skip" and fact.kind != "choose":
         return _mark(state, fact, "skipped", by_hand=True)
     return state
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from runbook.events import fact as f
 from runbook.events.decision import decided, looked_again
 from runbook.events.state import Attempt, Operation, RunState, StepState
+from runbook.events.status import BAD
 
 
 def fold(state: RunState, fact: f.Fact) -> RunState:
@@ -46,11 +47,11 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
         case f.NoteWritten():
             return replace(state, notes=(*state.notes, fact))
         case f.LeaseClaimed():
-            return replace(state, leases=state.leases | {fact.target})
+            return replace(state, leases=state.leases | {fact.target}, claimed=state.claimed | {fact.target})
         case f.LeaseReturned():
-            return replace(state, leases=state.leases - {fact.target})
+            return replace(state, leases=state.leases - {fact.target}, claimed=state.claimed - {fact.target})
         case f.UndoAsked():
-            left = tuple((step, target, "".join(more)) for step, target, *more in fact.steps)
+            left = tuple((entry[0], entry[1], "".join(entry[2:])) for entry in fact.steps if len(entry) > 1)
             fresh = {place[:2]: looked_again(state.at(*place[:2])) for place in left}
             return replace(
                 state,
@@ -78,6 +79,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         away = "" if fact.mode == "adopt" else state.handed_over
         return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
+    if fact.mode == "resume":
+        steps = {place: _tried_anew(step) for place, step in steps.items()}
     return replace(
         state,
         status="running",
@@ -91,7 +94,15 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         run_on=False,
         undo_bad=False,
         going_back=None,
+        claimed=frozenset(),
     )
+
+
+def _tried_anew(step: StepState) -> StepState:
+    """A resumed run looks again where a step failed and provably changed nothing; all else waits for a person."""
+    if step.status not in BAD or step.by_hand or any(a.may_have_changed for a in step.attempts):
+        return step
+    return replace(step, status="pending", stale=True, error="", evidence=())
 
 
 def _orphaned(step: StepState) -> StepState:
@@ -111,10 +122,12 @@ def _asked(state: RunState, fact: f.QuestionAsked) -> RunState:
     state = replace(state, questions=state.questions | {question.id: question}, status="waiting")
     if question.kind not in ("proceed", "approve", "confirm", "manual", "form", "choose"):
         return state
+    # An agreement names every step that it covers; a stage is none.
+    pairs = [key.rpartition("@")[::2] for key in question.covers] or [(question.step, p) for p in question.places]
     waiting = {
-        (question.step, place): replace(state.at(question.step, place), status="waiting")
-        for place in question.places
-        if state.at(question.step, place).status == "pending"
+        (step, place): replace(state.at(step, place), status="waiting")
+        for step, place in pairs
+        if state.at(step, place).status == "pending"
     }
     return replace(state, steps=state.steps | waiting)
 
@@ -128,22 +141,28 @@ def _step(state: RunState, fact: Any) -> RunState:
     match fact:
         case f.AttemptStarted():
             key = (fact.step, fact.target, fact.attempt)
-            changes = state.changes if key in state.changes else (*state.changes, key)
-            return replace(state, changes=changes, status="running")
+            known = fact.effect == "read" or key in state.changes
+            return replace(state, changes=state.changes if known else (*state.changes, key), status="running")
         case f.StepFinished():
-            attempt = new.attempt
-            if attempt is not None and not attempt.may_have_changed:
+            if any(a.number == fact.attempt and not a.may_have_changed for a in new.attempts):
                 key = (fact.step, fact.target, fact.attempt)
                 return replace(state, changes=tuple(c for c in state.changes if c != key))
             return state
-        case f.UndoFinished(status="drifted"):
-            return state
         case f.UndoFinished():
-            left = tuple(e for e in state.undo_left if e[:2] != place or bool(e[2]) != _is_again(new, fact.attempt))
-            bad = fact.status in ("undo_failed", "in_doubt")
-            return replace(state, undo_left=left, undo_bad=state.undo_bad or bad)
+            return _undone(state, place, new, fact)
         case _:
             return state
+
+
+def _undone(state: RunState, place: tuple[str, str], step: StepState, fact: f.UndoFinished) -> RunState:
+    """A place leaves the way back when nothing of it stands; what failed stays on it for the next session."""
+    if fact.status not in ("undone", "none"):
+        return replace(state, undo_bad=state.undo_bad or fact.status != "drifted")
+    again = _is_again(step, fact.attempt)
+    if not again and any(key[:2] == place for key in state.standing):
+        return state
+    left = tuple(e for e in state.undo_left if e[:2] != place or bool(e[2]) != again)
+    return replace(state, undo_left=left)
 
 
 def _is_again(step: StepState, number: int) -> bool:

@@ -132,6 +132,9 @@ class RunState(Struct, frozen=True):
     """Step, target, attempt of everything that may have changed a target, in order."""
     notes: tuple[NoteWritten, ...] = ()
     leases: frozenset[str] = frozenset()
+    """Targets that this run has claimed and not given back."""
+    claimed: frozenset[str] = frozenset()
+    """Those of them that this session has claimed itself: an older claim may have been taken over since."""
     deviated: bool = False
     facts: int = 0
 
@@ -154,7 +157,7 @@ class RunState(Struct, frozen=True):
     @property
     def standing(self) -> tuple[tuple[str, str, int], ...]:
         """The changes that are not undone and have a way back, oldest first."""
-        return tuple(key for key in self.changes if _stands(self.change(*key)))
+        return tuple(key for key in self.changes if _stands(self.at(*key[:2]), key[2]))
 
     @property
     def unverified(self) -> int:
@@ -166,5 +169,7 @@ class RunState(Struct, frozen=True):
 PENDING = StepState()
 
 
-def _stands(attempt: Attempt) -> bool:
-    return attempt.undone is None or attempt.undone.status not in ("undone", "none")
+def _stands(step: StepState, number: int) -> bool:
+    """Whether a change is not undone; one that no attempt tells of is none."""
+    undone = [a.undone for a in step.attempts if a.number == number]
+    return any(u is None or u.status not in ("undone", "none") for u in undone)

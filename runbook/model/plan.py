@@ -60,6 +60,8 @@ class Unit(Struct, frozen=True, kw_only=True):
     waves: tuple[tuple[str, ...], ...]
     """The hosts that each wave adds; never an empty wave."""
     when: str
+    outer: tuple[tuple[str, str], ...] = ()
+    """Conditions of the includes that brought it: the scope whose names they see, and the expression."""
     approve: Approve
     on_failure: str
     parallel: int
