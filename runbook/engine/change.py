@@ -6,12 +6,13 @@ before an operation begins, an operation's intent before anything is sent, its r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
 from runbook.engine.bind import Bound, bind, digest_of, form_of, rebind, written
-from runbook.engine.context import StepContext
+from runbook.engine.context import StepContext, border
 from runbook.engine.probe import capture, check, shown
 from runbook.engine.sink import OutputSink
 from runbook.errors import ActionError, DispatchRefused, ExpressionError, JournalError, RunbookError, TransportError
@@ -19,12 +20,13 @@ from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw
 from runbook.events.state import Attempt
 from runbook.events.status import Status
+from runbook.expression import render_tree
 from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
 from runbook.model.scalar import Json
 from runbook.ports.action import Action, Already, Proceed, Refuse, StepPlan, Verdict
-from runbook.text import shell_words
+from runbook.text import duration_text, shell_words
 
 AnyAction = Action[Struct, Struct, Struct]
 
@@ -47,21 +49,19 @@ def inspect(context: StepContext, *, early: bool = False) -> None:
     """Look at the target and record what will happen; a refusal is an outcome unless it is not the step's turn."""
     context.phase("inspecting")
     try:
-        planned = _planned(context)
-    except ExpressionError as failed:
-        if early:
-            context.record(_later(context, failed.message))
-            return
-        _not_begun(context, "failed", str(failed))
-        return
-    except TransportError as failed:
-        _not_begun(context, "unreachable", str(failed))
-        return
+        with border(context.step.uses):
+            planned = _planned(context)
     except RunbookError as failed:
-        if early:
-            context.record(_later(context, str(failed)))
-            return
-        _not_begun(context, "failed", str(failed))
+        if context.cancel.is_set():
+            # What the target said or did not say is no news of it: it was not let finish.
+            _not_begun(context, "cancelled", context.cancel.reason)
+        elif isinstance(failed, TransportError):
+            _not_begun(context, "unreachable", str(failed))
+        elif early:
+            why = failed.message if isinstance(failed, ExpressionError) else str(failed)
+            context.record(_later(context, why))
+        else:
+            _not_begun(context, "failed", str(failed))
         return
     if planned.answer == "refuse":
         if early:
@@ -76,8 +76,11 @@ def inspect(context: StepContext, *, early: bool = False) -> None:
 def _planned(context: StepContext) -> f.StepPlanned:
     step = context.step
     raw = written(step, context.state)
+    if step.kind in ("wait", "notify"):
+        return _planned_once(context, raw)
     bound = bind(context.services, context.info(), raw, context.names)
     form = form_of(step, raw, context.place)
+    _refuse_masked(context, bound)
     if step.kind != "action":
         words = step.source.title or step.id
         commands = _commands(bound)
@@ -92,6 +95,29 @@ def _planned(context: StepContext) -> f.StepPlanned:
             form=form,
             arguments=bound.arguments,
         )
+    return _planned_change(context, bound, form)
+
+
+def _planned_once(context: StepContext, raw: Mapping[str, Json]) -> f.StepPlanned:
+    """Plan what no action stands behind: a wait, or a message and the program that takes it."""
+    step = context.step
+    text = str(render_tree(raw.get("message", ""), context.names))
+    words = f"Tell: {text}" if step.kind == "notify" else f"Wait {duration_text(step.source.wait or 0.0)}"
+    argv = raw.get("command")
+    commands = [shell_words([str(word) for word in argv])] if isinstance(argv, list) and argv else []
+    return f.StepPlanned(
+        step=step.id,
+        target=context.place,
+        answer="proceed",
+        words=words,
+        commands=commands,
+        digest=digest_of(step, raw, context.place, [words, *commands]),
+        form=form_of(step, raw, context.place),
+    )
+
+
+def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlanned:
+    step = context.step
     action = context.services.catalogue.action(step.uses)
     seen = action.inspect(bound.model, context.target)
     match seen:
@@ -122,6 +148,19 @@ def _planned(context: StepContext) -> f.StepPlanned:
         arguments=bound.arguments,
         before=freeze_object(before),
     )
+
+
+def _refuse_masked(context: StepContext, bound: Bound) -> None:
+    """Raise ActionError if the record of the arguments would differ from what is run.
+
+    The plan is run from its record, and a secret that stands in it as plain text is not in the record.
+    """
+    if context.services.masker.mask_tree(bound.arguments) != bound.arguments:
+        raise ActionError(
+            "the value of a declared secret stands among the arguments",
+            where=context.step.id,
+            remedy="pass it as that secret, by env or stdin, or take a secret that is no ordinary word",
+        )
 
 
 def _commands(bound: Bound) -> list[str]:
@@ -255,20 +294,28 @@ def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopte
         status: Status = "unreachable" if isinstance(failed, TransportError) else "failed"
         return Outcome(status=status, changed=intended, error=str(failed), dispatched=intended)
     try:
-        result = action.apply(model, before, work)
+        with border(step.uses):
+            result = action.apply(model, before, work)
     except JournalError:
         raise
     except DispatchRefused as refused:
-        if not intended and not work.receipts:
-            return Outcome(status="unreachable", changed=False, error=str(refused), dispatched=False)
-        return Outcome(status="in_doubt", changed=True, error=str(refused))
+        # This operation was provably not started; what came before it was.
+        if intended or work.receipts:
+            return Outcome(status=_stopped(context, "failed"), changed=True, error=str(refused))
+        stopped = _stopped(context, "unreachable")
+        return Outcome(status=stopped, changed=False, error=str(refused), dispatched=False)
     except TransportError as unknown:
         if not context.target.dispatched and not intended:
-            return Outcome(status="unreachable", changed=False, error=str(unknown), dispatched=False)
+            stopped = _stopped(context, "unreachable")
+            return Outcome(status=stopped, changed=False, error=str(unknown), dispatched=False)
         return Outcome(status="in_doubt", changed=True, error=str(unknown), evidence=_seen(context))
     except RunbookError as failed:
         return _failed(context, action, model, before, work.target.dispatched or intended, str(failed))
     return verified(context, attempt.number, action, model, before, result, sink, adopted=adopted)
+
+
+def _stopped(context: StepContext, status: Status) -> Status:
+    return "cancelled" if context.cancel.is_set() else status
 
 
 def _seen(context: StepContext) -> tuple[str, ...]:
@@ -283,12 +330,15 @@ def _failed(
     status: Status = "failed"
     if last is not None and last.ended == "timeout":
         status = "timed_out"
-    elif (last is not None and last.ended == "cancel") or (context.cancel.is_set() and not dispatched):
+    elif (last is not None and last.ended == "cancel") or context.cancel.is_set():
         status = "cancelled"
     evidence = _seen(context)
-    if status == "timed_out" and dispatched:
+    if status in ("timed_out", "cancelled") and dispatched:
+        # A cancelled step is looked at once, and by a connection that the cancel does not end.
+        looking = context.after_cancel() if context.cancel.is_set() else context
         try:
-            verdict = verify(context, action, model, before, None)
+            with border(context.step.uses):
+                verdict = verify(looking, action, model, before, None, once=looking is not context)
         except RunbookError as unclear:
             verdict = Verdict("no data", (str(unclear),))
         evidence = (*evidence, *verdict.evidence)
@@ -312,7 +362,8 @@ def verified(
     context.phase("verifying")
     raw = freeze_object(result)
     try:
-        verdict = verify(context, action, model, before, result)
+        with border(context.step.uses):
+            verdict = verify(context, action, model, before, result)
     except RunbookError as unclear:
         verdict = Verdict("no data", (str(unclear),))
     context.record(
@@ -355,15 +406,23 @@ def _kept(context: StepContext, raw: dict[str, Json]) -> dict[str, Json]:
     return shown(raw) if context.step.uses in ("command", "shell") else raw
 
 
-def verify(context: StepContext, action: AnyAction, model: Struct, before: Struct, result: Struct | None) -> Verdict:
-    """Make the check that the action brings, then the written ones."""
+def verify(
+    context: StepContext,
+    action: AnyAction,
+    model: Struct,
+    before: Struct,
+    result: Struct | None,
+    *,
+    once: bool = False,
+) -> Verdict:
+    """Make the check that the action brings, then the written ones; `once` looks at those without waiting."""
     lines: tuple[str, ...] = ()
     if action.brings_verify:
         own = action.verify(model, before, result, context.target)
         if own.state != "good":
             return own
         lines = own.evidence
-    more = check(context, context.step.checks)
+    more = check(context, context.step.checks, once=once)
     return Verdict(more.state, (*lines, *more.evidence))
 
 
