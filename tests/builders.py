@@ -121,7 +121,11 @@ def began(step: str, target: str, attempt: int = 1) -> list[f.Fact]:
 def changed(step: str, target: str, attempt: int = 1, *, ms: int = 6_000, verified: bool = True) -> list[f.Fact]:
     """A change that came to its end; verified by its check, or without any."""
     receipt = f.OperationDone(
-        step=step, target=target, attempt=attempt, operation="swap", receipt={"sha256": digest(target)}
+        step=step,
+        target=target,
+        attempt=attempt,
+        operation="swap",
+        receipt={"sha256": digest(target), "job": {"step": step}},
     )
     checked = f.VerifyFinished(step=step, target=target, attempt=attempt, state="good", evidence=["unit is active"])
     finished = f.StepFinished(

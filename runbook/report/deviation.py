@@ -17,7 +17,8 @@ def decisions(story: Story) -> list[str]:
     made = [told for told in story.told if is_decision(told)]
     blocks = [
         *part("Deviations from the playbook", [_deviations(story)]),
-        *part("Every decision", [_table(made) or "Nobody was asked, and nobody decided."]),
+        *part("Every decision", [_table(made) or "No decision is on record."]),
+        *part("Questions that nobody answered", ["\n".join(_unanswered(story))]),
         *_edits(story),
         *part("Notes and evidence", _notes(story)),
     ]
@@ -44,6 +45,14 @@ def _table(made: list[Told]) -> str:
         ("When (UTC)", "Who", "Decision", "About", "Reason"),
         ((moment(t.time), who(t), what(t), about(t), why(t)) for t in made),
     )
+
+
+def _unanswered(story: Story) -> list[str]:
+    return [
+        item(f"{markdown(moment(time))} UTC", question.title)
+        for time, question in story.unanswered
+        if question.id not in story.state.questions
+    ]
 
 
 def _edits(story: Story) -> list[str]:

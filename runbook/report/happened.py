@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from runbook.events.fact import Output, StepPlanned
 from runbook.events.state import Attempt, Operation
 from runbook.events.status import BAD
+from runbook.model.scalar import Json
 from runbook.report.block import fenced, item, part, section, table
 from runbook.report.story import Story
 from runbook.report.timeline import Row
@@ -104,7 +105,7 @@ def _done(members: list[tuple[Row, Attempt]]) -> list[str]:
     operations = table(
         ("Where", "Attempt", "Operation", "Intent", "Receipt"),
         (
-            (places((row.target,)), str(a.number), _name(op), value_text(op.intent), receipt(op))
+            (places((row.target,)), str(a.number), _name(op), intent(op), receipt(op))
             for row, a in members
             for op in a.operations
         ),
@@ -135,12 +136,22 @@ def _name(operation: Operation) -> str:
     return f"{operation.name} ({counted(operation.tries, 'try')})" if operation.tries > 1 else operation.name
 
 
+def intent(operation: Operation) -> str:
+    """Return what an operation was about to do, in words."""
+    return value_text(_told(operation.intent))
+
+
 def receipt(operation: Operation) -> str:
     """Return the receipt of an operation in words; an open one says so."""
     if operation.receipt is None:
         return "no receipt: it may have been carried out, or not"
-    words = value_text(operation.receipt) or "done"
+    words = value_text(_told(operation.receipt)) or "done"
     return f"{words} (found out afterwards)" if operation.settled else words
+
+
+def _told(recorded: Mapping[str, Json]) -> Json:
+    """Leave out the name of the job folder: it says again what the row says."""
+    return {name: value for name, value in recorded.items() if name != "job"}
 
 
 def _output(output: Output | None) -> str:

@@ -6,6 +6,7 @@ from runbook.events import fact as f
 from runbook.events.state import Attempt, RunState, StepState
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
+from runbook.report.summary import left_unverified
 from runbook.report.word import at, places
 from runbook.text import markdown
 
@@ -89,11 +90,9 @@ def _undo_end(found: StepState, *, open_still: bool) -> str:
 
 
 def _unverified(state: RunState) -> list[str]:
-    found = dict.fromkeys((step, target) for step, target, _ in state.standing)
     return [
         item(markdown(at(*place)), state.at(*place).error or "no check of it is on record as good")
-        for place in found
-        if not state.at(*place).verified
+        for place in left_unverified(state)
     ]
 
 
@@ -111,7 +110,7 @@ def _standing(story: Story) -> list[str]:
 def _for_good(state: RunState) -> list[str]:
     return [
         item(markdown(at(step, target)), _way(attempt).removeprefix(_NO_WAY).strip())
-        for step, target, attempt in _changes(state)
+        for step, target, attempt in [*_changes(state), *_left(state)]
         if _way(attempt).startswith(_NO_WAY)
     ]
 
@@ -120,7 +119,19 @@ def _changes(state: RunState) -> list[tuple[str, str, Attempt]]:
     return [(step, target, state.change(step, target, number)) for step, target, number in reversed(state.standing)]
 
 
+def _left(state: RunState) -> list[tuple[str, str, Attempt]]:
+    """Return the changes that an undo passed by because they have no way back: they stand all the same."""
+    return [
+        (step, target, attempt)
+        for (step, target), found in state.steps.items()
+        for attempt in found.attempts
+        if attempt.may_have_changed and attempt.undone is not None and attempt.undone.status == "none"
+    ]
+
+
 def _way(attempt: Attempt) -> str:
+    if attempt.undone is not None and attempt.undone.status == "none":
+        return f"{_NO_WAY} {attempt.undone.error or 'there is none'}"
     if attempt.planned is None:
         return "not known, its plan is not on record"
     return attempt.planned.undo or "not described in its plan"

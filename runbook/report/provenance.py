@@ -14,6 +14,9 @@ from runbook.text import markdown, size_text
 _TEXTS = ("text", "includes")
 """Full texts of playbooks: in the journal, not on a page for people."""
 
+_FIRST = ("id", "title", "path", "source", "sha256", "git_commit", "git_dirty")
+"""What is told of a playbook first; records have their keys in the order of the alphabet."""
+
 _DEEPEST = 8
 """How deep playbooks may include each other."""
 
@@ -40,13 +43,17 @@ def _playbook(opened: f.SessionOpened | None) -> list[str]:
         return ["The record of the opening is missing: playbook, hosts and parameters are not known."]
     lines = [
         item(markdown(_label(name)), "not known" if value in (None, "") else value_text(value))
-        for name, value in opened.playbook.items()
+        for name, value in sorted(opened.playbook.items(), key=_rank)
         if name not in _TEXTS
     ]
     lines.extend(_included(opened.playbook.get("includes"), 0))
     if opened.plan_digest:
         lines.append(item("plan digest", opened.plan_digest))
     return lines or ["Nothing is on record about it."]
+
+
+def _rank(entry: tuple[str, Json]) -> int:
+    return _FIRST.index(entry[0]) if entry[0] in _FIRST else len(_FIRST)
 
 
 def _included(includes: Json, depth: int) -> list[str]:

@@ -62,6 +62,8 @@ class Story(Struct, frozen=True):
     rows: tuple[Row, ...]
     sessions: tuple[Session, ...]
     told: tuple[Told, ...]
+    unanswered: tuple[tuple[str, Question], ...]
+    """When and what was asked without ever being answered; open questions are in the state."""
     finished: f.RunFinished | None
     gaps: tuple[tuple[int, int], ...]
     """First and last number of records that are missing."""
@@ -101,6 +103,7 @@ def read_story(run: str, timed: Sequence[Timed]) -> Story:
         rows=rows_of(reader.state, timed),
         sessions=tuple(reader.sessions),
         told=tuple(reader.told),
+        unanswered=tuple(reader.unanswered.values()),
         finished=reader.finished,
         gaps=_gaps(timed),
         backwards=_backwards(timed),
@@ -115,6 +118,7 @@ class _Reader:
         self.sessions: list[Session] = []
         self.told: list[Told] = []
         self.finished: f.RunFinished | None = None
+        self.unanswered: dict[str, tuple[str, Question]] = {}
         self._asked: dict[str, Question] = {}
 
     def take(self, timed: Timed) -> None:
@@ -131,6 +135,7 @@ class _Reader:
                 self.finished = fact
             case f.QuestionAsked(question=question):
                 self._asked[question.id] = question
+                self.unanswered[question.id] = (timed.time, question)
             case f.DecisionMade() | f.SteeringAsked() | f.UndoAsked() | f.NoteWritten() | f.LeaseClaimed():
                 self._tell(timed, fact)
             case f.StepSkipped():
@@ -148,6 +153,8 @@ class _Reader:
         self.sessions[-1] = Session(now.opened, now.time, now.mono, timed.time, timed.mono, closed)
 
     def _tell(self, timed: Timed, fact: PeopleFact) -> None:
+        if isinstance(fact, f.DecisionMade):
+            self.unanswered.pop(fact.question, None)
         named = fact.actor if isinstance(fact, (f.DecisionMade, f.SteeringAsked, f.NoteWritten)) else ""
         actor = named or (person(self.sessions[-1].opened.actor) if self.sessions else "")
         question = self._asked.get(fact.question) if isinstance(fact, f.DecisionMade) else None

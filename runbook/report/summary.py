@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from runbook.events.state import RunState
+from runbook.events.state import Place, RunState
 from runbook.events.status import RunStatus, Status
 from runbook.report.word import counted, words
 
@@ -40,10 +40,24 @@ def outcome_sentence(state: RunState, *, status: RunStatus | None = None) -> str
     parts = [
         counted(len(ran), "step"),
         counted(len(changed), "change"),
-        f"{state.unverified} left unverified",
+        f"{len(left_unverified(state))} left unverified",
         *_unusual(state),
     ]
     return f"{word}: {', '.join(parts)}{'; deviated from the playbook' if state.deviated else ''}"
+
+
+def left_unverified(state: RunState) -> tuple[Place, ...]:
+    """Return where a change is not undone and not known to be good, the latest first.
+
+    A change without a way back is one of these after an undo too: passing it by has not made it good.
+    """
+    passed_by = [
+        place
+        for place, at in state.steps.items()
+        if any(a.may_have_changed and a.undone is not None and a.undone.status == "none" for a in at.attempts)
+    ]
+    standing = [(step, target) for step, target, _ in reversed(state.standing)]
+    return tuple(place for place in dict.fromkeys([*standing, *passed_by]) if not state.at(*place).verified)
 
 
 def _unusual(state: RunState) -> list[str]:

@@ -6,10 +6,10 @@ from runbook.events import fact as f
 from runbook.events.state import Attempt
 from runbook.report.block import item, part, section, table
 from runbook.report.decision import about
-from runbook.report.happened import receipt
+from runbook.report.happened import intent, receipt
 from runbook.report.story import Story
 from runbook.report.timeline import Row
-from runbook.report.word import at, moment, places, took, value_text
+from runbook.report.word import at, moment, places, took
 from runbook.text import markdown
 
 _ENDS = {
@@ -71,7 +71,7 @@ def _operations(walked: list[tuple[Row, Attempt]]) -> str:
     return table(
         ("Step", "Where", "Operation", "Intent", "Receipt"),
         (
-            (row.step, places((row.target,)), op.name, value_text(op.intent), receipt(op))
+            (row.step, places((row.target,)), op.name, intent(op), receipt(op))
             for row, attempt in walked
             for op in attempt.undo_operations
         ),

@@ -268,6 +268,31 @@ def test_a_change_without_a_way_back_says_why() -> None:
     assert "Changes that stand and can be undone" not in page
 
 
+def test_a_change_that_an_undo_had_to_leave_still_stands() -> None:
+    left = f.UndoFinished(
+        step="drop", target="order-1", attempt=1, status="none", error="no way back: rebuilt by itself"
+    )
+    facts: list[f.Fact] = [
+        opened(),
+        *changed("drop", "order-1", verified=False),
+        f.UndoAsked(steps=[["drop", "order-1"]]),
+        left,
+        *ended("undone"),
+    ]
+    page = report(facts)
+
+    assert "- drop on order-1: no way back: rebuilt by itself" in section(
+        page, "Changes that stand and have no way back"
+    )
+    assert "- drop on order-1" in section(page, "Changes left unverified")
+
+
+def test_a_question_without_an_answer_is_told_after_the_run_went_on() -> None:
+    page = report([opened(), failure("restart", "order-1"), opened("undo"), *ended("undone")])
+
+    assert "- 14 Nov 03:15:24 UTC: restart failed. Nothing runs now" in section(page, "Questions that nobody answered")
+
+
 def test_an_unverified_change_is_open() -> None:
     page = report([opened(), *changed("drop", "order-1", verified=False), *ended()])
 
@@ -366,6 +391,7 @@ def test_operations_stand_with_intent_and_receipt() -> None:
     page = report([opened(), *changed("restore", "order-1")])
     [line] = [line for line in page.splitlines() if "| swap |" in line]
 
+    assert "job" not in line
     assert line.startswith("| order-1 | 1 | swap | path: /opt/config/db-config.yaml | sha256: ")
 
 
