@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from runbook.engine.services import Services
 from runbook.errors import ActionError
-from runbook.events.plain import freeze, thaw
+from runbook.events.plain import freeze, thaw, unwrapped, wrapped
 from runbook.events.state import RunState
 from runbook.expression import render_tree
 from runbook.model.convert import convert
@@ -45,7 +45,7 @@ def bind(services: Services, info: ActionInfo, raw: Mapping[str, Json], names: M
 
 def rebind(services: Services, info: ActionInfo, recorded: Mapping[str, Json]) -> Struct:
     """Return the typed arguments of a recorded plan; secrets are put in anew. Raises ActionError."""
-    return _typed(info, cast("dict[str, object]", _revealed(services, dict(recorded))))
+    return _typed(info, {key: _revealed(services, item) for key, item in recorded.items()})
 
 
 def form_of(step: PlannedStep, raw: Mapping[str, Json], target: str) -> str:
@@ -72,7 +72,8 @@ def _typed(info: ActionInfo, rendered: Mapping[str, object]) -> Struct:
 
 
 def _recorded(services: Services, value: object) -> dict[str, Json]:
-    return cast("dict[str, Json]", _by_reference(services, value))
+    # The arguments themselves are no value that could read as something else.
+    return {key: _by_reference(services, item) for key, item in cast("dict[str, object]", value).items()}
 
 
 def _by_reference(services: Services, value: object) -> Json:
@@ -80,7 +81,7 @@ def _by_reference(services: Services, value: object) -> Json:
         case Secret():
             return {"secret": next((n for n, s in services.secrets.items() if s is value), "")}
         case dict():
-            return {str(key): _by_reference(services, item) for key, item in value.items()}
+            return wrapped({str(key): _by_reference(services, item) for key, item in value.items()})
         case list() | tuple():
             return [_by_reference(services, item) for item in value]
         case _:
@@ -95,8 +96,10 @@ def _revealed(services: Services, value: Json) -> object:
                 raise ActionError(f"the secret {name} is not known in this session", remedy="give it again")
             return services.secrets[name]
         case dict():
-            plain = thaw(value)
-            return plain if plain != value else {key: _revealed(services, item) for key, item in value.items()}
+            number = thaw(value)
+            if not isinstance(number, dict):
+                return number
+            return {key: _revealed(services, item) for key, item in unwrapped(value).items()}
         case list():
             return [_revealed(services, item) for item in value]
         case _:

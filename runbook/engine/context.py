@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 
+from runbook.engine.mask import kept
 from runbook.engine.names import Names
 from runbook.engine.services import Services
 from runbook.engine.sink import OutputSink
 from runbook.engine.work import Operations, Watched
-from runbook.errors import ActionError
+from runbook.errors import ActionError, RunbookError
+from runbook.events import fact as f
 from runbook.events.signal import PhaseEntered, Signal
 from runbook.events.state import Attempt, RunState, StepState
 from runbook.model.host import LOCAL, Host
@@ -17,9 +20,22 @@ from runbook.model.plan import PlannedStep
 from runbook.ports.action import ActionInfo
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import OpKey, Target
+from runbook.secret import Masker
 
 Record = Callable[..., None]
 Tell = Callable[[Signal], None]
+
+
+@contextmanager
+def border(name: str) -> Iterator[None]:
+    """Turn whatever the code of an action raises against its contract into an ActionError: the run goes on."""
+    try:
+        yield
+    except RunbookError:
+        raise
+    except Exception as broken:
+        why = f"{name} broke: {type(broken).__name__}: {broken}"
+        raise ActionError(why, remedy="tell it to who wrote this action") from broken
 
 
 class StepContext:
@@ -37,13 +53,36 @@ class StepContext:
         cancel: Cancel | None = None,
     ) -> None:
         self.services = services
-        self.record = record
+        self._record = record
         self.tell = tell
         self.state = state
         self.step = step
         self.place = place
         self.cancel = cancel or services.cancel
         self._names = names
+
+    def record(self, *facts: f.Fact) -> None:
+        """Record facts of this step; what its output gave is masked as the step wants it."""
+        self._record(*(kept(self.step.source, self._masker, fact) for fact in facts))
+
+    def after_cancel(self) -> StepContext:
+        """Return the same place with a token of its own, to look at it after a cancel."""
+        return StepContext(
+            self.services, self._names, self._record, self.tell, self.state, self.step, self.place, Cancel()
+        )
+
+    @cached_property
+    def _masker(self) -> Masker:
+        """What masks the output of this step: the secrets of the run, and the patterns of the step alone."""
+        patterns = self.step.source.redact
+        if not patterns:
+            return self.services.masker
+        masker = Masker()
+        for name, secret in self.services.secrets.items():
+            masker.add(secret, name)
+        for pattern in patterns:
+            masker.redact(pattern)
+        return masker
 
     @cached_property
     def names(self) -> Mapping[str, object]:
@@ -81,10 +120,8 @@ class StepContext:
     def sink(self, attempt: int, *, undo: bool = False) -> OutputSink:
         """Open the side file of an attempt."""
         services = self.services
-        for pattern in self.step.source.redact:
-            services.masker.redact(pattern)
         return OutputSink(
-            services.masker,
+            self._masker,
             services.outputs.open(self.step.id, self.place, attempt, undo=undo),
             self.tell,
             services.monotonic,

@@ -27,17 +27,15 @@ def claim(
         target = _target(services, services.plan.hosts[name])
         lease = Lease(services.run_id, services.owner, "")
         answer = target.take_lease(lease)
+        over = ""
         if isinstance(answer, LeaseHeld) and services.takeover and not answer.live_jobs:
-            answer = target.take_lease(lease, over=answer.lease.run)
-            if not isinstance(answer, LeaseHeld):
-                record(f.LeaseClaimed(target=name, over="another run", reason=services.takeover))
-                taken.append(name)
-                continue
+            over = answer.lease.run
+            answer = target.take_lease(lease, over=over)
         if isinstance(answer, LeaseHeld):
             for mine in taken:
                 _release(services, record, mine)
             raise RefusedError(_held(name, answer), remedy=_remedy(answer))
-        record(f.LeaseClaimed(target=name))
+        record(f.LeaseClaimed(target=name, over=over, reason=services.takeover if over else ""))
         taken.append(name)
 
 

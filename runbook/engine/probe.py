@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from runbook.engine.bind import Bound, bind, written
-from runbook.engine.context import StepContext
+from runbook.engine.context import StepContext, border
 from runbook.errors import ActionError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze, freeze_object, thaw_object
@@ -95,6 +95,8 @@ def run_probe(context: StepContext, attempt: int) -> None:
         status, error, dispatched = "unreachable", str(failed), False
     except RunbookError as failed:
         status, error = "failed", str(failed)
+    if status != "succeeded" and context.cancel.is_set():
+        status, error = "cancelled", context.cancel.reason
     output = sink.close()
     context.record(
         f.StepFinished(
@@ -117,11 +119,10 @@ def run_probe(context: StepContext, attempt: int) -> None:
 def _status(sample: Sample, waited: bool, context: StepContext) -> tuple[Status, str]:
     if sample.state == "good":
         return "succeeded", ""
-    if context.cancel.is_set():
-        return "cancelled", context.cancel.reason
-    if any(line.startswith("timed out") for line in sample.evidence):
-        return "timed_out", sample.evidence[0]
     why = sample.evidence[0] if sample.evidence else ""
+    last = context.target.last_read
+    if sample.state == "no data" and last is not None and last.ended == "timeout":
+        return "timed_out", why
     if sample.state == "no data":
         return "failed", f"no data{': ' if why else ''}{why}"
     return "failed", why or ("it did not hold in time" if waited else "it does not hold")
@@ -161,7 +162,8 @@ def sample_until(
 
 def look(context: StepContext, probe: Probe[Struct, Struct], bound: Bound, sink: Sink, expect: str) -> Sample:
     """Look once and judge what was seen."""
-    seen: Observation[Struct] = probe.observe(bound.model, context.target, sink)
+    with border(context.step.uses):
+        seen: Observation[Struct] = probe.observe(bound.model, context.target, sink)
     match seen:
         case NoData(evidence=evidence):
             return Sample("no data", {}, evidence)

@@ -13,7 +13,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from runbook.engine import move as m
@@ -22,6 +21,7 @@ from runbook.engine.change import apply, inspect
 from runbook.engine.context import StepContext
 from runbook.engine.decide import Rules, decide, first_open
 from runbook.engine.lease import claim, give_back
+from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
 from runbook.engine.probe import run_probe
@@ -35,7 +35,6 @@ from runbook.events.signal import Signal
 from runbook.events.state import RunState
 from runbook.model.plan import PlannedStep
 from runbook.ports.recorder import Mail
-from runbook.secret import Masker
 
 IDLE = 0.1
 """Seconds between looks into the inbox while nothing else happens."""
@@ -85,7 +84,7 @@ class Run:
     def record(self, *facts: f.Fact) -> None:
         """Record facts and pass them on; returns when they are on disk. Raises JournalFull."""
         masker = self._services.masker
-        shown = tuple(mask_fact(masker, fact) for fact in facts) if masker else facts
+        shown = tuple(mask_fact(masker, fact) for fact in facts)
         seq = self._services.recorder.record(*shown)
         self._queue.put(_Recorded(seq, shown))
         for fact in shown:
@@ -336,11 +335,6 @@ class Run:
         """Return the leases of this run; a target that cannot be asked keeps its own."""
         give_back(self._services, self.record, tuple(self.state.leases))
         self._drain(block=False)
-
-
-def mask_fact(masker: Masker, fact: f.Fact) -> f.Fact:
-    """Return the fact with every secret masked in every text of it."""
-    return msgspec.convert(masker.mask_tree(msgspec.to_builtins(fact)), type(fact))
 
 
 def _key(move: m.Move) -> object:

@@ -10,14 +10,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.engine.change import AnyAction, carry_out, unpack, verify
-from runbook.engine.context import StepContext
+from runbook.engine.context import StepContext, border
 from runbook.engine.work import op_key
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw_object
 from runbook.events.state import Attempt, Operation
-from runbook.ports.action import Done, NotDone, OpenOp, Unknown
-from runbook.ports.target import JobFinished, JobLost, JobRunning, NoJob
+from runbook.ports.action import Done, NotDone, OpenOp, Settlement, Unknown, Verdict
+from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, NoJob
+
+WRITTEN = "written-"
+"""Begins the names of the operations of written undo steps, with the number of the step behind it."""
 
 
 class Settled(Struct, frozen=True):
@@ -43,7 +46,8 @@ def settle(context: StepContext, number: int) -> None:
         _doubt(context, attempt, str(failed), ())
         return
     if not found.open:
-        carry_out(context, replace(attempt, operations=found.operations), adopted=bool(attempt.operations))
+        is_done = bool(found.operations) and all(op.receipt is not None for op in found.operations)
+        carry_out(context, replace(attempt, operations=found.operations), adopted=is_done)
         return
     _last_evidence(context, action, model, before, attempt, found)
 
@@ -76,7 +80,7 @@ def settle_operations(
             job = context.target.job(key)
         lines.extend(_job_lines(operation.name, job))
         over = over and not isinstance(job, JobRunning)
-        answer = action.settle(model, before, OpenOp(key, thaw_object(operation.intent)), context.target)
+        answer = _answer(context, action, model, before, OpenOp(key, thaw_object(operation.intent)), job)
         match answer:
             case Done(receipt=receipt, evidence=seen):
                 kept = freeze_object(receipt)
@@ -101,6 +105,25 @@ def settle_operations(
     return Settled(tuple(settled), still_open, tuple(lines), over)
 
 
+def _answer(
+    context: StepContext, action: AnyAction, model: Struct, before: Struct, operation: OpenOp, job: JobState
+) -> Settlement:
+    """Ask whoever made the operation: the action of the step, or that of a written undo step."""
+    name = operation.key.name.removeprefix("undo-")
+    if not name.startswith(WRITTEN):
+        with border(context.step.uses):
+            return action.settle(model, before, operation, context.target)
+    if isinstance(job, NoJob):
+        return NotDone(("it was never started on the target",))
+    number = name.removeprefix(WRITTEN).partition("-")[0]
+    acts = context.step.undo if isinstance(context.step.undo, tuple) else ()
+    uses = acts[int(number)].uses if number.isdigit() and int(number) < len(acts) else ""
+    if uses not in ("command", "shell"):
+        return Unknown(("what became of this step of the way back cannot be told",))
+    # Commands are told by their job alone, so neither arguments nor state before are asked for.
+    return context.services.catalogue.action(uses).settle(model, before, operation, context.target)
+
+
 def _job_lines(name: str, job: object) -> tuple[str, ...]:
     match job:
         case NoJob():
@@ -121,7 +144,11 @@ def _last_evidence(
     """An operation stays open: the checks may still tell, else a person has to."""
     lines = found.evidence
     if attempt.held_before in ("bad", "no data") and found.job_over:
-        verdict = verify(context, action, model, before, None)
+        try:
+            with border(context.step.uses):
+                verdict = verify(context, action, model, before, None)
+        except RunbookError as unclear:
+            verdict = Verdict("no data", (str(unclear),))
         lines = (*lines, f"the check was {attempt.held_before} before the change and is {verdict.state} now")
         lines = (*lines, *verdict.evidence)
         if attempt.held_before == "bad" and verdict.state == "good":

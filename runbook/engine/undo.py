@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from runbook.engine.bind import bind
 from runbook.engine.change import AnyAction, unpack, verify
-from runbook.engine.context import StepContext
+from runbook.engine.context import StepContext, border
 from runbook.engine.probe import check
-from runbook.engine.settle import settle_operations
+from runbook.engine.settle import WRITTEN, settle_operations
 from runbook.engine.sink import OutputSink
-from runbook.engine.work import Operations
+from runbook.engine.work import Operations, op_key
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import thaw
@@ -27,10 +27,13 @@ from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
 from runbook.model.scalar import Json
-from runbook.ports.action import Verdict
-from runbook.ports.target import OpKey
+from runbook.ports.action import Refuse, Verdict
+from runbook.ports.target import JobRunning, OpKey
 
 End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt"]
+
+
+_BACK: frozenset[End] = frozenset({"undone", "none"})
 
 
 class Ended(Struct, frozen=True):
@@ -57,10 +60,12 @@ def undo(context: StepContext) -> None:
         )
         return
     for number in reversed(numbers):
-        _undo_attempt(context, context.state.change(context.step.id, context.place, number))
+        # What an earlier attempt left lies below: it is not touched if the one on top cannot be led back.
+        if _undo_attempt(context, context.state.change(context.step.id, context.place, number)) not in _BACK:
+            return
 
 
-def _undo_attempt(context: StepContext, attempt: Attempt) -> None:
+def _undo_attempt(context: StepContext, attempt: Attempt) -> End:
     clock = context.services.monotonic
     began = clock()
     declared = context.step.undo
@@ -74,7 +79,7 @@ def _undo_attempt(context: StepContext, attempt: Attempt) -> None:
                 error=f"no way back: {declared.none}",
             )
         )
-        return
+        return "none"
     context.phase("undoing")
     sink = context.sink(attempt.number, undo=True)
     try:
@@ -93,6 +98,7 @@ def _undo_attempt(context: StepContext, attempt: Attempt) -> None:
             ms=int((clock() - began) * 1000),
         )
     )
+    return ended.status
 
 
 def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:
@@ -100,11 +106,16 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         action = context.services.catalogue.action(context.step.uses)
         model, before = unpack(context, action, attempt)
         result = result_of(action, attempt)
+        living = _living(context, attempt)
+        if living:
+            return Ended("undo_failed", "it still runs; nothing was undone", living)
         if attempt.undo_open or attempt.undo_operations:
             found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
             if found.open:
                 return Ended("in_doubt", "the undo was interrupted, and its outcome is unknown", found.evidence)
             attempt = replace(attempt, undo_operations=found.operations)
+            if not attempt.undo_open:
+                context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
         else:
             drift = drifted(context, action, model, before, result, attempt)
             if drift.state != "good":
@@ -117,12 +128,19 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         return _carried_back(context, action, model, before, result, attempt, sink)
     except JournalError:
         raise
-    except DispatchRefused as refused:
-        return Ended("in_doubt", str(refused))
-    except TransportError as unknown:
-        return Ended("in_doubt" if attempt.undo_open else "undo_failed", str(unknown))
     except RunbookError as failed:
         return Ended("undo_failed", str(failed))
+
+
+def _living(context: StepContext, attempt: Attempt) -> tuple[str, ...]:
+    """Return the operations of the attempt that still run: undoing below them would be undone by them."""
+    lines: list[str] = []
+    for operation in attempt.operations:
+        if operation.receipt is None:
+            job = context.target.job(op_key(context.key(attempt.number), operation.name, operation.tries, undo=False))
+            if isinstance(job, JobRunning):
+                lines.append(f"the job of {operation.name} still runs (pid {job.pid})")
+    return tuple(lines)
 
 
 def _carried_back(
@@ -136,17 +154,19 @@ def _carried_back(
 ) -> Ended:
     work = context.operations(attempt, sink, undo=True)
     try:
-        if action.brings_undo:
-            action.undo(model, before, result, work)
-        for number, act in enumerate(_written(context)):
-            _run_act(context, act, number, work)
-    except DispatchRefused:
-        raise
+        with border(context.step.uses):
+            if action.brings_undo:
+                action.undo(model, before, result, work)
+            for number, act in enumerate(_written(context)):
+                _run_act(context, act, number, work)
+    except DispatchRefused as refused:
+        return Ended("undo_failed", str(refused))
     except TransportError as unknown:
-        return Ended("in_doubt", str(unknown))
+        return Ended("in_doubt" if context.target.dispatched else "undo_failed", str(unknown))
     if not action.brings_undo:
         return Ended("undone")
-    verdict = action.undone(model, before, result, context.target)
+    with border(context.step.uses):
+        verdict = action.undone(model, before, result, context.target)
     if verdict.state != "good":
         return Ended("undo_failed", "undone, but the state before is not back", verdict.evidence)
     return Ended("undone", "", verdict.evidence)
@@ -170,7 +190,7 @@ def _run_act(context: StepContext, act: PlannedAct, number: int, work: Operation
     before = getattr(seen, "before", None)
     if before is None:
         raise ActionError(getattr(seen, "why", "refused"), where=act.title or act.uses)
-    action.apply(bound.model, before, Renamed(work, f"written-{number}"))
+    action.apply(bound.model, before, Renamed(work, f"{WRITTEN}{number}"))
 
 
 class Renamed:
@@ -201,7 +221,8 @@ def drifted(
 ) -> Verdict:
     """Tell whether the target still is as the step left it."""
     if action.brings_undo:
-        return action.drift(model, before, result, context.target)
+        with border(context.step.uses):
+            return action.drift(model, before, result, context.target)
     finished = attempt.finished
     if not context.step.checks or finished is None or not finished.verified:
         # What a failed command left behind has no recorded after-state to compare with.
@@ -259,14 +280,20 @@ def _again(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:
                 return Ended("in_doubt", "it was interrupted, and its outcome is unknown", found.evidence)
             attempt = replace(attempt, undo_operations=found.operations)
         else:
-            seen = action.inspect(model, context.target)
-            before = getattr(seen, "before", before)
-        result = action.apply(model, before, context.operations(attempt, sink, undo=True))
-        verdict = verify(context, action, model, before, result) if action.brings_verify else Verdict("good")
+            with border(context.step.uses):
+                seen = action.inspect(model, context.target)
+            if isinstance(seen, Refuse):
+                return Ended("undo_failed", seen.why)
+            before = seen.before
+        with border(context.step.uses):
+            result = action.apply(model, before, context.operations(attempt, sink, undo=True))
+            verdict = verify(context, action, model, before, result)
     except JournalError:
         raise
+    except DispatchRefused as refused:
+        return Ended("undo_failed", str(refused))
     except TransportError as unknown:
-        return Ended("in_doubt", str(unknown))
+        return Ended("in_doubt" if context.target.dispatched else "undo_failed", str(unknown))
     except RunbookError as failed:
         return Ended("undo_failed", str(failed))
     if verdict.state != "good":

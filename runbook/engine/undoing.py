@@ -47,7 +47,8 @@ def undo_moves(plan: Plan, state: RunState, unanswered: frozenset[str]) -> tuple
     if state.undo_bad:
         return (Rest("undo_incomplete", _first_error(state)),)
     if not state.undo_left:
-        return (Rest("aborted" if state.aborted else "undone"),)
+        in_abort = state.aborted and (not state.sessions or state.sessions[-1].mode != "undo")
+        return (Rest("aborted" if in_abort else "undone"),)
     step_id, _, again = state.undo_left[0]
     targets = [target for step, target, more in state.undo_left if step == step_id and more == again]
     strange = [t for t in targets if _has_drifted(state, step_id, t)]
@@ -56,7 +57,7 @@ def undo_moves(plan: Plan, state: RunState, unanswered: frozenset[str]) -> tuple
         if question.id in unanswered:
             return (Rest("undo_incomplete", question.title),)
         return () if question.id in state.questions else (Ask(question),)
-    unclaimed = tuple(t for t in targets if t not in state.leases and t in plan.hosts)
+    unclaimed = tuple(t for t in targets if t not in state.claimed and t in plan.hosts)
     if unclaimed:
         return (Claim(unclaimed),)
     return tuple(Undo(step_id, target, bool(again)) for target in targets)

@@ -32,11 +32,12 @@ from runbook.ports.target import (
 
 
 class Watched:
-    """A target that remembers how its last change ended, so that a stopped step is told from a failed one."""
+    """A target that remembers how its last command ended, so that a stopped step is told from a failed one."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self.last: Finished | None = None
+        self.last_read: Finished | None = None
         self.dispatched = False
 
     @property
@@ -46,7 +47,9 @@ class Watched:
 
     def read(self, cmd: Cmd, sink: Sink) -> Finished:
         """Run a command that only reads."""
-        return self._target.read(cmd, sink)
+        self.last_read = None
+        self.last_read = self._target.read(cmd, sink)
+        return self.last_read
 
     def tunnel(self, address: Address) -> AbstractContextManager[Address]:
         """Give an address on this machine that reaches the address as the target sees it."""
