@@ -65,6 +65,7 @@ lock: tools $(DEV)  ## Resolve the pinned versions again (ARGS=--upgrade for new
 	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt $(ARGS)
 	@$(UV_COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt \
 		--output-file requirements/dev.txt $(ARGS)
+	@$(UV_COMPILE) --group pyproject.toml:bench --output-file requirements/bench.txt $(ARGS)
 	@if grep -n '://' requirements/*.txt; then echo 'a download address got into the locks' >&2; exit 1; fi
 
 wheel: tools $(DEV)  ## Build the wheel into dist/
