@@ -95,7 +95,7 @@ def _text(w: DiffWith, t: Reader, place: Place, version: Version, good: Content,
     head = f"old mode {version.mode}\nnew mode 100{live.mode & 0o777:o}\n" if mode_differs(version, live) else ""
     if live.sha256 == good.sha256:
         return head
-    labels = (f"{place.path} ({one_line(w.ref)})", f"{place.path} (live)")
+    labels = (f"{one_line(place.path)} ({one_line(w.ref)})", f"{one_line(place.path)} (live)")
     if good.data is not None and live.size <= diff.MOST_BYTES:
         is_there = live.kind == "file"
         now = read_known(t, place.file, live, sudo=w.sudo, timeout=w.timeout) if is_there else b""

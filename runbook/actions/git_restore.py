@@ -227,7 +227,7 @@ def _difference(w: RestoreWith, t: Reader, place: Place, good: Content, live: Fi
     """Return what the checkout changes on disk: a diff of two texts, else sizes and hashes; empty if nothing."""
     if live.sha256 == good.sha256:
         return ""
-    labels = (f"{place.path} (now)", f"{place.path} ({one_line(w.ref)})")
+    labels = (f"{one_line(place.path)} (now)", f"{one_line(place.path)} ({one_line(w.ref)})")
     if good.data is not None and live.size <= diff.MOST_BYTES:
         is_there = live.kind == "file"
         data = read_known(t, place.file, live, sudo=w.sudo, timeout=w.timeout) if is_there else b""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
-from runbook.actions.capture import change, failure
+from runbook.actions.capture import Captured, change
 from runbook.actions.form import text_of
 from runbook.actions.service_choice import DriverName, ServiceWith, choose, driver_of
 from runbook.actions.service_driver import Driver, UnitState, Verb
@@ -35,6 +35,7 @@ from runbook.ports.action import (
     Work,
 )
 from runbook.ports.target import OpKey, Reader, Sink
+from runbook.text import one_line
 
 GLANCE = 2.0
 """Seconds for which a unit must be up to be left alone: long enough to tell a quick crash loop."""
@@ -211,7 +212,17 @@ class _Change(Generic[V]):
         if back is None:
             return Verdict("good", ("there was nothing to take back",))
         is_up = back == "start"
+        if is_up and (b.state.restarts or not b.state.is_up):
+            # It did not run steadily before, so that it need not now.
+            return self._not_down(w, b, t)
         return watch(driver_of(w, b.driver), t, Aim(is_up, GLANCE if is_up else 0.0, w.verify.within))[0]
+
+    def _not_down(self, w: V, b: ServiceBefore, t: Reader) -> Verdict:
+        try:
+            state = driver_of(w, b.driver).show(t)
+        except ActionError as error:
+            return Verdict("no data", (str(error),))
+        return Verdict("bad" if state.is_down else "good", (state.line(), f"before: {b.state.line()}"))
 
     def _why_already(self, driver: Driver, t: Reader, state: UnitState) -> str:
         """Say why nothing is to be done; empty if something is."""
@@ -288,7 +299,7 @@ def _carry_out(
         if got.finished.ended != "exit" or got.exit != 0:
             for line in diagnosis(driver, t):
                 work.sink.write("err", f"{line}\n".encode())
-            raise ActionError(failure(driver.typed(verb), got), where=key.target)
+            raise ActionError(f"{driver.typed(verb)} {_why_failed(got)}", where=key.target)
         try:
             return receipt(now.invocation, driver.show(t))
         except ActionError:
@@ -297,6 +308,14 @@ def _carry_out(
 
     intent: dict[str, Json] = {"do": verb, "unit": w.unit, "was": now.invocation, "active": now.active}
     return work.op(name, intent, body)
+
+
+def _why_failed(got: Captured) -> str:
+    """Say why the command did not do it: the first line tells, the others of systemctl say where to look."""
+    if got.finished.ended != "exit":
+        return f"did not come back in {got.finished.seconds:.0f} s and was ended; the manager may still be at work"
+    lines = [line for line in got.err.split("\n") if line.strip()]
+    return f"failed with exit {got.exit}" + (f": {one_line(lines[0], 300)}" if lines else "")
 
 
 def _refuse_load(w: ServiceWith, name: DriverName, state: UnitState, verb: Verb, host: str) -> Refuse | None:

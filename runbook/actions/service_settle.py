@@ -37,11 +37,14 @@ def settle(driver: Driver, o: OpenOp, t: Reader) -> Settlement:
         return Unknown(("the manager still has it to do", *words))
     if _is_done(text_of(o.intent.get("do")), state, was, ended=isinstance(job, JobFinished)):
         return Done(receipt(was, state), words)
-    # A command that ended with an error and left the same process running was refused, by sudo or by the manager.
-    refused = isinstance(job, JobFinished) and job.exit != 0
-    if refused and state.invocation == was and state.active == text_of(o.intent.get("active")):
-        return NotDone(("the command was refused, and the unit is as it was", *words))
+    if isinstance(job, JobFinished) and job.exit != 0 and _is_as_before(state, was, text_of(o.intent.get("active"))):
+        return NotDone((f"the command failed with exit {job.exit}, and the unit is as it was", *words))
     return Unknown(words)
+
+
+def _is_as_before(state: UnitState, was: str, active: str) -> bool:
+    """Tell whether the same process still runs (sudo or the manager refused), or nothing does, as before."""
+    return (state.invocation == was and state.active == active) or (state.is_down and active in {"inactive", "failed"})
 
 
 def _is_done(do: str, state: UnitState, was: str, *, ended: bool) -> bool:

@@ -361,7 +361,9 @@ def test_root_gives_the_file_its_owner_again(repo: Path, target: LocalTarget) ->
     assert ((repo / FILE).stat().st_uid, (repo / FILE).stat().st_gid) == (4711, 4712)
 
 
-@pytest.mark.parametrize("name", ["with space", "ünï/cødé", "-rf", "--force", "a*b", ":(top)x", "a,b", 'it\'s "$(id)"'])
+@pytest.mark.parametrize(
+    "name", ["with space", "ünï/cødé", "-rf", "--force", "a*b", ":(top)x", "a,b", "line\nbreak", 'it\'s "$(id)"']
+)
 def test_hard_names_stay_names_and_their_neighbours_stay_as_they_are(
     tmp_path: Path, target: LocalTarget, name: str
 ) -> None:
