@@ -1,4 +1,4 @@
-"""Our side of the rows on the journal, as a script:
+"""Our side of the rows on the journal, as a script.
 
 journal.py append COUNT BLOCK STATE    durable records, BLOCK of them at a time; prints the seconds
 journal.py chain COUNT STATE           makes the chain that is to be verified; prints its run
