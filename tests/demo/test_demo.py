@@ -1,5 +1,9 @@
 """The demo as a whole: the shipped playbook heals the real shop, the way back is a real one, and nothing is left."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +17,7 @@ from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER, SHOP_MARK, Layout
 from runbook.demo.number import Numbers, is_broken, is_healthy, read_numbers
 from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
-from runbook.demo.shop import Shop, find_kept, open_shop
+from runbook.demo.shop import Shop, open_shop
 from runbook.demo.state import State, read_state
 from runbook.events import fact as f
 from runbook.events.signal import Signal
@@ -27,6 +31,8 @@ from runbook.session.run import start, undo
 from runbook.session.unattended import Unattended
 from runbook.testing import ScriptedApprover
 from tests.demo.conftest import until
+
+pytestmark = pytest.mark.slow
 
 NOBODY = Unattended()
 
@@ -151,7 +157,7 @@ def test_a_guided_demo_asks_before_each_step(show: Show) -> None:
 @pytest.mark.usefixtures("briefly")
 def test_undo_gives_the_bad_state_back_while_the_shop_is_up(show: Show) -> None:
     with kept(show) as found:
-        assert found.folder == show.folder
+        assert (found.folder, show.left, read_state(show.folder).is_kept) == (show.folder, (4, True), True)
         assert f"runbook undo {found.result.run}" in "\n".join(show.lines)
         bad_commit = (show.layout.config / ".git/refs/heads/main").read_text()
 
@@ -181,15 +187,6 @@ def test_undo_stops_at_the_edit_of_somebody_else(show: Show) -> None:
         assert any("db-config.yaml" in line for line in at.evidence)
         assert result.pending_undo > 0
         assert is_healthy(show.numbers)
-
-
-@pytest.mark.usefixtures("briefly")
-def test_a_kept_shop_is_found_again(show: Show) -> None:
-    with kept(show):
-        assert [(k.folder, k.is_alive) for k in find_kept(show.folder.parent)] == []
-        assert show.state is not None
-        assert read_state(show.folder).is_kept is True
-        assert show.left == (4, True)
 
 
 @pytest.mark.parametrize("moment", ["opening", "before", "broken", "the alert"])
@@ -231,6 +228,33 @@ def test_an_interrupted_demo_does_not_stand_in_the_way_of_the_next(tmp_path: Pat
     first.run(StopAt(first.control, "restart"))
 
     assert second.run().healthy is True
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "code"),
+    [
+        (signal.SIGINT, "before", 130),
+        (signal.SIGTERM, "before", 143),
+        (signal.SIGTERM, "✓ succeeded   restore", 1),
+        (signal.SIGKILL, "✓ succeeded   restore", -signal.SIGKILL),
+    ],
+)
+def test_nothing_is_left_when_the_command_is_ended_by_a_signal(
+    tmp_path: Path, number: signal.Signals, line: str, code: int
+) -> None:
+    command = [sys.executable, "-m", "runbook", "demo"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any(told.startswith(line) for told in process.stderr)
+        (folder,) = tmp_path.glob("runbook-shop-*")
+        mark = (SHOP_MARK, read_state(folder).token)
+        process.send_signal(number)
+        process.stderr.read()
+    assert process.returncode == code
+    until(lambda: (tree.members(mark), folder.exists()) == ([], False))
 
 
 def run_playbook(shop: Shop, show: Show) -> Result:
