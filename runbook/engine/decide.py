@@ -38,6 +38,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Ids of questions that nobody answered in this session."""
     first: int = 0
     """The units before this one are known to be over."""
+    jumping: tuple[tuple[int, PlannedStep], ...] | None = None
+    """What `jump.jumping` says of the plan; None to look it up."""
 
 
 def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
@@ -55,7 +57,7 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return undo_moves(plan, state, rules.unanswered)
     if state.stopped:
         return (resting_after_stop(state),)
-    skips = jumps(plan, state, rules.on_failure)
+    skips = jumps(plan, state, rules.on_failure, rules.jumping)
     if skips:
         return skips
     for unit in plan.units[rules.first :]:
@@ -260,8 +262,7 @@ def _orphans(plan: Plan, state: RunState) -> tuple[Move, ...]:
     """Return what finds out about attempts whose process is gone; changes among them first claim their targets."""
     moves: list[Settle] = []
     for (step, target), at in state.steps.items():
-        last = at.attempt
-        if not at.orphan or last is None:
+        if not at.orphan or (last := at.attempt) is None:
             continue
         undoing = [a for a in at.attempts if a.undo_open]
         number = undoing[-1].number if undoing else last.number

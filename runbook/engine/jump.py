@@ -12,17 +12,30 @@ from runbook.model.plan import Plan, PlannedStep, Unit
 END = "end"
 
 
-def jumps(plan: Plan, state: RunState, override: str) -> tuple[Skip, ...]:
-    """Return the skips that decisions and failures still ask for; nothing once they are on record."""
-    for position, unit in enumerate(plan.units):
-        for step in unit.steps:
-            if step.kind != "choose" and not step.on_failure.startswith("goto:"):
-                continue
-            for place in all_places(unit, step):
-                to = _chosen(step, place, state) or _failed(unit, step, place, state, override)
-                skips = goto(plan, position, step, place, to, state) if to else ()
-                if skips:
-                    return skips
+def jumping(plan: Plan) -> tuple[tuple[int, PlannedStep], ...]:
+    """Return the steps that may ask to go on elsewhere, each with the position of its unit."""
+    return tuple(
+        (position, step)
+        for position, unit in enumerate(plan.units)
+        for step in unit.steps
+        if step.kind == "choose" or step.on_failure.startswith("goto:")
+    )
+
+
+def jumps(
+    plan: Plan, state: RunState, override: str, among: tuple[tuple[int, PlannedStep], ...] | None = None
+) -> tuple[Skip, ...]:
+    """Return the skips that decisions and failures still ask for; nothing once they are on record.
+
+    `among` is what `jumping` has returned for this plan: whoever asks after every fact looks for it once.
+    """
+    for position, step in jumping(plan) if among is None else among:
+        unit = plan.units[position]
+        for place in all_places(unit, step):
+            to = _chosen(step, place, state) or _failed(unit, step, place, state, override)
+            skips = goto(plan, position, step, place, to, state) if to else ()
+            if skips:
+                return skips
     return ()
 
 

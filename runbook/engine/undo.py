@@ -22,7 +22,7 @@ from runbook.engine.work import Operations, op_key
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import thaw
-from runbook.events.state import Attempt
+from runbook.events.state import Attempt, Operation
 from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
@@ -113,7 +113,7 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
             found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
             if found.open:
                 return Ended("in_doubt", "the undo was interrupted, and its outcome is unknown", found.evidence)
-            attempt = replace(attempt, undo_operations=found.operations)
+            attempt = replace(attempt, undo_operations=tuple(map(_to_be_done, found.operations)))
             if not attempt.undo_open:
                 context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
         else:
@@ -130,6 +130,13 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         raise
     except RunbookError as failed:
         return Ended("undo_failed", str(failed))
+
+
+def _to_be_done(operation: Operation) -> Operation:
+    """A command of an earlier walk back that is known to have failed is run again; what was done is not."""
+    receipt = operation.receipt or {}
+    failed = receipt.get("exit") not in (None, 0) or receipt.get("ended", "exit") != "exit"
+    return replace(operation, receipt=None) if failed else operation
 
 
 def _living(context: StepContext, attempt: Attempt) -> tuple[str, ...]:

@@ -1,0 +1,215 @@
+"""The way back: order, activators, drift, written steps, and what stands in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import UsageError
+from runbook.events import fact as f
+from runbook.model.question import Answer
+from runbook.testing import ScriptedApprover
+from tests.engine.desk import Desk, change, touch
+
+FAILS = '  - id: broken\n    command: ["false"]\n    effect: read\n'
+
+
+def restore(desk: Desk, present: str = "bad\n", good: str = "good\n") -> str:
+    """Return a step that restores a file from its backup."""
+    desk.path("config").write_text(present)
+    desk.path("config.good").write_text(good)
+    return "  - id: file\n    uses: file.restore\n    with: {path: DIR/config, backup: DIR/config.good}\n"
+
+
+def undo_facts(desk: Desk, run: str) -> list[tuple[str, str]]:
+    return [(x.step, x.status) for x in desk.facts(run) if isinstance(x, f.UndoFinished)]
+
+
+def test_a_failure_undoes_everything_backwards_and_ends_the_run_as_aborted(desk: Desk) -> None:
+    result = desk.start("steps:\n" + touch("one") + touch("two") + FAILS + "    on_failure: undo\n")
+
+    assert result.status == "aborted"
+    assert desk.lines("log") == ["one", "two", "un-two", "un-one"]
+    assert result.state.standing == ()
+    assert not desk.path("one").exists()
+
+
+def test_the_command_line_answers_ask_with_undo(desk: Desk) -> None:
+    result = desk.start("steps:\n" + touch("one") + FAILS, on_failure="undo")
+
+    assert result.status == "aborted"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_what_has_no_way_back_is_left_and_the_rest_is_undone(desk: Desk) -> None:
+    lasting = change("lasting", "[touch, DIR/lasting]", "[test, -e, DIR/lasting]")
+    result = desk.start("steps:\n" + touch("one") + lasting + FAILS, on_failure="undo")
+
+    assert result.status == "aborted"
+    assert undo_facts(desk, result.run) == [("lasting", "none"), ("one", "undone")]
+    assert desk.path("lasting").exists()
+
+
+def test_an_activator_goes_first_and_runs_again_after_what_it_activates(desk: Desk) -> None:
+    activate = change(
+        "activate",
+        "[sh, -c, 'echo \"on $(cat DIR/config)\" >> DIR/log']",
+        "[test, -s, DIR/log]",
+        "[sh, -c, 'echo off >> DIR/log']",
+        "    activates: [file]\n",
+    )
+    done = desk.start("steps:\n" + restore(desk) + activate)
+    assert done.status == "succeeded"
+
+    result = desk.undo(done.run)
+
+    assert result.status == "undone"
+    assert desk.lines("log") == ["on good", "off", "on bad"]
+    assert undo_facts(desk, done.run) == [("activate", "undone"), ("file", "undone"), ("activate", "undone")]
+    assert desk.text("config") == "bad\n"
+    assert result.state.standing == ()
+
+
+def test_what_somebody_else_changed_since_is_not_overwritten(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + restore(desk))
+    desk.path("config").write_text("hands off\n")
+
+    result = desk.undo(done.run)
+
+    assert result.status == "undo_incomplete"
+    assert desk.text("config") == "hands off\n"
+    assert undo_facts(desk, done.run) == [("file", "drifted")]
+    assert desk.path("one").exists()
+
+
+def test_a_drifted_step_can_be_left_with_a_reason_and_the_rest_undone(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + restore(desk))
+    desk.path("config").write_text("hands off\n")
+    leave = Answer(choice="leave", reason="their edit is right")
+
+    result = desk.undo(done.run, ScriptedApprover({"drift": leave}))
+
+    assert desk.text("config") == "hands off\n"
+    assert desk.lines("log") == ["one", "un-one"]
+    assert result.status == "undone"
+
+
+def test_a_drifted_step_is_looked_at_again_after_a_repair(desk: Desk) -> None:
+    done = desk.start("steps:\n" + restore(desk))
+    desk.path("config").write_text("hands off\n")
+
+    class Repairer(ScriptedApprover):
+        def ask(self, question, cancel):  # type: ignore[no-untyped-def]
+            desk.path("config").write_text("good\n")
+            return super().ask(question, cancel)
+
+    result = desk.undo(done.run, Repairer({"drift": "look"}))
+
+    assert result.status == "undone"
+    assert desk.text("config") == "bad\n"
+
+
+def test_one_step_alone_can_be_undone(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + touch("two"))
+
+    result = desk.undo(done.run, step="one")
+
+    assert result.status == "undone"
+    assert desk.lines("log") == ["one", "two", "un-one"]
+    assert [entry[0] for entry in result.state.standing] == ["two"]
+    assert desk.undo(done.run).status == "undone"
+    assert desk.lines("log")[-1] == "un-two"
+    with pytest.raises(UsageError, match="nothing"):
+        desk.undo(done.run)
+
+
+def test_an_undo_that_fails_stops_the_walk_and_can_be_taken_up_again(desk: Desk) -> None:
+    stubborn = change("stubborn", "[touch, DIR/x]", "[test, -e, DIR/x]", "[test, -e, DIR/free]")
+    done = desk.start("steps:\n" + touch("one") + stubborn)
+
+    first = desk.undo(done.run)
+
+    assert first.status == "undo_incomplete"
+    assert desk.lines("log") == ["one"]
+    desk.path("free").touch()
+    second = desk.undo(done.run)
+    assert second.status == "undone"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_a_resumed_undo_does_not_pass_over_what_failed(desk: Desk) -> None:
+    stubborn = change("stubborn", "[touch, DIR/x]", "[test, -e, DIR/x]", "[test, -e, DIR/free]")
+    first = desk.start("steps:\n" + touch("one") + stubborn + FAILS, on_failure="undo")
+    assert first.status == "undo_incomplete"
+
+    assert desk.resume(first.run).status == "undo_incomplete"
+    assert desk.lines("log") == ["one"]
+    desk.path("free").touch()
+    assert desk.resume(first.run).status == "aborted"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_written_undo_steps_run_in_their_order_behind_the_one_that_the_action_brings(desk: Desk) -> None:
+    body = restore(desk) + (
+        "    undo:\n"
+        "      - {command: [sh, -c, 'echo \"after $(cat DIR/config)\" >> DIR/log']}\n"
+        "      - {shell: 'echo \"$WORD\" >> DIR/log', env: {WORD: last}}\n"
+    )
+    done = desk.start("steps:\n" + body)
+
+    assert desk.undo(done.run).status == "undone"
+    assert desk.lines("log") == ["after bad", "last"]
+
+
+def test_both_attempts_of_a_retried_change_are_led_back_last_first(desk: Desk) -> None:
+    twice = change(
+        "twice",
+        "[sh, -c, 'echo do >> DIR/log; [ \"$(grep -c do DIR/log)\" -ge 2 ]']",
+        "[test, -e, DIR/log]",
+        "[sh, -c, 'echo undo >> DIR/log']",
+        "    idempotent: true\n    retry: {limit: 2, delay: 10ms, on: ['exit:1']}\n",
+    )
+    done = desk.start("steps:\n" + twice)
+    assert done.status == "succeeded"
+
+    result = desk.undo(done.run)
+
+    assert result.status == "undone"
+    assert desk.lines("log") == ["do", "do", "undo", "undo"]
+    assert result.state.standing == ()
+
+
+def test_a_later_undo_of_an_aborted_run_ends_as_undone(desk: Desk) -> None:
+    approver = ScriptedApprover({"proceed": ["run", "abort"]})
+    first = desk.guided("steps:\n" + touch("one") + touch("two"), approver)
+    assert first.status == "aborted"
+
+    assert desk.undo(first.run).status == "undone"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_a_failed_change_of_which_a_part_was_done_is_undone_as_well(desk: Desk) -> None:
+    half = change("half", "[sh, -c, 'touch DIR/half; exit 3']", '["true"]', "[rm, -f, DIR/half]")
+    result = desk.start("steps:\n" + half, on_failure="undo")
+
+    assert result.status == "aborted"
+    assert not desk.path("half").exists()
+
+
+def test_the_way_back_goes_over_all_hosts(desk: Desk, tmp_path: Path) -> None:
+    done = desk.start(
+        "targets: {app: {hosts: all}}\nsteps:\n"
+        + change(
+            "mark",
+            '[touch, "DIR/mark-{{ host.name }}"]',
+            '[test, -e, "DIR/mark-{{ host.name }}"]',
+            '[rm, "DIR/mark-{{ host.name }}"]',
+        ),
+        inventory=desk.inventory("a", "b", "c"),
+    )
+    made = sorted(path.name for path in tmp_path.glob("mark-*"))
+    assert {"mark-a", "mark-b", "mark-c"} <= set(made)
+
+    assert desk.undo(done.run).status == "undone"
+    assert list(tmp_path.glob("mark-*")) == []
