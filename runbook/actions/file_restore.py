@@ -10,7 +10,16 @@ from runbook.actions import diff
 from runbook.actions.file_operation import Spot, copy_file, remove_file, settle_present, settle_removed
 from runbook.actions.file_state import FileState, Look, look, read_known
 from runbook.actions.file_swap import swap_content
-from runbook.actions.file_verdict import backup_name, describe, gone, refuse_file, refuse_folder, refuse_name, same
+from runbook.actions.file_verdict import (
+    backup_name,
+    describe,
+    gone,
+    refuse_file,
+    refuse_folder,
+    refuse_name,
+    same,
+    same_owner,
+)
 from runbook.actions.form import PathText, Sudo, Timeout, With, absolute, folder_of, inside, typed
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Template
@@ -138,7 +147,7 @@ class FileRestore:
     def verify(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
         """Look for the content of the backup under the mode and owner that the file had."""
         now = look(t, b.path, sudo=w.sudo, timeout=w.timeout).file
-        return _with_owner(b.path, now, b.good.sha256, b.present)
+        return same_owner(b.path, now, b.good.sha256, b.present)
 
     def drift(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
         """Look whether the file still holds what was restored; if apply broke off it may be as it was."""
@@ -161,7 +170,7 @@ class FileRestore:
     def undone(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
         """Look whether the file is as it was: the same bytes, mode and owner, or none."""
         now = look(t, b.path, sudo=w.sudo, timeout=w.timeout).file
-        return _with_owner(b.path, now, b.present.sha256, b.present) if b.present else gone(b.path, now)
+        return same_owner(b.path, now, b.present.sha256, b.present) if b.present else gone(b.path, now)
 
 
 def _target(w: RestoreWith, b: RestoreBefore) -> Spot:
@@ -203,14 +212,3 @@ def _difference(w: RestoreWith, t: Reader, b: RestoreBefore) -> str:
         if lines is not None:
             return lines
     return f"--- {b.path} (now): {describe(old)}\n+++ {b.path} (restored): {describe(b.good)}\n"
-
-
-def _with_owner(path: str, now: FileState, sha256: str, before: FileState | None) -> Verdict:
-    """Return good if the content is this one, and mode and owner are those of before, where there was a file."""
-    verdict = same(path, now, sha256)
-    if verdict.state != "good" or before is None:
-        return verdict
-    if (now.mode, now.uid, now.gid) == (before.mode, before.uid, before.gid):
-        return verdict
-    wanted, found = (f"mode {s.mode:04o}, owner {s.uid}:{s.gid}" for s in (before, now))
-    return Verdict("bad", (f"{path}: {found}, expected {wanted}",))

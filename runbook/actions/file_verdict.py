@@ -67,6 +67,17 @@ def same(path: str, now: FileState, sha256: str) -> Verdict:
     return Verdict("bad", (f"{path}: {describe(now)}, expected SHA-256 {sha256[:12]}…",))
 
 
+def same_owner(path: str, now: FileState, sha256: str, before: FileState | None) -> Verdict:
+    """Return good if the content is this one, and mode and owner are those of before, where there was a file."""
+    verdict = same(path, now, sha256)
+    if verdict.state != "good" or before is None:
+        return verdict
+    if (now.mode, now.uid, now.gid) == (before.mode, before.uid, before.gid):
+        return verdict
+    wanted, found = (f"mode {s.mode:04o}, owner {s.uid}:{s.gid}" for s in (before, now))
+    return Verdict("bad", (f"{path}: {found}, expected {wanted}",))
+
+
 def gone(path: str, now: FileState) -> Verdict:
     """Return good if there is certainly no such file."""
     match now.kind:

@@ -26,6 +26,7 @@ BUILT_IN = {
     "command": "runbook.actions.command:Command",
     "file.backup": "runbook.actions.file_backup:FileBackup",
     "file.checksum": "runbook.actions.file_checksum:FileChecksum",
+    "file.edit": "runbook.actions.file_edit:FileEdit",
     "file.restore": "runbook.actions.file_restore:FileRestore",
     "git.diff": "runbook.actions.git_diff:GitDiff",
     "git.restore": "runbook.actions.git_restore:GitRestore",

@@ -12,6 +12,8 @@ import pytest
 from runbook.actions import catalogue
 from runbook.actions.command import Command, CommandWith, Shell, ShellWith
 from runbook.actions.file_backup import BackupWith, FileBackup
+from runbook.actions.file_edit import EditWith, FileEdit
+from runbook.actions.file_replace import Replacement
 from runbook.actions.file_restore import FileRestore, RestoreWith
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
@@ -72,6 +74,29 @@ def file_restore_of_nothing(folder: Path, target: Target) -> Case:
     return Case(FileRestore(), w, target, lambda: tree(folder), lambda: path.write_bytes(b"size: 1\n"))
 
 
+def file_edit(folder: Path, target: Target) -> Case:
+    path = folder / NAME
+    path.write_bytes(b"a: 1\r\nsize: 5000\r\nname: \xff\n")
+    path.chmod(0o640)
+    rules = (Replacement(line="size: [0-9]+", with_="size: 500"), Replacement(match="a: 1", with_="b: $1 \\1 &"))
+    w = EditWith(path=str(path), replace=rules)
+    return Case(FileEdit(), w, target, lambda: tree(folder), lambda: path.write_bytes(b"size: 1\n"))
+
+
+def file_edit_of_all(folder: Path, target: Target) -> Case:
+    path, keep = folder / NAME, folder / "kept"
+    keep.mkdir()
+    path.write_bytes(b"size: 5000\n")
+    w = EditWith(path=str(path), content="size: 500", keep_in=str(keep))
+    return Case(FileEdit(), w, target, lambda: tree(folder), lambda: path.write_bytes(b""))
+
+
+def file_edit_of_nothing(folder: Path, target: Target) -> Case:
+    path = folder / NAME
+    w = EditWith(path=str(path), content="size: 500\n", create=True, mode="0604")
+    return Case(FileEdit(), w, target, lambda: tree(folder), lambda: path.write_bytes(b"size: 1\n"))
+
+
 def command(folder: Path, target: Target) -> Case:
     log = folder / NAME
     w = CommandWith(argv=("tee", "-a", "--", str(log)), stdin="once\n", env={"A": "1"}, cwd=str(folder))
@@ -89,6 +114,9 @@ CASES: dict[str, Callable[[Path, Target], Case]] = {
     "file.restore": file_restore,
     "file.restore, binary": file_restore_binary,
     "file.restore, nothing there": file_restore_of_nothing,
+    "file.edit": file_edit,
+    "file.edit, whole content": file_edit_of_all,
+    "file.edit, nothing there": file_edit_of_nothing,
     "command": command,
     "shell": shell,
 }
