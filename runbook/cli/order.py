@@ -41,7 +41,7 @@ def going_options(function: F) -> F:
         click.option(
             "--on-failure",
             type=click.Choice(["stop", "undo"]),
-            default="",
+            callback=lambda _context, _option, value: value or "",
             help="What `on_failure: ask` is answered with.",
         ),
         click.option("--take-over", metavar="REASON", default="", help="Take over targets that another run claims."),

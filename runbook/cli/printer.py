@@ -24,6 +24,9 @@ LONG = 4000
 STATUS = 11
 """Columns of the word of a status."""
 
+SESSIONS = {"resume": "resumed", "undo": "taken back", "handover": "handed over", "adopt": "adopted"}
+"""What a later session of a run is about; one that only writes down a note or an answer is told by that alone."""
+
 
 def no_run() -> str:
     """Return the id of a run that nobody knows yet."""
@@ -102,7 +105,11 @@ class Printer:
         title = one_line(str(fact.playbook.get("title", "")), LINE)
         name = one_line(str(fact.playbook.get("id", "")), LINE)
         where = "" if not hosts else f" on {hosts[0]}" if len(hosts) == 1 else f" on {len(hosts)} hosts"
-        what = f"{title} ({name}){where}" if title else f"{fact.mode} goes on"
+        again = SESSIONS.get(fact.mode)
+        if again is None and not title:
+            return
+        who = one_line(str(fact.actor.get("user", "")), 60)
+        what = f"{again} by {who}" if again else f"{title} ({name}){where}"
         run = self._run()
         self._line("running", f"{what} · run {run}" if run else what)
 

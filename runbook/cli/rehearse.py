@@ -128,7 +128,8 @@ def step_object(step: Rehearsed) -> dict[str, Any]:
 
 def step_lines(step: Rehearsed, style: Style) -> Iterator[str]:
     """Return one step for people; its commands and its diff show every control character."""
-    mark = style.mark(MARK.get(step.state, "pending"))
+    is_plan = step.state == "known" and step.effect != "read"
+    mark = style.mark("pending" if is_plan else MARK.get(step.state, "pending"))
     state = "" if step.state == "known" else f", {step.state}"
     words = f": {one_line(step.words, 400)}" if step.words else ""
     yield f"{mark} {step.step}{place(step.target)} ({step.effect}{state}){words}"

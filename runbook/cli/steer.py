@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 
 import click
 
@@ -84,6 +84,21 @@ def _done(front: Front, run: str, words: str) -> None:
     front.value({"id": run, "done": words}, lambda: [one_line(words, 1000)])
 
 
+class _AtRest:
+    """Ends following when no process writes the run any more, or nobody reads."""
+
+    def __init__(self, front: Front, run: str) -> None:
+        self._front = front
+        self._run = run
+
+    def wait(self, timeout: float) -> bool:
+        """Wait so long; return whether to stop."""
+        from runbook.session import review
+
+        time.sleep(timeout)
+        return self._front.out.gone or not review.is_live(self._front.settings(), self._run)
+
+
 @click.command(cls=Command)
 @click.argument("run_id", metavar="RUN")
 @pass_front
@@ -100,11 +115,10 @@ def watch(front: Front, run_id: str) -> None:
 
     settings = front.settings()
     found = review.find(settings, run_id)
-    stop = threading.Event()
     printer = Printer(front.out, run=lambda: found) if front.is_text else NdjsonPrinter(front.out)
     state = RunState()
     try:
-        for timed in review.follow(settings, found, stop):
+        for timed in review.follow(settings, found, _AtRest(front, found)):
             state = fold(state, timed.fact)
             if front.format != "json":
                 printer.hear(timed.fact)
