@@ -62,7 +62,7 @@ class Session:
         """Carry the run to a rest and close the session."""
         with writer:
             inbox = FileInbox(self.layout.inbox(writer.run))
-            self._control.connect(inbox)
+            self._control.connect(inbox, writer.run)
             run = Run(self._services(writer, inbox, guided, on_failure, takeover), state)
             repaired = _repair_fact(writer)
             for fact in (opened, *repaired, *more):

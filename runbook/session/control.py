@@ -14,9 +14,12 @@ class Control:
         self.cancel_token = Cancel()
         self._inbox: FileInbox | None = None
         self._waiting: list[Mail] = []
+        self.run = ""
+        """The id of the run, as soon as its journal is open."""
 
-    def connect(self, inbox: FileInbox) -> None:
+    def connect(self, inbox: FileInbox, run: str = "") -> None:
         """Pass on what comes from now on, and what came before."""
+        self.run = run
         self._inbox = inbox
         for mail in self._waiting:
             inbox.leave(mail)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from runbook.actions import catalogue
 from runbook.config import Found, Settings, find_playbook, playbook_files
-from runbook.errors import RunbookError, UsageError
+from runbook.errors import InventoryError, RunbookError, UsageError
 from runbook.loader import (
     Diagnostic,
     diagnose,
@@ -192,7 +192,7 @@ def show(settings: Settings, order: Order) -> Page:
     found = find_playbook(settings, order.playbook)
     try:
         prepared = prepare(settings, order)
-    except UsageError as error:
+    except (InventoryError, UsageError) as error:
         loaded = load(settings, order.playbook)
         return Page(
             playbook=loaded, path=str(found.path), source=found.source, values=(), plan=None, trouble=str(error)
