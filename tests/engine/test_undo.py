@@ -8,7 +8,8 @@ import pytest
 
 from runbook.errors import UsageError
 from runbook.events import fact as f
-from runbook.model.question import Answer
+from runbook.model.question import Answer, NoAnswer, Question
+from runbook.ports.cancel import Cancel
 from runbook.testing import ScriptedApprover
 from tests.engine.desk import Desk, change, touch
 
@@ -100,7 +101,7 @@ def test_a_drifted_step_is_looked_at_again_after_a_repair(desk: Desk) -> None:
     desk.path("config").write_text("hands off\n")
 
     class Repairer(ScriptedApprover):
-        def ask(self, question, cancel):  # type: ignore[no-untyped-def]
+        def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
             desk.path("config").write_text("good\n")
             return super().ask(question, cancel)
 

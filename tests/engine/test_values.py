@@ -73,7 +73,9 @@ def test_the_condition_of_a_step_in_an_approved_stage_is_asked_when_it_is_its_tu
     """The approval looks at all steps of the stage before the first one has run."""
     result = desk.start(
         "steps:\n  - stage: both\n    approve: operator\n    steps:\n"
-        + indented(touch("first", "    capture: {made: exit}\n") + touch("second", '    when: "steps.first.made == 7"\n')),
+        + indented(
+            touch("first", "    capture: {made: exit}\n") + touch("second", '    when: "steps.first.made == 7"\n')
+        ),
         approvals=("both",),
     )
 
@@ -86,7 +88,7 @@ def test_a_step_of_an_approved_stage_is_planned_again_with_the_values_of_its_tur
     result = desk.start(
         "steps:\n  - stage: both\n    approve: operator\n    steps:\n"
         + indented(
-            touch("first", '    capture: {name: "\'from-first\'"}\n')
+            touch("first", "    capture: {name: \"'from-first'\"}\n")
             + """  - id: second
     command: [touch, "DIR/{{ steps.first.name }}"]
     effect: change

@@ -1,0 +1,116 @@
+"""Leases: one run changes a target at a time, and the second is told who the first is."""
+
+from __future__ import annotations
+
+import threading
+
+from runbook.events import fact as f
+from runbook.session.control import Control
+from runbook.session.result import Result
+from tests.engine.desk import Desk, Ear, touch, until
+
+HOLDS = """  - id: hold
+    shell: touch DIR/holding; while ! [ -e DIR/free ]; do sleep 0.05; done
+    effect: change
+    verify: [{command: [test, -e, DIR/free]}]
+    undo: {none: "a test"}
+"""
+
+
+def test_a_second_run_is_refused_and_told_of_the_first(desk: Desk) -> None:
+    first: list[Result] = []
+    control = Control()
+    thread = threading.Thread(target=lambda: first.append(desk.start("steps:\n" + HOLDS, control=control)))
+    thread.start()
+    until(desk.path("holding").exists)
+    try:
+        second = desk.start("steps:\n" + touch("mine"))
+        assert second.status == "refused"
+        assert f"held by run {control.run}" in second.why
+        assert not desk.path("mine").exists()
+        takeover = desk.start("steps:\n" + touch("mine"), take_over="in a hurry")
+        assert takeover.status == "refused"
+        assert not desk.path("mine").exists()
+    finally:
+        desk.path("free").touch()
+        thread.join(20)
+
+    assert first[0].status == "succeeded"
+    assert desk.start("steps:\n" + touch("mine")).status == "succeeded"
+
+
+def test_reads_need_no_lease(desk: Desk) -> None:
+    thread = threading.Thread(target=lambda: desk.start("steps:\n" + HOLDS))
+    thread.start()
+    until(desk.path("holding").exists)
+    try:
+        result = desk.start('steps:\n  - {id: look, command: ["true"], effect: read}\n')
+        assert result.status == "succeeded"
+        assert not any(isinstance(fact, f.LeaseClaimed) for fact in desk.facts(result.run))
+    finally:
+        desk.path("free").touch()
+        thread.join(20)
+
+
+def paused(desk: Desk) -> str:
+    """Return a run that rests paused after its first change, and so keeps its lease."""
+    control = Control()
+
+    def heard(event: object) -> None:
+        if isinstance(event, f.AttemptStarted):
+            control.pause("a moment")
+
+    result = desk.start("steps:\n" + touch("one") + touch("two"), ear=Ear(heard), control=control)
+    assert result.status == "paused"
+    return result.run
+
+
+def test_a_resting_run_is_taken_over_with_a_reason_and_must_claim_again(desk: Desk) -> None:
+    run = paused(desk)
+    assert desk.start("steps:\n" + touch("mine")).status == "refused"
+
+    other = desk.start("steps:\n" + touch("mine"), take_over="the first one went home")
+
+    assert other.status == "succeeded"
+    claimed = [fact for fact in desk.facts(other.run) if isinstance(fact, f.LeaseClaimed)]
+    assert [(fact.over, fact.reason) for fact in claimed] == [(run, "the first one went home")]
+    assert desk.resume(run).status == "succeeded"
+    assert desk.lines("log") == ["one", "mine", "two"]
+
+
+def test_a_resumed_run_whose_target_is_held_by_another_changes_nothing(desk: Desk) -> None:
+    run = paused(desk)
+    thread = threading.Thread(target=lambda: desk.start("steps:\n" + HOLDS, take_over="urgent"))
+    thread.start()
+    until(desk.path("holding").exists)
+    try:
+        resumed = desk.resume(run)
+        assert resumed.status == "failed"
+        assert "is held by run" in resumed.why
+        assert desk.lines("log") == ["one"]
+    finally:
+        desk.path("free").touch()
+        thread.join(20)
+
+
+def test_a_run_that_is_over_gives_its_leases_back(desk: Desk) -> None:
+    for body in (touch("one"), '  - {id: bad, command: ["false"], effect: read}\n' + touch("two")):
+        result = desk.start("steps:\n" + body)
+        assert result.state.leases == frozenset()
+
+
+def test_all_targets_are_claimed_or_none(desk: Desk) -> None:
+    inventory = desk.inventory("a", "b")
+    body = "targets: {{app: {{hosts: {hosts}}}}}\nsteps:\n"
+    thread = threading.Thread(target=lambda: desk.start(body.format(hosts="b") + HOLDS, inventory=inventory))
+    thread.start()
+    until(desk.path("holding").exists)
+    try:
+        both = desk.start(body.format(hosts="all") + touch("mine"), inventory=inventory)
+        assert both.status == "refused"
+        assert both.state.leases == frozenset()
+        alone = desk.start(body.format(hosts="a") + touch("mine"), inventory=inventory)
+        assert alone.status == "succeeded"
+    finally:
+        desk.path("free").touch()
+        thread.join(20)

@@ -1,0 +1,192 @@
+"""Secrets reach commands and nothing else; what a step hides of its output is nowhere on record."""
+
+from __future__ import annotations
+
+import pytest
+
+from runbook.events import fact as f
+from tests.engine.desk import Desk
+
+SECRET = "c0rrect-h0rse-b4ttery"
+PARAMS = 'params:\n  db_pass: {type: secret, from: "env:DB_PASS"}\n'
+
+
+def found_in(desk: Desk, text: str) -> list[str]:
+    return [str(path) for path in desk.files() if text.encode() in path.read_bytes()]
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASS", SECRET)
+
+
+def test_a_secret_reaches_a_command_by_environment_and_stdin_and_no_file_of_ours(desk: Desk) -> None:
+    result = desk.start(
+        PARAMS
+        + """
+steps:
+  - id: by-env
+    shell: printf %s "$PASS" | sha256sum > DIR/env
+    env: {PASS: "{{ params.db_pass }}"}
+    timeout: 7s
+    effect: change
+    verify: [{command: [test, -s, DIR/env]}]
+    undo: {none: "a test"}
+  - id: by-stdin
+    shell: sha256sum > DIR/stdin
+    stdin: "{{ params.db_pass }}"
+    effect: change
+    verify: [{command: [test, -s, DIR/stdin]}]
+    undo: {none: "a test"}
+  - id: by-read
+    shell: sha256sum
+    stdin: "{{ params.db_pass }}"
+    effect: read
+    capture: {sum: stdout}
+"""
+    )
+
+    assert result.status == "succeeded"
+    assert desk.text("env") == desk.text("stdin") == result.state.at("by-read", "local").values["sum"]
+    assert found_in(desk, SECRET) == []
+
+
+def test_a_secret_in_output_is_masked_in_journal_and_side_files(desk: Desk) -> None:
+    result = desk.start(
+        PARAMS
+        + """
+steps:
+  - id: leak
+    shell: echo "it is $PASS"; echo "$PASS" >&2; exit 3
+    env: {PASS: "{{ params.db_pass }}"}
+    effect: read
+    capture: {said: stdout}
+"""
+    )
+
+    assert result.status == "failed"
+    assert found_in(desk, SECRET) == []
+    assert "it is" in "".join(path.read_text() for path in desk.layout.output(result.run).iterdir())
+
+
+def test_a_secret_parameter_passes_into_an_include(desk: Desk) -> None:
+    desk.playbook(
+        """
+params:
+  inner: {type: secret, required: true, from: ask}
+steps:
+  - id: use
+    shell: sha256sum > DIR/inner
+    stdin: "{{ params.inner }}"
+    effect: change
+    verify: [{command: [test, -s, DIR/inner]}]
+    undo: {none: "a test"}
+""",
+        name="part",
+    )
+    result = desk.start(
+        PARAMS
+        + """
+steps:
+  - id: sub
+    playbook: {id: part, params: {inner: "{{ params.db_pass }}"}}
+  - id: direct
+    shell: sha256sum
+    stdin: "{{ params.db_pass }}"
+    effect: read
+    capture: {sum: stdout}
+"""
+    )
+
+    assert result.status == "succeeded"
+    assert desk.text("inner") == result.state.at("direct", "local").values["sum"]
+    assert found_in(desk, SECRET) == []
+
+
+def test_a_plan_whose_record_would_differ_from_what_is_run_is_refused(desk: Desk) -> None:
+    desk.path(SECRET).mkdir()
+    result = desk.start(
+        PARAMS
+        + f"""
+steps:
+  - id: plain
+    command: [touch, DIR/{SECRET}/made]
+    effect: change
+    verify: [{{command: ["true"]}}]
+    undo: {{none: "a test"}}
+"""
+    )
+
+    assert result.status == "failed"
+    assert list(desk.path(SECRET).iterdir()) == []
+
+
+@pytest.mark.parametrize("secret", ["succeeded", "command", "123456", "step.finished", "before"])
+def test_a_secret_that_reads_like_a_word_of_the_record_does_not_break_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("DB_PASS", secret)
+    result = desk.start(PARAMS + 'steps:\n  - {id: before, command: ["true"], effect: read}\n')
+
+    assert result.status == "succeeded"
+    assert desk.state(result.run).status == "succeeded"
+    assert desk.holds()
+
+
+def test_sensitive_output_is_kept_nowhere_in_the_run(desk: Desk) -> None:
+    result = desk.start("""
+steps:
+  - id: hidden
+    shell: printf 'one-%s-word\\n' time; printf 'other-%s\\n' word >&2; exit 3
+    effect: read
+    sensitive: true
+    on_failure: continue
+  - id: changing
+    shell: printf 'third-%s\\n' word; printf 'fourth-%s\\n' word >&2; exit 4
+    effect: change
+    sensitive: true
+    verify: [{command: ["true"]}]
+    undo: {none: "a test"}
+""")
+
+    assert result.status == "failed"
+    folder = desk.layout.folder(result.run)
+    kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    for word in (b"one-time-word", b"other-word", b"third-word", b"fourth-word"):
+        assert word not in kept
+
+
+def test_redact_hides_a_pattern_in_the_output_of_its_step_alone(desk: Desk) -> None:
+    result = desk.start("""
+steps:
+  - id: hides
+    shell: printf 'token %s%s\\n' 12 345
+    effect: read
+    redact: ['\\d+']
+    capture: {said: stdout}
+  - id: shows
+    command: [echo, "number 67890"]
+    effect: read
+    capture: {said: stdout}
+  - id: act
+    command: [touch, DIR/made-2468]
+    effect: change
+    redact: ['\\d+']
+    verify: [{command: [test, -e, DIR/made-2468]}]
+    undo: {none: "a test"}
+""")
+
+    assert result.status == "succeeded"
+    output = {path.name: path.read_text() for path in desk.layout.output(result.run).iterdir()}
+    assert not any("12345" in text for text in output.values())
+    assert any("67890" in text for text in output.values())
+    assert "12345" not in str(result.state.at("hides", "local").values)
+    assert desk.path("made-2468").exists()
+
+
+def test_outputs_on_record_are_those_of_the_step(desk: Desk) -> None:
+    result = desk.start("steps:\n  - {id: say, command: [echo, hello], effect: read}\n")
+
+    finished = [fact for fact in desk.facts(result.run) if isinstance(fact, f.StepFinished)]
+    assert finished[0].output is not None
+    assert (desk.layout.folder(result.run) / finished[0].output.file).read_text() == "hello\n"
