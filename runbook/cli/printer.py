@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from runbook.cli.clock import Clock
 from runbook.cli.stream import Stream
 from runbook.cli.style import WARNING, Tone, place, word
+from runbook.cli.watching import watch_words
 from runbook.events import fact as f
 from runbook.events.signal import OutputReceived, PhaseEntered, Progressed, Signal
 from runbook.text import duration_text, one_line, sanitise
@@ -94,6 +95,10 @@ class Printer:
                 self._warn(f"the last line of the journal was torn by a crash and set aside ({fact.size} bytes)")
             case f.ListenerFailed():
                 self._warn(f"{fact.listener} failed and hears no more: {one_line(fact.error, LINE)}")
+            case f.BaselineTaken() | f.GuardBreached():
+                self._line("waiting" if isinstance(fact, f.GuardBreached) else "succeeded", watch_words(fact))
+            case f.GuardSampled() if fact.state != "good":
+                self._warn(watch_words(fact))
             case f.SecretFound():
                 self._warn(f"a declared secret stands in {one_line(fact.file, LINE)}; remove it, and change the secret")
             case _:

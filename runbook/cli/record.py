@@ -6,6 +6,7 @@ from typing import assert_never
 
 from runbook.cli.printer import at
 from runbook.cli.style import Style, word
+from runbook.cli.watching import watch_words
 from runbook.events import fact as f
 from runbook.text import duration_text, one_line
 
@@ -43,6 +44,8 @@ def fact_words(fact: f.Fact, style: Style) -> str:
             return one_line(f"{fact.target} given back", LINE)
         case f.ListenerFailed():
             return one_line(f"{fact.listener} failed: {fact.error}", LINE)
+        case f.BaselineTaken() | f.GuardSampled() | f.GuardBreached():
+            return watch_words(fact)
         case f.SecretFound():
             return one_line(f"a declared secret stands in {fact.file}", LINE)
         case f.RunFinished():

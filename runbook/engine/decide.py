@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from runbook.engine import question as ask
 from runbook.engine.failure import end_of, failure_moves, handled, resting_after_stop, retry_of
 from runbook.engine.gate import gate, needs_agreement, put
+from runbook.engine.guard import watch_moves
 from runbook.engine.jump import broken, jumps
 from runbook.engine.move import Begin, Claim, Conclude, Fail, Hold, Inspect, Move, Rest, Settle, Skip
 from runbook.engine.place import places_in
@@ -50,13 +51,16 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     if state.steering in ("cancel", "interrupt"):
         return (Rest("interrupted", f"{state.steering} was asked for"),)
     if state.steering == "pause":
-        return (Rest("paused", "pause was asked for"),)
+        return (Rest("paused", _paused_by(state)),)
     if state.going_back is not None:
         return (back_from(plan, state, state.going_back),)
     if state.undo_asked and (state.undo_left or state.aborted or _is_undo_session(state)):
         return undo_moves(plan, state, rules.unanswered)
     if state.stopped:
         return (resting_after_stop(state),)
+    watched = watch_moves(plan, state)
+    if watched:
+        return watched
     skips = jumps(plan, state, rules.on_failure, rules.jumping)
     if skips:
         return skips
@@ -65,6 +69,11 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         if moves is not None:
             return moves
     return (Rest(end_of(state), ""),)
+
+
+def _paused_by(state: RunState) -> str:
+    breached = [name for name, guard in state.guards.items() if guard.breached]
+    return f"guard {breached[0]} was breached" if breached else "pause was asked for"
 
 
 def first_open(plan: Plan, state: RunState, first: int, override: str = "") -> int:

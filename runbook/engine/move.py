@@ -108,6 +108,21 @@ class Undo(Struct, frozen=True):
     again: bool = False
 
 
+class TakeBaseline(Struct, frozen=True):
+    """Look up a normal value."""
+
+    baseline: str
+
+
+class Breach(Struct, frozen=True):
+    """Put the breach of a guard on record."""
+
+    guard: str
+    cause: Literal["bad", "no data"]
+    response: Literal["pause", "stop", "undo wave", "undo stage", "undo run"]
+    why: str
+
+
 class Rest(Struct, frozen=True):
     """Nothing is left to do, or nothing can be done without a person."""
 
@@ -115,4 +130,20 @@ class Rest(Struct, frozen=True):
     why: str = ""
 
 
-Move: TypeAlias = Inspect | Begin | Retry | Skip | Fail | Conclude | Hold | Ask | Claim | Settle | GoBack | Undo | Rest
+Move: TypeAlias = (
+    Inspect
+    | Begin
+    | Retry
+    | Skip
+    | Fail
+    | Conclude
+    | Hold
+    | Ask
+    | Claim
+    | Settle
+    | GoBack
+    | Undo
+    | TakeBaseline
+    | Breach
+    | Rest
+)

@@ -68,6 +68,7 @@ class Names:
                 "steps": lambda: self._steps(state, step, target),
                 "host": lambda: _host(host),
                 "run": lambda: self._run,
+                "baseline": lambda: {name: thaw(taken.value) for name, taken in state.baselines.items()},
             }
         )
 

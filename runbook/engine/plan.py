@@ -54,9 +54,12 @@ class Planner:
         return replace(plan, digest=digest_of(plan))
 
     def _groups(self, playbook: Playbook, limit: str) -> dict[str, tuple[Host, ...]]:
-        if not playbook.targets:
-            return {"": self._match(self._inventory, LOCAL)}
         allowed = {h.name for h in self._match(self._inventory, limit)} if limit else None
+        if not playbook.targets:
+            here = self._match(self._inventory, LOCAL)
+            if allowed is not None and LOCAL not in allowed:
+                raise NoTargetError(f"the playbook runs on {LOCAL}, and --limit {limit} leaves that out")
+            return {"": here}
         groups: dict[str, tuple[Host, ...]] = {}
         for name, group in playbook.targets.items():
             patterns = (group.hosts,) if isinstance(group.hosts, str) else group.hosts

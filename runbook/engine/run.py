@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct
@@ -20,6 +22,8 @@ from runbook.engine.asking import Asking
 from runbook.engine.change import apply, inspect
 from runbook.engine.context import StepContext
 from runbook.engine.decide import Rules, decide, first_open
+from runbook.engine.guard import Sampler, take_baseline
+from runbook.engine.jump import jumping
 from runbook.engine.lease import claim, give_back
 from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
@@ -67,15 +71,19 @@ class Run:
         self._names = Names(
             services.plan, services.run_id, services.params, services.host_params, services.include_params
         )
-        self._queue: queue.SimpleQueue[_Recorded | _Ended] = queue.SimpleQueue()
+        self._news: deque[_Recorded | _Ended] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.local()
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
         self._ended: list[_Ended] = []
         self._busy: set[object] = set()
         self._first = 0
         self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
+        self._jumping = jumping(services.plan)
         self._listening = threading.Lock()
         self._deaf: set[int] = set()
+        self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
         self._fatal: BaseException | None = None
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
@@ -86,7 +94,7 @@ class Run:
         masker = self._services.masker
         shown = tuple(mask_fact(masker, fact) for fact in facts)
         seq = self._services.recorder.record(*shown)
-        self._queue.put(_Recorded(seq, shown))
+        self._tell_scheduler(_Recorded(seq, shown))
         for fact in shown:
             self._hear(fact)
 
@@ -114,12 +122,13 @@ class Run:
                     return rest
                 self._wait()
         finally:
+            self._sampler.stop()
             self._asking.stop()
             self._pool.shutdown(wait=self._fatal is None)
 
     def _turn(self) -> m.Rest | None:
         self._read_mail()
-        self._drain(block=False)
+        self._drain()
         if self._fatal is not None and not self._busy:
             raise self._fatal
         if self._fatal is not None:
@@ -127,6 +136,7 @@ class Run:
         if self._late:
             # A fact is on disk whose predecessor another worker has yet to pass on: the state is not whole.
             return None
+        self._sampler.tick(self.state)
         self._first = first_open(self._services.plan, self.state, self._first, self._services.on_failure)
         rules = Rules(
             first=self._first,
@@ -134,6 +144,7 @@ class Run:
             guided=self._services.guided,
             on_failure=self._services.on_failure,
             unanswered=self._asking.unanswered,
+            jumping=self._jumping,
         )
         for move in decide(self._services.plan, self.state, rules):
             if isinstance(move, m.Rest):
@@ -150,7 +161,7 @@ class Run:
             return
         if isinstance(move, m.Ask):
             self._busy.add(key)
-            self._asking.ask(move.question, lambda error: self._queue.put(_Ended(key, error)))
+            self._asking.ask(move.question, lambda error: self._tell_scheduler(_Ended(key, error)))
             return
         self._busy.add(key)
         state = self.state
@@ -158,12 +169,13 @@ class Run:
 
     def _carry_out(self, key: object, move: m.Move, state: RunState) -> None:
         error: BaseException | None = None
+        self._thread.works = True
         try:
             self._do(move, state)
         except BaseException as failed:  # noqa: BLE001
             # The border of a worker: the scheduler ends the session and tells.
             error = failed
-        self._queue.put(_Ended(key, error))
+        self._tell_scheduler(_Ended(key, error))
 
     def _do(self, move: m.Move, state: RunState) -> None:
         match move:
@@ -205,6 +217,11 @@ class Run:
                 claim(self._services, self.record, self._steps, move.targets)
             case m.Settle():
                 self._settle(move, state)
+            case m.TakeBaseline():
+                wanted = next(b for b in self._services.plan.baseline if b.id == move.baseline)
+                take_baseline(self._services, self._names, self.record, state, wanted)
+            case m.Breach():
+                self.record(f.GuardBreached(guard=move.guard, cause=move.cause, response=move.response, why=move.why))
             case m.GoBack():
                 self.record(
                     f.UndoAsked(steps=[list(entry) for entry in move.steps], abort=move.abort, reason=move.reason)
@@ -256,20 +273,27 @@ class Run:
         return StepContext(self._services, self._names, self.record, self.tell, state, self._steps[step], target)
 
     def _wait(self) -> None:
-        """Wait for news, and take all of it."""
-        self._drain(block=True)
+        """Wait for the bell, and take all news; not for long, because mail rings none."""
+        with suppress(queue.Empty):
+            self._bell.get(timeout=IDLE)
+        self._drain()
 
-    def _drain(self, *, block: bool) -> None:
-        try:
-            item = self._queue.get(timeout=IDLE) if block else self._queue.get_nowait()
-        except queue.Empty:
-            return
-        while True:
-            self._take(item)
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return
+    def _drain(self) -> None:
+        # The bell is emptied first: whoever rings later brings news that the loop below may miss.
+        with suppress(queue.Empty):
+            while True:
+                self._bell.get_nowait()
+        while self._news:
+            self._take(self._news.popleft())
+
+    def _tell_scheduler(self, item: _Recorded | _Ended) -> None:
+        """Pass on news, and wake the scheduler unless a worker goes on: what it records opens nothing before it ends.
+
+        To wake it for every fact would cost a command that ends at once more than the command.
+        """
+        self._news.append(item)
+        if isinstance(item, _Ended) or not getattr(self._thread, "works", False):
+            self._bell.put(None)
 
     def _take(self, item: _Recorded | _Ended) -> None:
         if isinstance(item, _Ended):
@@ -329,12 +353,12 @@ class Run:
 
     def catch_up(self) -> None:
         """Fold all that is recorded by now."""
-        self._drain(block=False)
+        self._drain()
 
     def give_back_leases(self) -> None:
         """Return the leases of this run; a target that cannot be asked keeps its own."""
         give_back(self._services, self.record, tuple(self.state.leases))
-        self._drain(block=False)
+        self._drain()
 
 
 def _key(move: m.Move) -> object:
@@ -349,6 +373,10 @@ def _key(move: m.Move) -> object:
             return ("hold", move.unit)
         case m.Claim():
             return "claim"
+        case m.TakeBaseline():
+            return ("baseline", move.baseline)
+        case m.Breach():
+            return ("breach", move.guard)
         case m.GoBack():
             return "go back"
         case m.Rest():

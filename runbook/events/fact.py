@@ -328,6 +328,42 @@ class SecretFound(Base, frozen=True, kw_only=True):
     file: str
 
 
+class BaselineTaken(Base, frozen=True, kw_only=True):
+    """A normal value was looked up, from history or at the start of the run."""
+
+    type = "baseline.taken"
+    code = "R700"
+    baseline: str
+    state: Literal["good", "no data"]
+    value: Json = None
+    during_incident: bool = False
+    """It was taken at the start of the run, and so during the incident."""
+    evidence: list[str] = []
+
+
+class GuardSampled(Base, frozen=True, kw_only=True):
+    """One sample of a guard."""
+
+    type = "guard.sampled"
+    code = "R710"
+    durable = False
+    guard: str
+    state: Literal["good", "bad", "no data"]
+    value: Json = None
+    evidence: list[str] = []
+
+
+class GuardBreached(Base, frozen=True, kw_only=True):
+    """A guard had as many bad samples, or as many without data, in a row as its threshold says."""
+
+    type = "guard.breached"
+    code = "R720"
+    guard: str
+    cause: Literal["bad", "no data"]
+    response: Literal["pause", "stop", "undo wave", "undo stage", "undo run"]
+    why: str = ""
+
+
 class RunFinished(Base, frozen=True, kw_only=True):
     """The run came to a rest: over, or waiting for a person."""
 
@@ -364,6 +400,9 @@ Fact: TypeAlias = (
     | LeaseReturned
     | ListenerFailed
     | SecretFound
+    | BaselineTaken
+    | GuardSampled
+    | GuardBreached
     | RunFinished
 )
 """All facts; `match` over it ends in `assert_never`."""

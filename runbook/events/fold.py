@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.decision import decided, looked_again
-from runbook.events.state import Attempt, Operation, RunState, StepState
+from runbook.events.state import Attempt, GuardState, Operation, RunState, StepState
 from runbook.events.status import BAD
 
 
@@ -59,15 +59,44 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
                 undo_left=left,
                 undo_asked=True,
                 going_back=None,
+                breach=None,
                 undo_bad=False,
                 stopped=False,
                 aborted=state.aborted or fact.abort,
                 questions={},
             )
+        case f.BaselineTaken():
+            return replace(state, baselines=state.baselines | {fact.baseline: fact})
+        case f.GuardSampled():
+            return replace(state, guards=state.guards | {fact.guard: _sampled(state.guards.get(fact.guard), fact)})
+        case f.GuardBreached():
+            return _breached(state, fact)
         case f.JournalRepaired() | f.ListenerFailed() | f.SecretFound():
             return state
         case _:
             return _step(state, fact)
+
+
+def _sampled(guard: GuardState | None, fact: f.GuardSampled) -> GuardState:
+    old = guard or GuardState()
+    return replace(
+        old,
+        bad=old.bad + 1 if fact.state == "bad" else 0,
+        missing=old.missing + 1 if fact.state == "no data" else 0,
+        last=fact,
+    )
+
+
+def _breached(state: RunState, fact: f.GuardBreached) -> RunState:
+    guard = replace(state.guards.get(fact.guard, GuardState()), breached=True)
+    state = replace(state, guards=state.guards | {fact.guard: guard}, deviated=True)
+    match fact.response:
+        case "pause":
+            return replace(state, steering=state.steering or "pause")
+        case "stop":
+            return replace(state, stopped=True)
+        case _:
+            return replace(state, breach=fact)
 
 
 _BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
@@ -94,6 +123,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         run_on=False,
         undo_bad=False,
         going_back=None,
+        guards={},
+        breach=None,
         claimed=frozenset(),
     )
 

@@ -7,7 +7,10 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from runbook.events.fact import (
+    BaselineTaken,
     DecisionMade,
+    GuardBreached,
+    GuardSampled,
     NoteWritten,
     Output,
     SessionOpened,
@@ -94,6 +97,17 @@ class StepState(Struct, frozen=True):
         return self.attempts[-1].number + 1 if self.attempts else 1
 
 
+class GuardState(Struct, frozen=True):
+    """One guard in this session."""
+
+    bad: int = 0
+    """Bad samples in a row."""
+    missing: int = 0
+    """Samples without data in a row."""
+    last: GuardSampled | None = None
+    breached: bool = False
+
+
 class RunState(Struct, frozen=True):
     """A whole run."""
 
@@ -131,6 +145,10 @@ class RunState(Struct, frozen=True):
     changes: tuple[tuple[str, str, int], ...] = ()
     """Step, target, attempt of everything that may have changed a target, in order."""
     notes: tuple[NoteWritten, ...] = ()
+    baselines: dict[str, BaselineTaken] = {}
+    guards: dict[str, GuardState] = {}
+    breach: GuardBreached | None = None
+    """A breach that asks to undo, and what is undone is not yet on record."""
     leases: frozenset[str] = frozenset()
     """Targets that this run has claimed and not given back."""
     claimed: frozenset[str] = frozenset()

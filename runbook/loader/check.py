@@ -12,13 +12,12 @@ from typing import Any
 
 from runbook.loader.check_act import ActCheck
 from runbook.loader.check_flow import FlowCheck, Placed
-from runbook.loader.check_name import NameCheck
+from runbook.loader.check_name import PROBED, NameCheck
 from runbook.loader.check_param import check_params
 from runbook.loader.check_step import StepCheck
 from runbook.loader.diagnostic import Findings
-from runbook.loader.later import LATER
 from runbook.model.fault import did_you_mean, one_of, shown
-from runbook.model.playbook import Playbook, Stage, Step
+from runbook.model.playbook import Baseline, Guard, Playbook, Stage, Step
 from runbook.ports.action import Catalogue
 from runbook.text.unit import share
 
@@ -39,7 +38,7 @@ def check(playbook: Playbook, raw: dict[str, Any], findings: Findings, catalogue
     flow.on_failure(("defaults", "on_failure"), playbook.defaults.on_failure, None)
     if playbook.defaults.timeout <= 0 and not findings.is_broken(("defaults",)):
         findings.add(("defaults", "timeout"), "timeout is not positive", "a duration such as 60s")
-    _later(playbook, findings, flow)
+    _watches(playbook, raw, findings, flow, acts)
     for here in flow.all:
         if isinstance(here.item, Stage):
             _stage(here, here.item, findings, names, flow, steps)
@@ -84,12 +83,18 @@ def _targets(playbook: Playbook, findings: Findings) -> None:
             findings.add((*at, "min"), "pick: one takes a single host", "min: 1, or no pick")
 
 
-def _later(playbook: Playbook, findings: Findings, flow: FlowCheck) -> None:
-    """Refuse what belongs to a later version, and still check its references."""
-    if playbook.baseline:
-        findings.add(("baseline",), LATER["baseline"], "", "remove it, and compare with a fixed number", at_key=True)
-    if playbook.guards:
-        findings.add(("guards",), LATER["guards"], "", "remove them, and add a probe with until", at_key=True)
+def _watches(playbook: Playbook, raw: dict[str, Any], findings: Findings, flow: FlowCheck, acts: ActCheck) -> None:
+    """Check baselines and guards: probes that exist, expressions over names that exist, steps that exist."""
+    written: list[tuple[str, Baseline | Guard, int]] = [
+        *(("baseline", item, at) for at, item in enumerate(playbook.baseline)),
+        *(("guards", item, at) for at, item in enumerate(playbook.guards)),
+    ]
+    for key, watch, at in written:
+        found = raw.get(key)
+        inner = found[at] if isinstance(found, list) and at < len(found) and isinstance(found[at], dict) else {}
+        acts.watch((key, at), watch.uses, inner)
+        if isinstance(watch, Guard):
+            acts.names.expression((key, at, "fail_when"), watch.fail_when, dict.fromkeys(PROBED))
     for key, ids in (("baseline", [b.id for b in playbook.baseline]), ("guards", [g.id for g in playbook.guards])):
         for at, name in enumerate(ids):
             if name and name in ids[:at]:

@@ -121,6 +121,14 @@ class ActCheck(Struct, frozen=True):
             self.names.tree(at, value, secrets=welcome, place=f"the argument {key}")
         return info
 
+    def watch(self, path: ValuePath, name: str, raw: dict[str, Any]) -> None:
+        """Check the probe of a baseline or a guard."""
+        if not name:
+            return
+        info = self.uses(path, Act(uses=name), raw, None)
+        if info is not None and (not info.is_probe or info.name in CLAIMED):
+            self.findings.add((*path, "uses"), f"{name} changes its target or only claims to read", "a probe")
+
     def _bind(self, path: ValuePath, arguments: dict[str, Any], written: dict[str, Any], info: ActionInfo) -> None:
         _, faults = convert(arguments, info.model, (*path, "with"), templates=True)
         for fault in faults:

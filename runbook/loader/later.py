@@ -7,9 +7,6 @@ from runbook.model.host import Host
 from runbook.model.playbook import Approve
 
 LATER = {
-    "baseline": "baseline needs metric.query, which this version does not have",
-    "guards": "guards need a sampler of metrics, which this version does not have",
-    "metric.query": "metric.query is not available in this version",
     "peer": "this needs signed approvals, which are not available in this version",
     "ssh": "needs the SSH transport, which this version does not have",
     "chroot": "needs the chroot transport, which this version does not have",
