@@ -291,7 +291,7 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
         id="exec",
         kind="probe" if effect == "read" else "action",
         uses="command",
-        with_={"argv": list(order.argv), "sudo": order.sudo},
+        with_={"argv": list(order.argv), "sudo": order.sudo, "timeout": f"{order.timeout:g}s"},
         effect=effect,
         hosts=names,
         once=False,

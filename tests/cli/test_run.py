@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call, steady
+
+APPROVED = """\
+schema: runbook/v1
+id: approved
+title: With an approval
+steps:
+  - id: ready
+    manual: Stop the release automation.
+  - id: touch
+    title: Make the file
+    command: [touch, "HERE/made"]
+    effect: change
+    approve: operator
+    verify: [{command: [test, -e, "HERE/made"]}]
+    undo: [{command: [rm, "HERE/made"]}]
+"""
+
+FAILING = """\
+schema: runbook/v1
+id: failing
+title: It fails
+steps:
+  - id: touch
+    command: [touch, "HERE/made"]
+    effect: change
+    verify: [{command: [test, -e, "HERE/made"]}]
+    undo: [{command: [rm, "HERE/made"]}]
+  - id: fail
+    command: [sh, -c, "echo why it fails; echo worse >&2; exit 3"]
+    effect: read
+"""
+
+
+def write(place: Path, name: str, text: str) -> None:
+    (place / f"playbooks/{name}.yaml").write_text(text.replace("HERE", str(place)))
+
+
+def test_a_run_is_narrated_on_stderr_and_its_end_is_data(call: Call, place: Path) -> None:
+    said = call("replay", "touch-file")
+
+    assert said.code == 0
+    assert steady(said.err, place) == (
+        "► running     Touch a file (touch-file) on local · run RUN\n"
+        "  | hello\n"
+        "  ! oops\n"
+        "✓ succeeded   look on local  0:00\n"
+        "► running     touch on local: Run touch HERE/made\n"
+        "✓ succeeded   touch on local  0:00  verified\n"
+    )
+    assert steady(said.out, place) == (
+        "✓ SUCCEEDED  Touch a file · run RUN\n"
+        "  1 change: 1 verified, 0 left unverified\n"
+        "  Next: runbook audit report RUN\n"
+    )
+
+
+def test_a_run_as_json_is_one_object(call: Call) -> None:
+    said = call("replay", "touch-file", "--output", "json", "--incident", "INC-1")
+
+    result = said.json
+    assert {k: result[k] for k in ("playbook", "outcome", "exit", "verified", "deviated", "unverified")} == {
+        "playbook": "touch-file",
+        "outcome": "succeeded",
+        "exit": 0,
+        "verified": True,
+        "deviated": False,
+        "unverified": 0,
+    }
+    assert result["id"] and result["started"].endswith("Z")
+    assert [(step["step"], step["status"]) for step in result["steps"]] == [
+        ("look", "succeeded"),
+        ("touch", "succeeded"),
+    ]
+
+
+def test_a_run_as_ndjson_is_its_facts_and_last_its_result(call: Call) -> None:
+    lines = call("replay", "touch-file", "--output", "ndjson").lines
+
+    assert [
+        line["type"] for line in lines if line["type"] in ("session.opened", "attempt.started", "run.finished")
+    ] == [
+        "session.opened",
+        "attempt.started",
+        "run.finished",
+    ]
+    assert (lines[-1]["type"], lines[-1]["outcome"]) == ("result", "succeeded")
+
+
+def test_what_lacks_an_answer_is_listed_and_nothing_is_executed(call: Call, place: Path) -> None:
+    write(place, "approved", APPROVED)
+
+    said = call("replay", "approved")
+
+    assert (said.code, (place / "made").exists()) == (6, False)
+    assert steady(said.out, place) == (
+        "◆ WAITING  With an approval · run RUN\n"
+        "  nothing was run: ready (manual), touch (approval)\n"
+        "  nothing was changed\n"
+        "  Nothing was executed. What it lacks:\n"
+        "    ready: manual: ready; give ready: done\n"
+        "    touch: approval: Make the file; give --approve touch\n"
+        "  Next: give what it lacks, and replay again\n"
+    )
+
+
+def test_approvals_and_answers_are_given_beforehand(call: Call, place: Path) -> None:
+    write(place, "approved", APPROVED)
+    (place / "answers.yaml").write_text("ready: done\n")
+
+    said = call("replay", "approved", "--approve", "touch", "--answers", "answers.yaml")
+
+    assert (said.code, (place / "made").exists()) == (0, True)
+    assert "  approve for touch, by command line\n" in said.err
+
+
+def test_a_failure_says_why_and_what_is_open(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING)
+
+    said = call("replay", "failing")
+
+    assert said.code == 1
+    assert "  | why it fails\n  ! worse\n" in said.err
+    assert "✗ failed      fail on local  0:00: " in steady(said.err, place)
+    assert said.out.startswith("✗ FAILED  It fails · run ")
+    assert "  Open: 1 change can be undone\n" in said.out
+    assert "  Next: runbook resume RUN, or runbook undo RUN\n" in steady(said.out, place)
+
+
+def test_a_failure_can_take_everything_back(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING)
+
+    said = call("replay", "failing", "--on-failure", "stop")
+    undone = call("undo", run_of(call), "--reason", "not needed")
+
+    assert (said.code, undone.code) == (1, 0)
+    assert not (place / "made").exists()
+    assert "↶ undone      touch on local" in undone.err
+    assert undone.out.startswith("↶ UNDONE  It fails · run ")
+
+
+def run_of(call: Call) -> str:
+    return str(call("audit", "list", "--output", "json").json[0]["id"])
+
+
+def test_a_run_can_be_undone_by_the_beginning_of_its_id(call: Call, place: Path) -> None:
+    call("replay", "touch-file")
+
+    said = call("undo", run_of(call)[:20], "--output", "json")
+
+    assert (said.code, said.json["outcome"], (place / "made").exists()) == (0, "undone", False)
+
+
+def test_undoing_twice_says_that_nothing_stands(call: Call) -> None:
+    call("replay", "touch-file")
+    run = run_of(call)
+    call("undo", run)
+
+    said = call("undo", run)
+
+    assert (said.code, said.out) == (2, "")
+    assert "nothing stands that could be undone" in said.err
+
+
+def test_a_past_run_is_replayed_with_its_own_values(call: Call, place: Path) -> None:
+    call("replay", "touch-file", "--set", f"file={place}/other")
+    first = run_of(call)
+    (place / "other").unlink()
+
+    said = call("replay", first)
+
+    assert (said.code, (place / "other").exists(), (place / "made").exists()) == (0, True, False)
+    assert run_of(call) != first
+
+
+def test_a_failed_run_is_resumed(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING.replace('"echo why it fails; echo worse >&2; exit 3"', '"test -e HERE/gate"'))
+    assert call("replay", "failing").code == 1
+    (place / "gate").touch()
+
+    said = call("resume", run_of(call), "--failed-hosts", "--output", "json")
+
+    assert (said.code, said.json["outcome"]) == (0, "succeeded")
+
+
+def test_a_run_that_is_over_is_not_resumed(call: Call) -> None:
+    call("replay", "touch-file")
+
+    said = call("resume", run_of(call))
+
+    assert said.code == 2
+    assert "is over: succeeded" in said.err
+
+
+def test_a_guided_run_without_a_terminal_executes_nothing(command: Call, place: Path) -> None:
+    said = command("run", "touch-file")
+
+    assert (said.code, said.out, (place / "made").exists()) == (6, "", False)
+    assert said.err == (
+        "runbook: touch-file: there is no terminal to ask on, so nothing was executed; "
+        "`runbook replay touch-file` executes without interaction\n"
+    )
+
+
+def test_a_journal_that_cannot_be_written_stops_everything(
+    call: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = place / "state"
+    state.write_text("in the way")
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+
+    said = call("replay", "touch-file")
+
+    assert (said.code, (place / "made").exists()) == (5, False)
+    assert said.err.startswith("runbook: ")
+
+
+def test_an_invalid_playbook_runs_nothing(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING.replace("effect: change", "effect: chance"))
+
+    said = call("replay", "failing", "--output", "json")
+
+    assert (said.code, said.json["outcome"]) == (3, "invalid")
+    assert said.err.startswith("runbook: ") and "failing.yaml:7:" in said.err
+
+
+def test_a_pattern_without_a_target_is_no_success(call: Call, place: Path) -> None:
+    assert call("replay", "touch-file", "--limit", "order-9").code == 4
+
+
+def test_a_rehearsal_shows_the_plan_and_changes_nothing(call: Call, place: Path) -> None:
+    said = call("rehearse", "touch-file")
+
+    assert (said.code, (place / "made").exists()) == (0, False)
+    assert steady(said.out, place) == (
+        "◦ look on local (read, not run): only claims to read; --run-reads runs it\n"
+        "    $ sh -c 'echo hello; echo oops >&2'\n"
+        "◦ touch on local (change): Run touch HERE/made\n"
+        "    $ touch HERE/made\n"
+        "    Way back: rm '{{ params.file }}'\n"
+        "\n"
+        "Blast radius: 1 change on 1 host, 0 destructive. Nothing was changed.\n"
+    )
+
+
+def test_a_rehearsal_as_json_has_the_blast_radius(call: Call) -> None:
+    result = call("rehearse", "touch-file", "--output", "json", "--run-reads").json
+
+    assert (result["outcome"], result["exit"]) == ("succeeded", 0)
+    assert result["blast_radius"] == {"hosts": 1, "changes": 1, "destructive": 0}
+    assert [step["step"] for step in result["steps"]] == ["look", "touch"]
+
+
+def test_a_rehearsal_leaves_no_run(call: Call) -> None:
+    call("rehearse", "touch-file")
+
+    assert call("audit", "list", "--output", "json").json == []
+
+
+# --- exec -------------------------------------------------------------------------------------------------------
+
+
+def test_the_output_of_an_ad_hoc_command_is_the_data(call: Call, place: Path) -> None:
+    said = call("exec", "--", "sh", "-c", "echo one; echo two >&2; printf three")
+
+    assert (said.code, said.out) == (0, "one\nthree\n")
+    assert "  ! two\n" in said.err
+    assert "SUCCEEDED" in said.err
+
+
+def test_an_ad_hoc_command_is_on_record(call: Call) -> None:
+    call("exec", "--", "true")
+
+    assert call("audit", "list", "--output", "json").json[0]["outcome"] == "succeeded"
+
+
+def test_an_ad_hoc_command_as_json_holds_its_output(call: Call) -> None:
+    result = call("exec", "--output", "json", "--", "sh", "-c", "echo one; exit 4").json
+
+    assert (result["outcome"], result["exit"]) == ("failed", 1)
+    assert [(s["target"], s["stdout"], s["exit"]) for s in result["steps"]] == [("local", "one\n", 4)]
+
+
+def test_terminal_control_of_a_command_never_reaches_the_screen(call: Call) -> None:
+    said = call("exec", "--", "printf", "\\033]0;owned\\007\\033[2Jplain\\r\\n")
+
+    assert said.out == "plain\n"
+    assert "\x1b" not in said.out + said.err
+
+
+def test_an_ad_hoc_change_without_a_terminal_executes_nothing(command: Call, place: Path) -> None:
+    said = command("exec", "--effect", "change", "--", "touch", str(place / "made"))
+
+    assert (said.code, (place / "made").exists()) == (6, False)
+
+
+@pytest.mark.parametrize("timeout", ["5", "0s", "soon", "-1s"])
+def test_a_timeout_that_is_none_is_refused(call: Call, timeout: str) -> None:
+    said = call("exec", f"--timeout={timeout}", "--", "true")
+
+    assert (said.code, said.err.startswith("runbook: --timeout")) == (2, True)
+
+
+def test_an_ad_hoc_command_that_takes_too_long_is_stopped(call: Call) -> None:
+    said = call("exec", "--timeout", "200ms", "--output", "json", "--", "sleep", "60")
+
+    assert (said.code, said.json["steps"][0]["status"]) == (1, "timed_out")
