@@ -20,7 +20,7 @@ from runbook.engine.services import Services
 from runbook.engine.undoing import way_back
 from runbook.errors import RunbookError
 from runbook.events import fact as f
-from runbook.events.plain import freeze, thaw
+from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.expression import compile_expression
 from runbook.model.host import ONCE
@@ -193,7 +193,7 @@ class Sampler:
             verdict = compile_expression(guard.fail_when).verdict(names)
         except RunbookError as failed:
             return f.GuardSampled(guard=guard.id, state="no data", evidence=[str(failed)])
-        value = freeze(sample.result.get("value"))
+        value = sample.result.get("value")
         if verdict is None:
             lacking = ["a value that it compares with is not known", *sample.evidence]
             return f.GuardSampled(guard=guard.id, state="no data", value=value, evidence=lacking)
