@@ -32,6 +32,8 @@ BUILT_IN = {
     "git.restore": "runbook.actions.git_restore:GitRestore",
     "http": "runbook.actions.http:Http",
     "process": "runbook.actions.process:Process",
+    "runtime.status": "runbook.actions.runtime_status:RuntimeStatus",
+    "runtime.switch": "runbook.actions.runtime_switch:RuntimeSwitch",
     "service.restart": "runbook.actions.service:ServiceRestart",
     "service.start": "runbook.actions.service:ServiceStart",
     "service.status": "runbook.actions.service:ServiceStatus",

@@ -15,6 +15,7 @@ from runbook.actions.file_backup import BackupWith, FileBackup
 from runbook.actions.file_edit import EditWith, FileEdit
 from runbook.actions.file_replace import Replacement
 from runbook.actions.file_restore import FileRestore, RestoreWith
+from runbook.actions.runtime_switch import RuntimeSwitch, SwitchWith
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Target
@@ -108,6 +109,40 @@ def shell(folder: Path, target: Target) -> Case:
     return Case(Shell(), w, target, lambda: tree(folder))
 
 
+def _runtime(folder: Path, *versions: str) -> None:
+    for version in versions:
+        program = folder / version / "bin" / "run it"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\necho runtime {version}\n")
+        program.chmod(0o755)
+
+
+def runtime_switch(folder: Path, target: Target) -> Case:
+    _runtime(folder, "1.20", "-rf *")
+    link = folder / NAME.replace("\n", "")
+    link.symlink_to("1.20")
+
+    def meddle() -> None:
+        link.unlink()
+        link.symlink_to("elsewhere")
+
+    w = SwitchWith(link=str(link), binary="bin/run it", to="-rf *")
+    return Case(RuntimeSwitch(), w, target, lambda: tree(folder), meddle)
+
+
+def runtime_switch_from_nowhere(folder: Path, target: Target) -> Case:
+    _runtime(folder, "1.20", "1.21")
+    link = folder / "current"
+    link.symlink_to("0.9")
+
+    def meddle() -> None:
+        link.unlink()
+        link.write_text("a file\n")
+
+    w = SwitchWith(link=str(link), binary="bin/run it", to="1.21", versions=f"{folder}/")
+    return Case(RuntimeSwitch(), w, target, lambda: tree(folder), meddle)
+
+
 CASES: dict[str, Callable[[Path, Target], Case]] = {
     "file.backup": file_backup,
     "file.backup, elsewhere": file_backup_elsewhere,
@@ -117,6 +152,8 @@ CASES: dict[str, Callable[[Path, Target], Case]] = {
     "file.edit": file_edit,
     "file.edit, whole content": file_edit_of_all,
     "file.edit, nothing there": file_edit_of_nothing,
+    "runtime.switch": runtime_switch,
+    "runtime.switch, from nowhere": runtime_switch_from_nowhere,
     "command": command,
     "shell": shell,
 }

@@ -57,6 +57,17 @@ def target(request: pytest.FixtureRequest) -> Reader:
 
 Given = Callable[[Path, int], dict[str, Any]]
 
+
+def _runtime(path: Path, exit_status: int) -> dict[str, Any]:
+    program = path.parent / "1.20" / "run"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho 1.20\nexit {exit_status}\n")
+    program.chmod(0o755)
+    link = path.parent / "current"
+    link.symlink_to("1.20")
+    return {"link": str(link), "binary": "run"}
+
+
 GOOD: dict[str, Given] = {
     "command": lambda path, _: {"argv": ["cat", "--", str(path)]},
     "shell": lambda path, _: {"script": 'test -f "$F"', "env": {"F": str(path)}},
@@ -64,6 +75,7 @@ GOOD: dict[str, Given] = {
     "http": lambda _, port: {"url": f"http://127.0.0.1:{port}/"},
     "tcp": lambda _, port: {"port": port},
     "process": lambda _, __: {"pid": os.getppid()},
+    "runtime.status": lambda path, _: _runtime(path, 0),
 }
 BAD: dict[str, Given] = {
     "command": lambda path, _: {"argv": ["cat", "--", f"{path}.not"]},
@@ -71,6 +83,7 @@ BAD: dict[str, Given] = {
     "file.checksum": lambda path, _: {"path": str(path), "sha256": "0" * 64},
     "tcp": lambda _, port: {"port": port},
     "process": lambda _, __: {"name": "no-such-program"},
+    "runtime.status": lambda path, _: _runtime(path, 1),
 }
 
 
@@ -91,9 +104,10 @@ def file(tmp_path: Path) -> Path:
 def test_what_holds_is_good_and_nothing_is_left_behind(
     name: str, target: Reader, file: Path, listening: int, home: Path
 ) -> None:
+    given = GOOD[name](file, listening)
     start = tree(home), tree(file.parent)
 
-    assert isinstance(observe(target, name, GOOD[name](file, listening)), Good)
+    assert isinstance(observe(target, name, given), Good)
     assert (tree(home), tree(file.parent)) == start
 
 
