@@ -22,6 +22,9 @@ from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, NoJ
 WRITTEN = "written-"
 """Begins the names of the operations of written undo steps, with the number of the step behind it."""
 
+TUNNEL = "tunnel"
+"""What an intent says under `through` if its operation leaves no job: a request that is sent from here."""
+
 
 class Settled(Struct, frozen=True):
     """What settling the open operations of an attempt gave."""
@@ -78,7 +81,8 @@ def settle_operations(
             context.target.attach(key, with_sink, context.step.timeout)
             with_sink.close()
             job = context.target.job(key)
-        lines.extend(_job_lines(operation.name, job))
+        if operation.intent.get("through") != TUNNEL:
+            lines.extend(_job_lines(operation.name, job))
         over = over and not isinstance(job, JobRunning)
         answer = _answer(context, action, model, before, OpenOp(key, thaw_object(operation.intent)), job)
         match answer:

@@ -39,6 +39,8 @@ class Watched:
         self.last: Finished | None = None
         self.last_read: Finished | None = None
         self.dispatched = False
+        self.operating = False
+        """An operation is being carried out: what goes through a tunnel now may be a part of it."""
 
     @property
     def host(self) -> Host:
@@ -53,6 +55,7 @@ class Watched:
 
     def tunnel(self, address: Address) -> AbstractContextManager[Address]:
         """Give an address on this machine that reaches the address as the target sees it."""
+        self.dispatched = self.dispatched or self.operating
         return self._target.tunnel(address)
 
     def job(self, op: OpKey) -> JobState:
@@ -142,7 +145,11 @@ class Operations:
             )
         )
         self._failpoint("after-intent")
-        receipt = freeze_object(body(op_key(self._key, name, tries, undo=self._undo)))
+        self.target.operating = True
+        try:
+            receipt = freeze_object(body(op_key(self._key, name, tries, undo=self._undo)))
+        finally:
+            self.target.operating = False
         self._failpoint("before-receipt")
         self._record(
             f.OperationDone(

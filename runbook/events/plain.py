@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
@@ -39,10 +40,15 @@ def freeze(value: object) -> Json:
         case list() | tuple() | set() | frozenset():
             return [freeze(item) for item in value]
         case msgspec.Struct():
-            fields = msgspec.structs.fields(type(value))
-            return wrapped({info.encode_name: freeze(getattr(value, info.name)) for info in fields})
+            return wrapped({key: freeze(getattr(value, name)) for name, key in _names(type(value))})
         case _:
             return str(value)
+
+
+@cache
+def _names(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a struct and the keys that stand for them on record."""
+    return tuple(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
 
 
 def wrapped(value: dict[str, Json]) -> dict[str, Json]:
