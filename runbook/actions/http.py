@@ -67,7 +67,7 @@ class Http:
         """
         import httpx
 
-        url = _url(w)
+        url = request_url(w)
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         try:
             with reach(t, w.from_, Address(url.host, port)) as address:
@@ -84,12 +84,12 @@ class Http:
         return Good(found, (told,)) if 200 <= found.status < 300 else Bad(found, (told,))
 
 
-def _url(w: HttpWith) -> httpx.URL:
+def request_url(w: HttpWith) -> httpx.URL:
     """Return the address. Raises ActionError, without the address in it, if it is none."""
     import httpx
 
     try:
-        url = httpx.URL(_plain(w.url))
+        url = httpx.URL(plain_text(w.url))
     except httpx.InvalidURL as error:
         raise ActionError("this is no URL", where="url") from error
     if url.scheme not in {"http", "https"} or not url.host:
@@ -101,7 +101,7 @@ def _ask(w: HttpWith, url: httpx.URL, address: Address) -> HttpResult:
     """Send the request to the address, whatever host the URL names, and read the beginning of the answer."""
     import httpx
 
-    headers = httpx.Headers({name: _plain(value) for name, value in w.headers.items()})
+    headers = httpx.Headers({name: plain_text(value) for name, value in w.headers.items()})
     headers.setdefault("Host", url.netloc.decode("ascii"))
     # What was not asked for in compressed form cannot swell while it is read.
     headers.setdefault("Accept-Encoding", "identity")
@@ -114,7 +114,7 @@ def _ask(w: HttpWith, url: httpx.URL, address: Address) -> HttpResult:
             w.method,
             place,
             headers=headers,
-            content=_plain(w.body).encode() or None,
+            content=plain_text(w.body).encode() or None,
             extensions={"sni_hostname": url.host},
         )
         response = client.send(request, stream=True, follow_redirects=False)
@@ -137,7 +137,7 @@ def _beginning(response: httpx.Response) -> tuple[bytes, bool]:
     return bytes(body), True
 
 
-def _plain(value: object) -> str:
+def plain_text(value: object) -> str:
     """Return the text that is sent. Raises ActionError for what is none."""
     if isinstance(value, Secret):
         return value.unmask()
