@@ -40,7 +40,9 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
     if cancel.is_set():
         return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
     mark = secrets.token_hex(8)
-    env = {**os.environ, **unmasked(cmd.env), COOKIE: mark}
+    # In bytes, as a process takes it: to decode all of it for each command would cost more than the command's own part.
+    env = {**os.environb, **{os.fsencode(name): os.fsencode(value) for name, value in unmasked(cmd.env).items()}}
+    env[os.fsencode(COOKIE)] = mark.encode()
     data = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
     try:
         child = subprocess.Popen(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import BinaryIO
 
 from runbook.errors import DispatchRefused
@@ -59,13 +60,19 @@ class LocalTarget:
         self._host = host
         self._cancel = cancel
         self._mask = mask
-        self._jobs = Jobs()
-        self._leases = Leases(state_root(), self._jobs)
 
     @property
     def host(self) -> Host:
         """The host that this is."""
         return self._host
+
+    @cached_property
+    def _jobs(self) -> Jobs:
+        return Jobs()
+
+    @cached_property
+    def _leases(self) -> Leases:
+        return Leases(state_root(), self._jobs)
 
     def read(self, cmd: Cmd, sink: Sink) -> Finished:
         """Run a command that only reads. Raises DispatchRefused if no process can be started."""
