@@ -148,9 +148,9 @@ class Guided:
         return self._keyboard.line(cancel)
 
     def _hidden(self, prompt: str, cancel: Cancel) -> str:
-        self._write(prompt)
         try:
-            return self._keyboard.secret_line(cancel)
+            with self._keyboard.silent():
+                return self._line(prompt, cancel)
         finally:
             self._write("\n")
 

@@ -48,11 +48,6 @@ class Keyboard:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode("utf-8", "replace").rstrip("\r")
 
-    def secret_line(self, cancel: Cancel) -> str:
-        """Return the next line, not echoed."""
-        with self._silent():
-            return self.line(cancel)
-
     def _more(self) -> None:
         try:
             data = os.read(self._fd, 4096)
@@ -64,7 +59,8 @@ class Keyboard:
         self._rest += data
 
     @contextmanager
-    def _silent(self) -> Iterator[None]:
+    def silent(self) -> Iterator[None]:
+        """Echo nothing inside the block; the prompt belongs inside, or fast fingers are seen."""
         try:
             old = termios.tcgetattr(self._fd)
         except termios.error as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from runbook.errors import JournalBroken
 from runbook.events import fact as f
 from runbook.events.fold import fold
+from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.journal import Entry, Layout, OutputFile, Record, Writer, output_name, read
 from runbook.ports.recorder import OutputWriter
@@ -38,10 +39,19 @@ def to_fact(record: Record) -> f.Fact:
     head = {name: value for name in _HEAD if (value := getattr(record, name)) is not None}
     known = set(kind.__struct_fields__)
     try:
-        found = msgspec.convert({**record.data, **{k: v for k, v in head.items() if k in known}}, kind)
+        data = _with_numbers(record.data) if kind is f.QuestionAsked else record.data
+        found = msgspec.convert({**data, **{k: v for k, v in head.items() if k in known}}, kind)
     except msgspec.ValidationError as error:
         raise JournalBroken(f"record {record.seq} ({record.type}) cannot be read: {error}") from error
     return cast("f.Fact", found)
+
+
+def _with_numbers(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data of a question with the fractions of its form as numbers: the limits of a field are such."""
+    question = data.get("question")
+    if not isinstance(question, dict):
+        return dict(data)
+    return {**data, "question": {**question, "fields": thaw(question.get("fields", {}))}}
 
 
 def _clean(value: Any) -> Any:

@@ -73,7 +73,8 @@ def test_a_run_as_json_is_one_object(call: Call) -> None:
         "deviated": False,
         "unverified": 0,
     }
-    assert result["id"] and result["started"].endswith("Z")
+    assert result["id"]
+    assert result["started"].endswith("Z")
     assert [(step["step"], step["status"]) for step in result["steps"]] == [
         ("look", "succeeded"),
         ("touch", "succeeded"),
@@ -227,7 +228,8 @@ def test_an_invalid_playbook_runs_nothing(call: Call, place: Path) -> None:
     said = call("replay", "failing", "--output", "json")
 
     assert (said.code, said.json["outcome"]) == (3, "invalid")
-    assert said.err.startswith("runbook: ") and "failing.yaml:7:" in said.err
+    assert said.err.startswith("runbook: ")
+    assert "failing.yaml:7:" in said.err
 
 
 def test_a_pattern_without_a_target_is_no_success(call: Call, place: Path) -> None:
