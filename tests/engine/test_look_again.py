@@ -1,0 +1,36 @@
+"""A step that was planned early is looked at again if an earlier step has changed its target meanwhile."""
+
+from __future__ import annotations
+
+from runbook.session.unattended import Unattended
+from tests.engine.desk import Desk
+
+TWO_SWAPS = """steps:
+  - stage: swap
+    approve: operator
+    steps:
+      - {id: away, uses: file.restore, with: {path: DIR/config, backup: DIR/other}}
+      - {id: back, uses: file.restore, with: {path: DIR/config, backup: DIR/good}}
+"""
+
+
+def test_what_was_already_so_at_the_approval_is_done_if_it_is_so_no_more(desk: Desk) -> None:
+    for name, text in {"config": "good\n", "good": "good\n", "other": "other\n"}.items():
+        desk.path(name).write_text(text)
+
+    result = desk.start(TWO_SWAPS, Unattended(("swap",)), approvals=("swap",))
+
+    assert result.status == "succeeded"
+    assert desk.text("config") == "good\n"
+    assert [change[0] for change in result.state.changes] == ["away", "back"]
+
+
+def test_undo_leads_back_to_what_was_right_before_each_step(desk: Desk) -> None:
+    for name, text in {"config": "first\n", "good": "good\n", "other": "other\n"}.items():
+        desk.path(name).write_text(text)
+    result = desk.start(TWO_SWAPS, Unattended(("swap",)), approvals=("swap",))
+
+    undone = desk.undo(result.run)
+
+    assert undone.status == "undone"
+    assert desk.text("config") == "first\n"
