@@ -175,7 +175,6 @@ def _step(state: RunState, fact: Any) -> RunState:
             known = fact.effect == "read" or key in state.changes
             return replace(state, changes=state.changes if known else (*state.changes, key), status="running")
         case f.StepFinished():
-            state = _looked_before(state, fact) if fact.changed else state
             if any(a.number == fact.attempt and not a.may_have_changed for a in new.attempts):
                 key = (fact.step, fact.target, fact.attempt)
                 return replace(state, changes=tuple(c for c in state.changes if c != key))
@@ -184,16 +183,6 @@ def _step(state: RunState, fact: Any) -> RunState:
             return _undone(state, place, new, fact)
         case _:
             return state
-
-
-def _looked_before(state: RunState, fact: f.StepFinished) -> RunState:
-    """What was planned for a target before this change on it has to be looked at again before its turn."""
-    stale = {
-        (step, target): replace(at, stale=True)
-        for (step, target), at in state.steps.items()
-        if target == fact.target and step != fact.step and at.planned is not None and not at.attempts
-    }
-    return replace(state, steps=state.steps | stale) if stale else state
 
 
 def _undone(state: RunState, place: tuple[str, str], step: StepState, fact: f.UndoFinished) -> RunState:

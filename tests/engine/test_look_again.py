@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from runbook.session.unattended import Unattended
 from tests.engine.desk import Desk
 
@@ -9,9 +11,16 @@ TWO_SWAPS = """steps:
   - stage: swap
     approve: operator
     steps:
-      - {id: away, uses: file.restore, with: {path: DIR/config, backup: DIR/other}}
-      - {id: back, uses: file.restore, with: {path: DIR/config, backup: DIR/good}}
+      - {id: away, uses: file.restore, with: {path: DIR/config, backup: DIR/other, keep_in: DIR/one}}
+      - {id: back, uses: file.restore, with: {path: DIR/config, backup: DIR/good, keep_in: DIR/two}}
 """
+
+
+@pytest.fixture(autouse=True)
+def _folders(desk: Desk) -> None:
+    # Two copies of one file in one second would have the same name.
+    desk.path("one").mkdir()
+    desk.path("two").mkdir()
 
 
 def test_what_was_already_so_at_the_approval_is_done_if_it_is_so_no_more(desk: Desk) -> None:
