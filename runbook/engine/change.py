@@ -1,4 +1,4 @@
-"""Changing: inspect and plan a step in one place, then carry it out, verify it, and record the outcome.
+"""Changing: carry out what is planned for a step in one place, verify it, and record the outcome.
 
 The order is the first rule of the product: `attempt.started` with the plan and all that undo needs is on disk
 before an operation begins, an operation's intent before anything is sent, its receipt before the next.
@@ -6,27 +6,20 @@ before an operation begins, an operation's intent before anything is sent, its r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
-
 from msgspec import Struct
 
-from runbook.engine.bind import Bound, bind, digest_of, form_of, rebind, written
+from runbook.engine.bind import rebind
 from runbook.engine.context import StepContext, border
 from runbook.engine.probe import capture, check, shown
 from runbook.engine.sink import OutputSink
-from runbook.errors import ActionError, DispatchRefused, ExpressionError, JournalError, RunbookError, TransportError
+from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw
 from runbook.events.state import Attempt
 from runbook.events.status import Status
-from runbook.expression import render_tree
 from runbook.model.convert import convert
-from runbook.model.plan import PlannedAct
-from runbook.model.playbook import UndoNone
 from runbook.model.scalar import Json
-from runbook.ports.action import Action, Already, Proceed, Refuse, StepPlan, Verdict
-from runbook.text import duration_text, shell_words
+from runbook.ports.action import Action, Verdict
 
 AnyAction = Action[Struct, Struct, Struct]
 
@@ -43,169 +36,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     result: dict[str, Json] = {}
     dispatched: bool = True
     adopted: bool = False
-
-
-def inspect(context: StepContext, *, early: bool = False) -> None:
-    """Look at the target and record what will happen; a refusal is an outcome unless it is not the step's turn."""
-    context.phase("inspecting")
-    try:
-        with border(context.step.uses):
-            planned = _planned(context)
-    except RunbookError as failed:
-        if context.cancel.is_set():
-            # What the target said or did not say is no news of it: it was not let finish.
-            _not_begun(context, "cancelled", context.cancel.reason)
-        elif isinstance(failed, TransportError):
-            _not_begun(context, "unreachable", str(failed))
-        elif early:
-            why = failed.message if isinstance(failed, ExpressionError) else str(failed)
-            context.record(_later(context, why))
-        else:
-            _not_begun(context, "failed", str(failed))
-        return
-    if planned.answer == "refuse":
-        if early:
-            context.record(_later(context, planned.words))
-            return
-        context.record(planned)
-        _not_begun(context, "refused", planned.words)
-        return
-    context.record(planned)
-
-
-def _planned(context: StepContext) -> f.StepPlanned:
-    step = context.step
-    raw = written(step, context.state)
-    if step.kind in ("wait", "notify"):
-        return _planned_once(context, raw)
-    bound = bind(context.services, context.info(), raw, context.names)
-    form = form_of(step, raw, context.place)
-    _refuse_masked(context, bound)
-    if step.kind != "action":
-        words = step.source.title or step.id
-        commands = _commands(bound)
-        digest = digest_of(step, bound.arguments, context.place, [words, *commands])
-        return f.StepPlanned(
-            step=context.step.id,
-            target=context.place,
-            answer="proceed",
-            words=words,
-            commands=commands,
-            digest=digest,
-            form=form,
-            arguments=bound.arguments,
-        )
-    return _planned_change(context, bound, form)
-
-
-def _planned_once(context: StepContext, raw: Mapping[str, Json]) -> f.StepPlanned:
-    """Plan what no action stands behind: a wait, or a message and the program that takes it."""
-    step = context.step
-    text = str(render_tree(raw.get("message", ""), context.names))
-    words = f"Tell: {text}" if step.kind == "notify" else f"Wait {duration_text(step.source.wait or 0.0)}"
-    argv = raw.get("command")
-    commands = [shell_words([str(word) for word in argv])] if isinstance(argv, list) and argv else []
-    return f.StepPlanned(
-        step=step.id,
-        target=context.place,
-        answer="proceed",
-        words=words,
-        commands=commands,
-        digest=digest_of(step, raw, context.place, [words, *commands]),
-        form=form_of(step, raw, context.place),
-    )
-
-
-def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlanned:
-    step = context.step
-    action = context.services.catalogue.action(step.uses)
-    seen = action.inspect(bound.model, context.target)
-    match seen:
-        case Refuse(why=why, remedy=remedy):
-            words = f"{why}; {remedy}" if remedy else why
-            return f.StepPlanned(
-                step=context.step.id, target=context.place, answer="refuse", words=words, digest="", form=form
-            )
-        case Already(before=before, why=why):
-            plan = StepPlan(why)
-            answer: Literal["proceed", "already"] = "already"
-        case Proceed(before=before):
-            plan = action.plan(bound.model, before)
-            answer = "proceed"
-    undo = plan.undo or _written_undo(context)
-    digest = digest_of(step, bound.arguments, context.place, [plan.words, *plan.commands, plan.diff])
-    return f.StepPlanned(
-        step=context.step.id,
-        target=context.place,
-        answer=answer,
-        words=plan.words,
-        commands=list(plan.commands),
-        diff=plan.diff,
-        notes=list(plan.notes),
-        undo=undo,
-        digest=digest,
-        form=form,
-        arguments=bound.arguments,
-        before=freeze_object(before),
-    )
-
-
-def _refuse_masked(context: StepContext, bound: Bound) -> None:
-    """Raise ActionError if the record of the arguments would differ from what is run.
-
-    The plan is run from its record, and a secret that stands in it as plain text is not in the record.
-    """
-    if context.services.masker.mask_tree(bound.arguments) != bound.arguments:
-        raise ActionError(
-            "the value of a declared secret stands among the arguments",
-            where=context.step.id,
-            remedy="pass it as that secret, by env or stdin, or take a secret that is no ordinary word",
-        )
-
-
-def _commands(bound: Bound) -> list[str]:
-    argv = bound.arguments.get("argv")
-    if isinstance(argv, list):
-        return [shell_words([str(word) for word in argv])]
-    script = bound.arguments.get("script")
-    if isinstance(script, str):
-        return [script]
-    return [f"{key}: {value}" for key, value in bound.arguments.items() if isinstance(value, (str, int))]
-
-
-def _written_undo(context: StepContext) -> str:
-    undo = context.step.undo
-    if isinstance(undo, UndoNone):
-        return f"none: {undo.none}"
-    return "; ".join(act.title or _act_words(act) for act in undo or ())
-
-
-def _act_words(act: PlannedAct) -> str:
-    argv = act.with_.get("argv")
-    return shell_words([str(word) for word in argv]) if isinstance(argv, list) else act.uses
-
-
-def _later(context: StepContext, why: str) -> f.StepPlanned:
-    form = form_of(context.step, written(context.step, context.state), context.place)
-    words = f"{context.step.source.title or context.step.id}: known when it is its turn ({why})"
-    return f.StepPlanned(
-        step=context.step.id, target=context.place, answer="later", words=words, digest=form, form=form
-    )
-
-
-def _not_begun(context: StepContext, status: Status, error: str) -> None:
-    """Record an outcome of a step that provably sent nothing."""
-    context.record(
-        f.StepFinished(
-            step=context.step.id,
-            target=context.place,
-            attempt=context.at.next_attempt,
-            status=status,
-            effect=context.step.effect,
-            error=error,
-            dispatched=False,
-        )
-    )
 
 
 def apply(context: StepContext, attempt: int) -> None:
@@ -336,11 +166,7 @@ def _failed(
     if status in ("timed_out", "cancelled") and dispatched:
         # A cancelled step is looked at once, and by a connection that the cancel does not end.
         looking = context.after_cancel() if context.cancel.is_set() else context
-        try:
-            with border(context.step.uses):
-                verdict = verify(looking, action, model, before, None, once=looking is not context)
-        except RunbookError as unclear:
-            verdict = Verdict("no data", (str(unclear),))
+        verdict = _told(looking, action, model, before, None, once=looking is not context)
         evidence = (*evidence, *verdict.evidence)
         if verdict.state == "good" and (action.brings_verify or context.step.checks):
             return Outcome(status="succeeded", changed=True, verified=True, error=error, evidence=evidence)
@@ -361,11 +187,12 @@ def verified(
     """Verify a change that came to its end, and capture its values."""
     context.phase("verifying")
     raw = freeze_object(result)
-    try:
-        with border(context.step.uses):
-            verdict = verify(context, action, model, before, result)
-    except RunbookError as unclear:
-        verdict = Verdict("no data", (str(unclear),))
+    verdict = _told(context, action, model, before, result)
+    if verdict.state != "good" and context.cancel.is_set():
+        # The look was cut short, which says nothing of the target.
+        verdict = _told(context.after_cancel(), action, model, before, result, once=True)
+        if verdict.state == "good" and any(act.source.until for act in context.step.checks):
+            verdict = Verdict("no data", (*verdict.evidence, "cancelled before it held long enough"))
     context.record(
         f.VerifyFinished(
             step=context.step.id,
@@ -379,7 +206,7 @@ def verified(
         why = verdict.evidence[-1] if verdict.evidence else verdict.state
         words = "completed, but its check is bad" if verdict.state == "bad" else "completed, but it cannot be verified"
         return Outcome(
-            status="failed",
+            status=_stopped(context, "failed") if verdict.state == "no data" else "failed",
             changed=True,
             error=f"{words}: {why}",
             evidence=verdict.evidence,
@@ -404,6 +231,23 @@ def verified(
 def _kept(context: StepContext, raw: dict[str, Json]) -> dict[str, Json]:
     """Return a result for the record: whole where undo needs it, without output where it is that of a command."""
     return shown(raw) if context.step.uses in ("command", "shell") else raw
+
+
+def _told(
+    context: StepContext,
+    action: AnyAction,
+    model: Struct,
+    before: Struct,
+    result: Struct | None,
+    *,
+    once: bool = False,
+) -> Verdict:
+    """Verify; what cannot be looked at is no data."""
+    try:
+        with border(context.step.uses):
+            return verify(context, action, model, before, result, once=once)
+    except RunbookError as unclear:
+        return Verdict("no data", (str(unclear),))
 
 
 def verify(

@@ -11,9 +11,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runbook.engine.change import inspect
 from runbook.engine.context import StepContext
 from runbook.engine.decide import places_of
+from runbook.engine.inspection import inspect
 from runbook.engine.names import Names
 from runbook.engine.probe import run_probe
 from runbook.engine.services import Services

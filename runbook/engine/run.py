@@ -11,23 +11,25 @@ import heapq
 import queue
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
 from runbook.engine import move as m
 from runbook.engine.asking import Asking
-from runbook.engine.change import apply, inspect
+from runbook.engine.change import apply
 from runbook.engine.context import StepContext
 from runbook.engine.decide import Rules, decide, first_open
 from runbook.engine.guard import Sampler, take_baseline
+from runbook.engine.inspection import inspect
 from runbook.engine.jump import jumping
 from runbook.engine.lease import claim, give_back
 from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
+from runbook.engine.pool import Pool
 from runbook.engine.probe import run_probe
 from runbook.engine.services import Services
 from runbook.engine.settle import settle
@@ -86,7 +88,7 @@ class Run:
         self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
         self._fatal: BaseException | None = None
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="worker")
+        self._pool = Pool(WORKERS)
         self._resting = False
 
     def record(self, *facts: f.Fact) -> None:
@@ -165,7 +167,7 @@ class Run:
             return
         self._busy.add(key)
         state = self.state
-        self._pool.submit(self._carry_out, key, move, state)
+        self._pool.submit(partial(self._carry_out, key, move, state))
 
     def _carry_out(self, key: object, move: m.Move, state: RunState) -> None:
         error: BaseException | None = None

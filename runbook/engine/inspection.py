@@ -1,0 +1,182 @@
+"""Inspecting: look at a target and put on record what a step will do there, or why it cannot. Only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from runbook.engine.bind import Bound, bind, digest_of, form_of, written
+from runbook.engine.context import StepContext, border
+from runbook.errors import ActionError, ExpressionError, RunbookError, TransportError
+from runbook.events import fact as f
+from runbook.events.plain import freeze_object
+from runbook.events.status import Status
+from runbook.expression import render_tree
+from runbook.model.plan import PlannedAct
+from runbook.model.playbook import UndoNone
+from runbook.model.scalar import Json
+from runbook.ports.action import Already, Proceed, Refuse, StepPlan
+from runbook.text import duration_text, shell_words
+
+
+def inspect(context: StepContext, *, early: bool = False) -> None:
+    """Look at the target and record what will happen; a refusal is an outcome unless it is not the step's turn."""
+    context.phase("inspecting")
+    try:
+        with border(context.step.uses):
+            planned = _planned(context)
+    except RunbookError as failed:
+        if context.cancel.is_set():
+            # What the target said or did not say is no news of it: it was not let finish.
+            _not_begun(context, "cancelled", context.cancel.reason)
+        elif isinstance(failed, TransportError):
+            _not_begun(context, "unreachable", str(failed))
+        elif early:
+            why = failed.message if isinstance(failed, ExpressionError) else str(failed)
+            context.record(_later(context, why))
+        else:
+            _not_begun(context, "failed", str(failed))
+        return
+    if planned.answer == "refuse":
+        if early:
+            context.record(_later(context, planned.words))
+            return
+        context.record(planned)
+        _not_begun(context, "refused", planned.words)
+        return
+    context.record(planned)
+
+
+def _planned(context: StepContext) -> f.StepPlanned:
+    step = context.step
+    raw = written(step, context.state)
+    if step.kind in ("wait", "notify"):
+        return _planned_once(context, raw)
+    bound = bind(context.services, context.info(), raw, context.names)
+    form = form_of(step, raw, context.place)
+    _refuse_masked(context, bound)
+    if step.kind != "action":
+        words = step.source.title or step.id
+        commands = _commands(bound)
+        digest = digest_of(step, bound.arguments, context.place, [words, *commands])
+        return f.StepPlanned(
+            step=context.step.id,
+            target=context.place,
+            answer="proceed",
+            words=words,
+            commands=commands,
+            digest=digest,
+            form=form,
+            arguments=bound.arguments,
+        )
+    return _planned_change(context, bound, form)
+
+
+def _planned_once(context: StepContext, raw: Mapping[str, Json]) -> f.StepPlanned:
+    """Plan what no action stands behind: a wait, or a message and the program that takes it."""
+    step = context.step
+    text = str(render_tree(raw.get("message", ""), context.names))
+    words = f"Tell: {text}" if step.kind == "notify" else f"Wait {duration_text(step.source.wait or 0.0)}"
+    argv = raw.get("command")
+    commands = [shell_words([str(word) for word in argv])] if isinstance(argv, list) and argv else []
+    return f.StepPlanned(
+        step=step.id,
+        target=context.place,
+        answer="proceed",
+        words=words,
+        commands=commands,
+        digest=digest_of(step, raw, context.place, [words, *commands]),
+        form=form_of(step, raw, context.place),
+    )
+
+
+def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlanned:
+    step = context.step
+    action = context.services.catalogue.action(step.uses)
+    seen = action.inspect(bound.model, context.target)
+    match seen:
+        case Refuse(why=why, remedy=remedy):
+            words = f"{why}; {remedy}" if remedy else why
+            return f.StepPlanned(
+                step=context.step.id, target=context.place, answer="refuse", words=words, digest="", form=form
+            )
+        case Already(before=before, why=why):
+            plan = StepPlan(why)
+            answer: Literal["proceed", "already"] = "already"
+        case Proceed(before=before):
+            plan = action.plan(bound.model, before)
+            answer = "proceed"
+    undo = plan.undo or _written_undo(context)
+    digest = digest_of(step, bound.arguments, context.place, [plan.words, *plan.commands, plan.diff])
+    return f.StepPlanned(
+        step=context.step.id,
+        target=context.place,
+        answer=answer,
+        words=plan.words,
+        commands=list(plan.commands),
+        diff=plan.diff,
+        notes=list(plan.notes),
+        undo=undo,
+        digest=digest,
+        form=form,
+        arguments=bound.arguments,
+        before=freeze_object(before),
+    )
+
+
+def _refuse_masked(context: StepContext, bound: Bound) -> None:
+    """Raise ActionError if the record of the arguments would differ from what is run.
+
+    The plan is run from its record, and a secret that stands in it as plain text is not in the record.
+    """
+    if context.services.masker.mask_tree(bound.arguments) != bound.arguments:
+        raise ActionError(
+            "the value of a declared secret stands among the arguments",
+            where=context.step.id,
+            remedy="pass it as that secret, by env or stdin, or take a secret that is no ordinary word",
+        )
+
+
+def _commands(bound: Bound) -> list[str]:
+    argv = bound.arguments.get("argv")
+    if isinstance(argv, list):
+        return [shell_words([str(word) for word in argv])]
+    script = bound.arguments.get("script")
+    if isinstance(script, str):
+        return [script]
+    return [f"{key}: {value}" for key, value in bound.arguments.items() if isinstance(value, (str, int))]
+
+
+def _written_undo(context: StepContext) -> str:
+    undo = context.step.undo
+    if isinstance(undo, UndoNone):
+        return f"none: {undo.none}"
+    return "; ".join(act.title or _act_words(act) for act in undo or ())
+
+
+def _act_words(act: PlannedAct) -> str:
+    argv = act.with_.get("argv")
+    return shell_words([str(word) for word in argv]) if isinstance(argv, list) else act.uses
+
+
+def _later(context: StepContext, why: str) -> f.StepPlanned:
+    form = form_of(context.step, written(context.step, context.state), context.place)
+    words = f"{context.step.source.title or context.step.id}: known when it is its turn ({why})"
+    return f.StepPlanned(
+        step=context.step.id, target=context.place, answer="later", words=words, digest=form, form=form
+    )
+
+
+def _not_begun(context: StepContext, status: Status, error: str) -> None:
+    """Record an outcome of a step that provably sent nothing."""
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=context.at.next_attempt,
+            status=status,
+            effect=context.step.effect,
+            error=error,
+            dispatched=False,
+        )
+    )
