@@ -101,10 +101,11 @@ class Names:
             if at.status != "skipped" or step_scope != scope:
                 continue
             try:
-                captured = self._plan.step(name).source.capture
+                source = self._plan.step(name).source
             except KeyError:
                 continue
-            for key in captured:
+            decided = ("choice",) if source.choose is not None else ()
+            for key in (*source.capture, *(source.ask or {}), *decided):
                 found[local].setdefault(key, {})[place] = None
 
 
