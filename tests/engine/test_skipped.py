@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.model.scalar import Json
 from runbook.session.unattended import Unattended
 from tests.engine.desk import Desk
 
@@ -20,8 +21,11 @@ DECISIONS = """steps:
 """
 
 
+GIVEN: dict[str, Json] = {"second": "aye", "form": {"name": "x"}}
+
+
 def test_a_decision_and_a_form_that_were_skipped_are_null(desk: Desk) -> None:
-    given = {"first": "one", "second": "aye", "form": {"name": "x"}}
+    given = {**GIVEN, "first": "one"}
 
     result = desk.start(DECISIONS, Unattended((), given))
 
@@ -30,7 +34,7 @@ def test_a_decision_and_a_form_that_were_skipped_are_null(desk: Desk) -> None:
 
 
 def test_a_decision_and_a_form_that_were_answered_are_what_was_said(desk: Desk) -> None:
-    given = {"first": "two", "second": "aye", "form": {"name": "x"}}
+    given = {**GIVEN, "first": "two"}
 
     result = desk.start(DECISIONS, Unattended((), given))
 
