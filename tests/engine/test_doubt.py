@@ -1,0 +1,162 @@
+"""Doubt: a change of which nobody knows the end is asked about, never run again by itself."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from runbook.events import fact as f
+from runbook.model.question import Answer
+from runbook.testing import ScriptedApprover
+from tests.engine.desk import Desk, touch, until
+
+LOST = """  - id: lost
+    shell: echo $$ > DIR/pid; echo x >> DIR/counter; [ -e DIR/calm ] || kill -9 "$PPID"; MORE
+    effect: change
+    verify: [{command: [test, -e, DIR/done-by-hand]}]
+    undo: [{shell: echo undone >> DIR/counter}]
+"""
+BUSY = LOST.replace("MORE", "while [ ! -e DIR/free ]; do sleep 0.05; done")
+LOST = LOST.replace("; MORE", "")
+AGAIN = Answer(choice="again", values={"typed": "lost"})
+
+
+@pytest.fixture
+def run(desk: Desk) -> str:
+    """A run whose step has lost the wrapper that would have told of its end."""
+    result = desk.start("steps:\n" + LOST + touch("after"))
+    assert result.status == "in_doubt"
+    assert result.state.at("lost", "local").evidence or result.state.at("lost", "local").error
+    assert desk.lines("counter") == ["x"]
+    until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
+    return result.run
+
+
+def test_unattended_it_stays_in_doubt_however_often_it_is_resumed(desk: Desk, run: str) -> None:
+    for _ in range(2):
+        assert desk.resume(run).status == "in_doubt"
+    assert desk.lines("counter") == ["x"]
+    assert desk.lines("log") == []
+    assert desk.holds()
+
+
+def test_looking_again_finds_what_was_true_all_along(desk: Desk, run: str) -> None:
+    """The check was bad before the change and holds now, and nothing of the job lives."""
+    desk.path("done-by-hand").touch()
+
+    result = desk.resume(run, ScriptedApprover({"doubt": ["look", "pause"]}))
+
+    assert result.status == "succeeded"
+    assert desk.lines("counter") == ["x"]
+    finished = [x for x in desk.facts(run) if isinstance(x, f.StepFinished) and x.step == "lost"][-1]
+    assert (finished.status, finished.adopted, finished.verified) == ("succeeded", True, True)
+
+
+def test_a_person_can_say_that_it_is_done_or_failed(desk: Desk, run: str) -> None:
+    failed = Answer(choice="failed", reason="the graph says so")
+    skipped = Answer(choice="skip", reason="not needed")
+    result = desk.resume(run, ScriptedApprover({"doubt": failed, "failure": skipped}))
+
+    assert result.status == "succeeded"
+    assert result.state.deviated
+    assert desk.lines("counter") == ["x"]
+
+
+def test_again_runs_it_again_if_it_was_typed(desk: Desk, run: str) -> None:
+    desk.path("calm").touch()
+    untyped = desk.resume(run, ScriptedApprover({"doubt": "again"}))
+    assert untyped.status == "in_doubt"
+    assert desk.lines("counter") == ["x"]
+
+    desk.path("done-by-hand").touch()
+    typed = desk.resume(run, ScriptedApprover({"doubt": AGAIN}))
+    assert typed.status == "succeeded"
+    assert desk.lines("counter") == ["x", "x"]
+
+
+def test_undo_leads_back_what_may_have_happened_and_asks_what_next(desk: Desk, run: str) -> None:
+    result = desk.resume(run, ScriptedApprover({"doubt": "undo", "failure": "abort"}))
+
+    assert desk.lines("counter") == ["x", "undone"]
+    assert result.status == "aborted"
+    assert result.state.standing == ()
+
+
+def test_the_whole_run_can_be_undone_from_doubt(desk: Desk, run: str) -> None:
+    assert desk.undo(run).status == "undone"
+    assert desk.lines("counter") == ["x", "undone"]
+
+
+def test_nothing_is_undone_below_a_job_that_still_runs(desk: Desk) -> None:
+    first = desk.start("steps:\n" + BUSY)
+    assert first.status == "in_doubt"
+    try:
+        result = desk.undo(first.run)
+        assert result.status == "undo_incomplete"
+        assert "still runs" in result.why
+        assert desk.lines("counter") == ["x"]
+    finally:
+        desk.path("free").touch()
+    until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
+
+    assert desk.undo(first.run).status == "undone"
+    assert desk.lines("counter") == ["x", "undone"]
+
+
+def test_a_step_that_may_be_run_twice_is_run_again_on_resume(desk: Desk) -> None:
+    first = desk.start("steps:\n" + LOST + "    idempotent: true\n")
+    assert first.status == "in_doubt"
+    until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
+    desk.path("calm").touch()
+    desk.path("done-by-hand").touch()
+
+    result = desk.resume(first.run, ScriptedApprover({"doubt": "look"}))
+
+    assert result.status == "succeeded"
+
+
+def test_an_edit_is_shown_as_a_deviation_and_void_for_the_next_run(desk: Desk) -> None:
+    body = 'steps:\n  - id: act\n    command: ["false"]\n    effect: change\n'
+    body += '    verify: [{command: [test, -e, DIR/made]}]\n    undo: {none: "a test"}\n'
+    edit = Answer(choice="edit", values={"argv": ["touch", str(desk.path("made"))]})
+
+    result = desk.guided(body, ScriptedApprover({"proceed": "run", "failure": edit}))
+
+    assert result.status == "succeeded"
+    assert result.state.deviated
+    assert [x.choice for x in desk.facts(result.run) if isinstance(x, f.DecisionMade)] == ["run", "edit", "run"]
+    assert desk.start(body).status == "failed"
+
+
+def test_a_guided_run_shows_what_it_will_do_and_runs_what_was_agreed_to(desk: Desk) -> None:
+    approver = ScriptedApprover({"proceed": "run"})
+
+    result = desk.guided("steps:\n" + touch("one"), approver)
+
+    assert result.status == "succeeded"
+    (question,) = approver.asked
+    assert question.safe == "pause"
+    assert [p.target for p in question.previews] == ["local"]
+    assert "touch" in question.previews[0].commands[0]
+
+
+def test_a_target_that_changed_while_a_person_thought_is_asked_about_again(desk: Desk) -> None:
+    desk.path("config").write_text("bad\n")
+    desk.path("good").write_text("good\n")
+    seen: list[str] = []
+
+    def thinks(question: object) -> Answer:
+        diff = question.previews[0].diff  # type: ignore[attr-defined]
+        if not seen:
+            desk.path("config").write_text("worse\n")
+        seen.append(diff)
+        return Answer(choice="run")
+
+    body = "steps:\n  - id: file\n    uses: file.restore\n    with: {path: DIR/config, backup: DIR/good}\n"
+    result = desk.guided(body, ScriptedApprover({"proceed": thinks}))
+
+    assert result.status == "succeeded"
+    assert ["-bad" in diff for diff in seen] == [True, False]
+    assert "-worse" in seen[1]
+    assert desk.undo(result.run).status == "undone"
+    assert desk.text("config") == "worse\n"
