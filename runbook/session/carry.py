@@ -105,13 +105,13 @@ class Session:
         try:
             rest = run.until_rest()
         except RefusedError as refused:
-            return ("refused" if not run.state.changes else "failed"), str(refused)
+            return _broken_off(run.state, "refused"), str(refused)
         except JournalError:
             raise
         except TransportError as unreachable:
-            return ("unreachable" if not run.state.changes else "failed"), str(unreachable)
+            return _broken_off(run.state, "unreachable"), str(unreachable)
         except RunbookError as failed:
-            return "failed", str(failed)
+            return _broken_off(run.state, "failed"), str(failed)
         finally:
             run.catch_up()
         return rest.status, rest.why
@@ -156,6 +156,13 @@ class Session:
             started=_started(self.layout, writer.run),
             missing=missing,
         )
+
+
+def _broken_off(state: RunState, unchanged: RunStatus) -> RunStatus:
+    """Return the status of a run that could not go on; an attempt that is still open outweighs all else."""
+    if any(at.orphan or at.status == "in_doubt" for at in state.steps.values()):
+        return "in_doubt"
+    return "failed" if state.changes else unchanged
 
 
 def _repair_fact(writer: Writer) -> tuple[f.Fact, ...]:

@@ -153,7 +153,7 @@ def resume(
     with writer:
         if state.opened is None:
             raise UsageError(f"run {run} has no beginning on record", remedy="run the playbook again")
-        if state.status in CLOSED:
+        if state.status in CLOSED or state.status == "aborted":
             raise UsageError(f"run {run} is over: {state.status}", remedy="run the playbook again")
         prepared = from_snapshot(state.opened)
         if isinstance(approver, Unattended):

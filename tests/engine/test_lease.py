@@ -6,7 +6,9 @@ import threading
 
 from runbook.events import fact as f
 from runbook.session.control import Control
+from runbook.session.record import JournalRecorder
 from runbook.session.result import Result
+from runbook.session.run import reopen
 from tests.engine.desk import Desk, Ear, touch, until
 
 HOLDS = """  - id: hold
@@ -88,6 +90,26 @@ def test_a_resumed_run_whose_target_is_held_by_another_changes_nothing(desk: Des
         assert resumed.status == "failed"
         assert "is held by run" in resumed.why
         assert desk.lines("log") == ["one"]
+    finally:
+        desk.path("free").touch()
+        thread.join(20)
+
+
+def test_a_change_that_was_left_open_stays_in_doubt_while_another_run_holds_its_target(desk: Desk) -> None:
+    run = paused(desk)
+    writer, state = reopen(desk.layout, run)
+    with writer:
+        record = JournalRecorder(writer).record
+        record(f.SessionOpened(mode="resume", actor={}, boot_id="", versions={}))
+        record(state.at("one", "local").planned or f.NoteWritten(text=""))
+        record(f.AttemptStarted(step="two", target="local", attempt=1, effect="change"))
+    thread = threading.Thread(target=lambda: desk.start("steps:\n" + HOLDS, take_over="urgent"))
+    thread.start()
+    until(desk.path("holding").exists)
+    try:
+        resumed = desk.resume(run)
+        assert resumed.status == "in_doubt"
+        assert "is held by run" in resumed.why
     finally:
         desk.path("free").touch()
         thread.join(20)

@@ -190,6 +190,14 @@ def test_a_later_undo_of_an_aborted_run_ends_as_undone(desk: Desk) -> None:
     assert desk.lines("log") == ["one", "un-one"]
 
 
+def test_an_aborted_run_is_over(desk: Desk) -> None:
+    first = desk.guided("steps:\n" + touch("one") + touch("two"), ScriptedApprover({"proceed": ["run", "abort"]}))
+
+    with pytest.raises(UsageError, match="is over: aborted"):
+        desk.resume(first.run)
+    assert desk.lines("log") == ["one"]
+
+
 def test_a_failed_change_of_which_a_part_was_done_is_undone_as_well(desk: Desk) -> None:
     half = change("half", "[sh, -c, 'touch DIR/half; exit 3']", '["true"]', "[rm, -f, DIR/half]")
     result = desk.start("steps:\n" + half, on_failure="undo")
