@@ -6,7 +6,6 @@ No error of ours shows a traceback. An unexpected one is told in a line too; RUN
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable
 
 import click
@@ -62,6 +61,8 @@ def _told(front: Front, error: RunbookError) -> int:
 def _unexpected(front: Front, error: Exception) -> int:
     front.err.live("")
     if os.environ.get("RUNBOOK_DEBUG"):
+        import traceback
+
         front.err.raw("".join(traceback.format_exception(error)))
     what = one_line(f"{type(error).__name__}: {error}", 300)
     front.say(f"runbook: unexpected: {what}; RUNBOOK_DEBUG=1 shows where, report it with that")

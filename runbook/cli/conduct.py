@@ -42,7 +42,7 @@ class Conduct:
         self.control = Control()
         self._witness = Witness(front, keep_output=output_is_data and not front.is_text)
         output = front.out if output_is_data and front.is_text else None
-        self._printer = Printer(front.err, output=output, run=lambda: self.control.run, asks=asks)
+        self._printer = Printer(front.err, output=output, run=lambda: self.control.run, asked=True)
         self._lines = NdjsonPrinter(front.out) if front.format == "ndjson" else None
         self._interrupts = Interrupts(self.control, front)
 

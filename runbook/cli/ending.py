@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from runbook.cli.exit_codes import Ending, Exit, of_run, outcome
 from runbook.cli.style import Style, place, word
+from runbook.events.degradation import still_open
 from runbook.events.fact import RunFinished
 from runbook.events.state import RunState
 from runbook.events.status import BAD
@@ -45,6 +47,10 @@ def result_object(result: Result, ending: Ending, finished: RunFinished | None) 
         "why": result.why,
         "missing": [{"step": m.step, "what": m.what, "words": m.words, "remedy": m.remedy} for m in result.missing],
         "questions": questions(state),
+        "degraded": [
+            {"step": d.step, "target": d.target, "what": d.what, "until": d.until, "at_expiry": d.at_expiry}
+            for d in still_open(state)
+        ],
         "steps": steps(state),
     }
 
@@ -102,7 +108,7 @@ def _missing(result: Result) -> list[str]:
 
 
 def open_lines(state: RunState, pending_undo: int) -> list[str]:
-    """Return what is still open: bad steps, open questions, changes that could be undone."""
+    """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone."""
     lines = []
     for (step, target), at in state.steps.items():
         if at.status in BAD or at.status in ("in_doubt", "undo_failed"):
@@ -111,6 +117,8 @@ def open_lines(state: RunState, pending_undo: int) -> list[str]:
     lines.extend(
         f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
     )
+    now = datetime.now(UTC)
+    lines.extend(f"Open: {one_line(d.words(now), LINE)}{place(d.target)}" for d in still_open(state))
     if pending_undo:
         lines.append(f"Open: {pending_undo} change{'s' if pending_undo != 1 else ''} can be undone")
     return lines

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,12 +40,12 @@ class Interrupts:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Take the signals inside the block, which must be on the main thread."""
-        reader, writer = socket.socketpair()
-        writer.setblocking(False)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
         # A run that was started with SIGHUP ignored, as by nohup, goes on when the terminal is closed.
         taken = [s for s in WATCHED if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
         old = {number: signal.signal(number, _leave_to_the_thread) for number in taken}
-        old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        old_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         thread = threading.Thread(target=self._read, args=(reader,), name="signals", daemon=True)
         thread.start()
         try:
@@ -55,12 +54,12 @@ class Interrupts:
             signal.set_wakeup_fd(old_fd)
             for number, handler in old.items():
                 signal.signal(number, handler)
-            writer.close()
+            os.close(writer)
             thread.join(timeout=2)
-            reader.close()
+            os.close(reader)
 
-    def _read(self, reader: socket.socket) -> None:
-        while data := reader.recv(16):
+    def _read(self, reader: int) -> None:
+        while data := os.read(reader, 16):
             for number in data:
                 self.take(number)
 

@@ -35,6 +35,15 @@ def list_playbooks(front: Front, alert: str) -> None:
     if not found and front.is_text:
         what = "no playbook matches" if alert else "there is no playbook"
         front.say(f"{what}; `runbook new` writes one, `runbook demo` shows one")
+    _tell_degraded(front)
+
+
+def _tell_degraded(front: Front) -> None:
+    """Say what earlier runs have degraded and nobody has restored: it must not be forgotten."""
+    from runbook.session.degraded import degradations
+
+    for found in degradations(front.settings()):
+        front.say(f"still open: {one_line(found.words, 400)}; to lead it back: {found.next}")
 
 
 def _row(entry: Entry) -> list[str]:

@@ -43,12 +43,20 @@ class Printer:
         *,
         output: Stream | None = None,
         run: Callable[[], str] = no_run,
-        asks: bool = False,
+        asked: bool = False,
     ) -> None:
+        """Tell a run on a stream.
+
+        Args:
+            stream: takes all lines.
+            output: takes what commands write to stdout instead, as data.
+            run: gives the id of the run as soon as it is known.
+            asked: this process answers the questions, so that they need not be told.
+        """
         self._to = stream
         self._output = output
         self._run = run
-        self._asks = asks
+        self._asked = asked
         self._clock = Clock(stream)
         self._planned: dict[tuple[str, str], f.StepPlanned] = {}
         self._rest: dict[tuple[str, str, str], str] = {}
@@ -78,7 +86,7 @@ class Printer:
         match fact:
             case f.SessionOpened():
                 self._opened(fact)
-            case f.QuestionAsked() if not self._asks:
+            case f.QuestionAsked() if not self._asked:
                 self._line("waiting", one_line(fact.question.title, LINE))
             case f.DecisionMade() if fact.source != "operator":
                 self._muted(f"{fact.choice} for {fact.step}, by {_source(fact)}{_reason(fact.reason)}")
@@ -162,7 +170,8 @@ class Printer:
         if fact.adopted:
             parts.append("found done afterwards")
         text = "  ".join(parts)
-        self._line(fact.status, f"{text}: {one_line(fact.error, LINE)}" if fact.error else text)
+        said = fact.error or _message(fact)
+        self._line(fact.status, f"{text}: {one_line(said, LINE)}" if said else text)
         if fact.status != "succeeded":
             self._evidence(fact.evidence)
 
@@ -226,6 +235,12 @@ class Printer:
 def at(fact: f.AtStep) -> str:
     """Return the step and its place, as people say it."""
     return f"{fact.step}{place(fact.target)}"
+
+
+def _message(fact: f.StepFinished) -> str:
+    """Return what a `notify` step tells people."""
+    message = fact.result.get("message") if len(fact.result) == 1 else None
+    return message if isinstance(message, str) else ""
 
 
 def _source(fact: f.DecisionMade) -> str:

@@ -6,7 +6,6 @@ Owns the table of statuses and the escape sequences of colours, which are the on
 from __future__ import annotations
 
 import os
-import unicodedata
 from typing import Literal, TextIO, TypeAlias
 
 from msgspec import Struct
@@ -149,6 +148,8 @@ def cells(text: str) -> int:
     """Return how many columns a clean text takes."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     wide = sum(1 for c in text if unicodedata.east_asian_width(c) in "WF")
     return len(text) + wide - sum(1 for c in text if unicodedata.combining(c))
 

@@ -1,4 +1,7 @@
-"""The library: which playbooks there are, which one an alert asks for, and what one of them says."""
+"""The library: which playbooks there are, which one an alert asks for, and what one of them says.
+
+A list is read at every start, so the planner, the actions and the journal are imported by what needs them.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runbook.actions import catalogue
 from runbook.config import Found, Settings, find_playbook, playbook_files
 from runbook.errors import InventoryError, RunbookError, UsageError
 from runbook.loader import (
@@ -25,8 +28,9 @@ from runbook.loader import (
 from runbook.model.plan import Plan
 from runbook.model.playbook import Playbook
 from runbook.session.order import Order
-from runbook.session.prepare import included, prepare
-from runbook.session.review import RunSummary, runs
+
+if TYPE_CHECKING:
+    from runbook.session.review import RunSummary
 
 STALE = timedelta(days=180)
 """After this time without a review a playbook is marked."""
@@ -167,8 +171,15 @@ def _stem(word: str) -> str:
 
 
 def open_loops(settings: Settings) -> tuple[OpenLoop, ...]:
-    """Return what earlier runs left open, newest first."""
-    return tuple(loop for run in runs(settings) if (loop := _loop(run)) is not None)
+    """Return what earlier runs left open, newest first, and then what is still degraded."""
+    from runbook.session.degraded import degradations
+    from runbook.session.review import runs
+
+    degraded = (
+        OpenLoop(run=d.run, playbook=d.playbook, status="degraded", since=d.since, why=d.words, next=d.next)
+        for d in degradations(settings)
+    )
+    return (*(loop for run in runs(settings) if (loop := _loop(run)) is not None), *degraded)
 
 
 def _loop(run: RunSummary) -> OpenLoop | None:
@@ -189,6 +200,8 @@ def _loop(run: RunSummary) -> OpenLoop | None:
 
 def show(settings: Settings, order: Order) -> Page:
     """Return one playbook with its plan and the values that its parameters would get."""
+    from runbook.session.prepare import prepare
+
     found = find_playbook(settings, order.playbook)
     try:
         prepared = prepare(settings, order)
@@ -216,7 +229,9 @@ def show(settings: Settings, order: Order) -> Page:
 
 def load(settings: Settings, name: str) -> Playbook:
     """Return a playbook without giving values to its parameters. Raises PlaybookError, UsageError."""
+    from runbook.actions import catalogue
     from runbook.loader import load_playbook
+    from runbook.session.prepare import included
 
     found = find_playbook(settings, name)
     return load_playbook(found.path, catalogue(), lambda written, file: included(settings, written, file)).playbook
@@ -231,6 +246,9 @@ def diagnose_all(settings: Settings, paths: tuple[Path, ...]) -> tuple[tuple[Dia
 
     Without paths, all playbooks that can be found. An inventory is told by its keys `hosts` or `groups`.
     """
+    from runbook.actions import catalogue
+    from runbook.session.prepare import included
+
     files = (
         [file for path in paths for file in _yaml_files(path)]
         if paths
@@ -266,6 +284,8 @@ def _is_inventory(file: Path) -> bool:
 
 def schema() -> dict[str, object]:
     """Return the JSON Schema of the playbook language, with the actions of this installation."""
+    from runbook.actions import catalogue
+
     return json_schema(catalogue())
 
 

@@ -266,3 +266,64 @@ def test_an_ad_hoc_change_asks_like_a_step(terminal: Open, place: Path) -> None:
     screen.enter("approve")
 
     assert (screen.end(), (place / "made").exists()) == (0, True)
+
+
+CHANGED_THEN_FAILING = """\
+schema: runbook/v1
+id: failing
+title: It fails
+steps:
+  - id: touch
+    title: Make the file
+    command: [touch, "HERE/made"]
+    effect: change
+    verify: [{command: [test, -e, "HERE/made"]}]
+    undo: [{command: [rm, "HERE/made"]}]
+  - id: fail
+    title: Look for the gate
+    command: [test, -e, "HERE/gate"]
+    effect: read
+"""
+
+
+def at_the_failure(terminal: Open, place: Path) -> Terminal:
+    write(place, "failing", CHANGED_THEN_FAILING)
+    screen = terminal("run", "failing")
+    for title in ("Make the file", "Look for the gate"):
+        screen.until(f"◆ {title}")
+        screen.until("  > ")
+        screen.enter("run")
+    screen.until("Look for the gate failed. Nothing runs now")
+    screen.until("  > ")
+    return screen
+
+
+def test_an_abort_that_leaves_a_change_says_that_it_can_be_undone(terminal: Open, place: Path) -> None:
+    screen = at_the_failure(terminal, place)
+    screen.enter("abort")
+
+    assert (screen.end(), (place / "made").exists()) == (10, True)
+    assert "✗ UNDO INCOMPLETE" in screen.text
+    assert "Next: runbook undo " in screen.text
+
+
+def test_an_abort_with_everything_undone_has_its_own_code(terminal: Open, place: Path) -> None:
+    screen = at_the_failure(terminal, place)
+    screen.enter("undo_all")
+
+    assert (screen.end(), (place / "made").exists()) == (9, False)
+    assert "✗ ABORTED" in screen.text
+
+
+def test_an_edit_is_shown_as_a_diff_and_marked_as_a_deviation(terminal: Open, call: Call, place: Path) -> None:
+    screen = at_the_failure(terminal, place)
+    screen.enter("edit")
+    screen.until("NAME = VALUE; an empty line ends.")
+    screen.enter(f'argv = ["test", "-e", "{place}/made"]')
+    screen.enter()
+    screen.until("+ argv = ")
+    screen.until("Type yes: ")
+    screen.enter("yes")
+
+    assert screen.end() == 0
+    assert call("audit", "list", "--output", "json").json[0]["deviated"] is True

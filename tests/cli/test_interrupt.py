@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook.cli.front import Front
+from runbook.cli.interrupt import Interrupts
+from tests.cli.conftest import DEADLINE, Call
+
+SLOW = """\
+schema: runbook/v1
+id: slow
+title: It takes long
+steps:
+  - id: {first}
+    command: [touch, "HERE/made"]
+    effect: change
+    verify: [{{command: [test, -e, "HERE/made"]}}]
+    undo: [{{command: [rm, "HERE/made"]}}]
+  - id: long
+    command: [sh, -c, "touch HERE/begun; while ! test -e HERE/go; do sleep 0.05; done"]
+    effect: read
+  - id: last
+    command: [touch, "HERE/last"]
+    effect: change
+    verify: [{{command: [test, -e, "HERE/last"]}}]
+    undo: [{{command: [rm, "HERE/last"]}}]
+"""
+
+Live = subprocess.Popen[str]
+
+
+@pytest.fixture
+def live(place: Path) -> Iterator[Live]:
+    """Start a run whose second step waits, and wait until it does."""
+    (place / "playbooks/slow.yaml").write_text(SLOW.format(first="touch").replace("HERE", str(place)))
+    with begun(place) as process:
+        yield process
+        process.kill()
+
+
+def begun(place: Path) -> Live:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runbook", "replay", "slow"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not (place / "begun").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def test_ctrl_c_stops_the_running_step_and_the_run_can_be_resumed(live: Live, call: Call, place: Path) -> None:
+    live.send_signal(signal.SIGINT)
+    out, err = live.communicate(timeout=DEADLINE)
+
+    assert live.returncode == 1
+    assert "asked to stop: the running step is stopped and looked at; a second Ctrl-C leaves at once" in err
+    assert out.startswith("◆ INTERRUPTED  It takes long · run ")
+    assert not (place / "last").exists()
+    (place / "go").touch()
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+    assert call("resume", run).code == 0
+    assert (place / "last").exists()
+
+
+def test_a_signal_before_any_effect_tells_which_one(place: Path) -> None:
+    text = SLOW.format(first="touch").replace("HERE", str(place))
+    steps = text.split("  - id: ")
+    (place / "playbooks/slow.yaml").write_text("  - id: ".join([steps[0], steps[2]]))
+
+    codes = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        (place / "begun").unlink(missing_ok=True)
+        with begun(place) as process:
+            process.send_signal(number)
+            process.communicate(timeout=DEADLINE)
+            codes.append(process.returncode)
+
+    assert codes == [130, 143]
+
+
+def test_a_closed_terminal_lets_the_running_step_end(live: Live, place: Path) -> None:
+    live.send_signal(signal.SIGHUP)
+    (place / "go").touch()
+    out, _ = live.communicate(timeout=DEADLINE)
+
+    assert live.returncode == 1
+    assert "INTERRUPTED" in out
+    assert not (place / "last").exists()
+
+
+def test_a_run_from_another_terminal_is_steered(live: Live, call: Call, place: Path) -> None:
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+
+    assert call("note", run, "looking", "at", "it").out == "sent to the live run\n"
+    assert call("pause", run, "--reason", "lunch").out == "pause was asked for\n"
+    (place / "go").touch()
+    out, err = live.communicate(timeout=DEADLINE)
+
+    assert live.returncode == 6
+    assert "note: looking at it" in err
+    assert "◆ waiting     pause was asked for: lunch" in err
+    assert out.startswith("◆ PAUSED")
+
+
+def test_a_live_run_is_watched_to_its_end(live: Live, call: Call, place: Path) -> None:
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "runbook", "watch", run[:20]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert watcher.stdout is not None
+    first = watcher.stdout.readline()
+    (place / "go").touch()
+    live.communicate(timeout=DEADLINE)
+    rest, _ = watcher.communicate(timeout=DEADLINE)
+
+    assert watcher.returncode == 0
+    assert f"It takes long (slow) on local · run {run}" in first
+    assert "✓ succeeded   last on local" in rest
+
+
+def test_a_cancelled_run_stops_its_step(live: Live, call: Call) -> None:
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+
+    assert call("cancel", run, "--reason", "wrong host").code == 0
+    live.communicate(timeout=DEADLINE)
+
+    assert live.returncode == 1
+
+
+def test_a_second_writer_is_refused(live: Live, call: Call) -> None:
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+
+    assert call("resume", run).code == 5
+
+
+class Wishes:
+    """A control that only remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def cancel(self, reason: str) -> None:
+        self.heard.append(f"cancel {reason}")
+
+    def interrupt(self, reason: str) -> None:
+        self.heard.append(f"interrupt {reason}")
+
+
+def test_the_signals_of_before_come_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    with Interrupts(Wishes(), Front()).watched():
+        pass
+
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_hangup_that_was_to_be_ignored_stays_ignored() -> None:
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        wishes = Wishes()
+        with Interrupts(wishes, Front()).watched():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, old)
+
+    assert wishes.heard == []
+
+
+def test_the_second_ctrl_c_leaves_at_once() -> None:
+    program = """
+import os, signal, threading
+from runbook.cli.front import Front
+from runbook.cli.interrupt import Interrupts
+class Deaf:
+    def cancel(self, reason): os.kill(os.getpid(), signal.SIGINT)
+    def interrupt(self, reason): pass
+with Interrupts(Deaf(), Front()).watched():
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(60)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False)
+
+    assert done.returncode == 130

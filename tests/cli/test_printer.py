@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.cli.clock import Clock
+from runbook.cli.printer import Printer
+from runbook.cli.stream import CLEAR, Stream
+from runbook.cli.style import MARKS, Style, cells, table
+from runbook.events import fact as f
+from runbook.events.signal import OutputReceived, Progressed
+from runbook.events.status import RUN_STATUSES, STATUSES
+
+
+def heard(*events: object, hosts: int = 1, style: Style | None = None) -> str:
+    out = io.StringIO()
+    printer = Printer(Stream(out, style or Style(), narration=True))
+    printer.hear(
+        f.SessionOpened(
+            mode="replay",
+            actor={},
+            boot_id="",
+            versions={},
+            playbook={"id": "p", "title": "P"},
+            hosts=[{"name": f"order-{n + 1}"} for n in range(hosts)],
+        )
+    )
+    for event in events:
+        printer.hear(event)  # type: ignore[arg-type]
+    printer.close()
+    return out.getvalue().partition("\n")[2]
+
+
+def output(text: str, stream: str = "out", target: str = "order-1") -> OutputReceived:
+    return OutputReceived("s", target, 1, stream, text, 0)  # type: ignore[arg-type]
+
+
+def finished(**more: object) -> f.StepFinished:
+    return f.StepFinished(**({"step": "s", "target": "order-1", "attempt": 1, "status": "succeeded"} | more))  # type: ignore[arg-type]
+
+
+def test_a_line_that_comes_in_parts_is_shown_once() -> None:
+    assert heard(output("one\ntw"), output("o\nthree"), finished(ms=61_000)) == (
+        "  | one\n  | two\n  | three\n✓ succeeded   s on order-1  1:01\n"
+    )
+
+
+def test_hosts_are_named_when_there_are_several() -> None:
+    assert heard(output("a\n"), output("b\n", "err", "order-2"), hosts=2) == "  order-1 | a\n  order-2 ! b\n"
+
+
+def test_two_streams_and_hosts_do_not_mix_their_halves() -> None:
+    assert heard(output("a"), output("b", "err"), output("c\n"), output("d\n", "err")) == "  | ac\n  ! bd\n"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+def test_no_text_of_a_target_controls_the_terminal(text: str) -> None:
+    shown = heard(output(text), finished(status="failed", error=text, evidence=[text, text]), f.NoteWritten(text=text))
+
+    assert not any((ord(c) < 32 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0 for c in shown)
+
+
+def test_a_change_that_was_not_verified_says_so() -> None:
+    assert heard(finished(effect="change", changed=True)) == "✓ succeeded   s on order-1  0:00  not verified\n"
+
+
+def test_a_notification_tells_its_message() -> None:
+    assert heard(finished(target="*", result={"message": "all is\nwell"})) == "✓ succeeded   s  0:00: all is ⏎ well\n"
+
+
+def test_a_drifted_undo_says_that_nothing_was_overwritten() -> None:
+    shown = heard(f.UndoFinished(step="s", target="order-1", attempt=1, status="drifted", evidence=["sha256 differs"]))
+
+    assert shown == (
+        "✗ undo failed s on order-1  0:00: somebody else changed it since, nothing was overwritten\n"
+        "  | sha256 differs\n"
+    )
+
+
+def test_every_status_has_a_mark() -> None:
+    assert {*STATUSES, *RUN_STATUSES} - set(MARKS) == set()
+
+
+def test_every_mark_has_a_stand_in_of_its_own_tone() -> None:
+    assert all(mark.ascii.isascii() and len(mark.ascii) == len(mark.symbol) == 1 for mark in MARKS.values())
+
+
+def test_columns_are_aligned_by_what_the_eye_sees() -> None:
+    assert table([["日本", "a"], ["ab", "b"]]) == ["日本  a", "ab    b"]
+    assert cells("日本") == 4
+
+
+# --- the line about what runs now -------------------------------------------------------------------------------
+
+
+class Time:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def line(*, width: int = 80, hosts: int = 1, heard_at: float | None = None, at: float = 112.0) -> str:
+    time = Time()
+    clock = Clock(Stream(io.StringIO(), Style(width=width)), time)
+    for host in range(hosts):
+        clock.begin("restart", f"order-{host + 1}", "running")
+    if heard_at is not None:
+        time.now = heard_at
+        clock.heard("restart", "order-1")
+    time.now = at
+    text = clock.line(dict(clock._active))
+    clock.close()
+    return text
+
+
+def test_nothing_is_told_of_what_takes_less_than_a_second() -> None:
+    assert line(at=100.9) == ""
+
+
+def test_what_runs_longer_tells_its_time() -> None:
+    assert line() == "► running  restart on order-1  0:12"
+
+
+def test_silence_is_told_after_output() -> None:
+    assert line(heard_at=104.0) == "► running  restart on order-1  0:12 · silent for 8 s"
+
+
+def test_several_hosts_share_the_line() -> None:
+    assert line(hosts=3) == "► running  restart on 3 hosts  0:12"
+
+
+def test_the_line_is_never_wider_than_the_terminal() -> None:
+    assert len(line(width=40, heard_at=101.0, hosts=12)) <= 40
+
+
+def test_progress_is_told() -> None:
+    clock = Clock(Stream(io.StringIO(), Style()), Time())
+    clock.begin("replay", "*", "running")
+    clock.progress(Progressed("replay", "*", 300, 1000, "messages"))
+    clock._now.now += 5  # type: ignore[attr-defined]
+
+    assert clock.line(dict(clock._active)) == "► running  replay  0:05 · 300 of 1000 messages"
+    clock.close()
+
+
+def test_a_line_goes_above_the_live_one() -> None:
+    out = io.StringIO()
+    stream = Stream(out, Style(live=True))
+
+    stream.live("now")
+    stream.line("fact")
+    stream.live("")
+
+    assert out.getvalue() == f"now{CLEAR}fact\nnow{CLEAR}"
+
+
+def test_lines_wait_while_a_question_stands() -> None:
+    out = io.StringIO()
+    stream = Stream(out, Style())
+
+    with stream.held():
+        stream.line("later")
+        stream.raw("question? ")
+
+    assert out.getvalue() == "question? later\n"
