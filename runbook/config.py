@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -45,15 +46,27 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 def settings(cwd: Path | None = None) -> Settings:
     """Return the settings of the present user and folder."""
-    import platformdirs
-
     here = cwd or Path.cwd()
+    state, config = _user_folders()
     return Settings(
-        state=Path(platformdirs.user_state_dir("runbook", appauthor=False)),
-        config=Path(platformdirs.user_config_dir("runbook", appauthor=False)),
+        state=state,
+        config=config,
         local=here / "playbooks",
         built_in=_built_in(),
     )
+
+
+def _user_folders() -> tuple[Path, Path]:
+    """Return the user's folders for state and for configuration, as this system has them."""
+    if sys.platform == "linux":
+        # XDG base directories; every command asks, and platformdirs would cost it more than reading a playbook.
+        state = os.environ.get("XDG_STATE_HOME", "").strip() or os.path.expanduser("~/.local/state")
+        config = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
+        return Path(state) / "runbook", Path(config) / "runbook"
+    import platformdirs
+
+    folders = platformdirs.PlatformDirs("runbook", appauthor=False)
+    return folders.user_state_path, folders.user_config_path
 
 
 def _built_in() -> Path:

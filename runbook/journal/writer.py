@@ -9,9 +9,9 @@ later record comes after that. So the ledger is behind a journal by one record a
 
 import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -90,7 +90,7 @@ class Writer:
             raise unwritable(error, folder) from error
         try:
             with contextlib.ExitStack() as undo:
-                undo.callback(shutil.rmtree, folder, ignore_errors=True)
+                undo.callback(_remove, folder)
                 lock = Lock.take(layout.lock(run))
                 undo.callback(lock.release)
                 writer = cls(layout, run, lock, clock, crash, disk)
@@ -281,6 +281,12 @@ class Writer:
     def _drop_ballast(self) -> None:
         with contextlib.suppress(OSError):
             self.layout.ballast(self.run).unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_narrow(layout: Layout, disk: Disk) -> None:

@@ -5,7 +5,6 @@ Owns the shape of such a finding and its phrases. Places in a file belong to `lo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from itertools import islice
 from typing import TypeAlias
@@ -62,6 +61,8 @@ def shown(value: object, limit: int = 48) -> str:
             return "true" if value else "false"
         case str():
             cut = value if len(value) <= limit else value[: limit - 1] + "…"
+            import json
+
             return json.dumps(cut, ensure_ascii=not cut.isprintable())
         case int() | float():
             return f"{value:.{limit}}" if isinstance(value, float) else str(value)[:limit]

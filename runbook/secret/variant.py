@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from html import escape
 from urllib.parse import quote_from_bytes
 
 from runbook.secret.value import raw
@@ -138,7 +137,8 @@ def _shell(text: str) -> Iterator[str]:
 
 
 def _html(text: str) -> Iterator[str]:
-    bare = escape(text, quote=False)
+    # `html` itself would bring its table of all entities along.
+    bare = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     yield bare
     for double in ("&quot;", "&#34;", '"'):
         for single in ("&#x27;", "&#39;", "&apos;", "'"):

@@ -61,7 +61,13 @@ def boot_id() -> str:
 
 def versions() -> dict[str, Json]:
     """Return the versions that a reviewer needs to know."""
-    return {"runbook": runbook.__version__, "python": platform.python_version(), "system": platform.platform()}
+    return {"runbook": runbook.__version__, "python": platform.python_version(), "system": _system()}
+
+
+def _system() -> str:
+    # platform.platform() reads the whole interpreter to find out its libc, at every start.
+    found = os.uname()
+    return f"{found.sysname}-{found.release}-{found.machine}"
 
 
 def provenance(path: Path) -> dict[str, Json]:

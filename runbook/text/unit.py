@@ -8,13 +8,14 @@ import re
 _DURATION = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
 _NANO = 10**9  # numbers have at most nine decimals, so that whole numbers of this part are exact
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
-_BARE = re.compile(rf"-?{_NUMBER}")
-_DURATION_TEXT = re.compile(
-    r"(-?)(?!\s)" + r"\s*".join(rf"(?:({_NUMBER})({unit}))?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms"))
+# `re` compiles these when they are first used, and keeps them: together they would cost a start more than this module.
+_BARE = rf"-?{_NUMBER}"
+_DURATION_TEXT = r"(-?)(?!\s)" + r"\s*".join(
+    rf"(?:({_NUMBER})({unit}))?" for unit in ("w", "d", "h", "m(?!s)", "s", "ms")
 )
-_SIZE_TEXT = re.compile(rf"({_NUMBER})\s*(?:([KMGTP])(i?B)?|B)?", re.IGNORECASE)
+_SIZE_TEXT = rf"({_NUMBER})\s*(?:([KMGTP])(i?B)?|B)?"
 _POWERS = "KMGTP"
-_SHARE_TEXT = re.compile(rf"({_NUMBER})\s*%|([0-9]{{1,15}})")
+_SHARE_TEXT = rf"({_NUMBER})\s*%|([0-9]{{1,15}})"
 
 
 def seconds(text: str) -> float:
@@ -26,9 +27,9 @@ def seconds(text: str) -> float:
         ValueError: no unit, an unknown one, or units in another order; the message says what to write.
     """
     written = text.strip()
-    if _BARE.fullmatch(written):
+    if re.fullmatch(_BARE, written):
         raise ValueError(f"{written} what? Write {written}s or {written}m.")
-    match = _DURATION_TEXT.fullmatch(written)
+    match = re.fullmatch(_DURATION_TEXT, written)
     if match is None or not any(match.groups()[1:]):
         raise ValueError(f"{_quoted(text)} is no duration. Write 500ms, 30s, 1m30s, 2h or 1d.")
     sign, *parts = match.groups()
@@ -44,7 +45,7 @@ def size(text: str) -> int:
     Raises:
         ValueError: anything else; the message says what to write.
     """
-    match = _SIZE_TEXT.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE_TEXT, text.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError(f"{_quoted(text)} is no size. Write 512B, 4k, 200MB or 10MiB.")
     number, letter, suffix = match.groups()
@@ -59,7 +60,7 @@ def share(text: str | int, of: int) -> int:
     Raises:
         ValueError: neither a count nor a percentage up to 100%; the message says what to write.
     """
-    match = _SHARE_TEXT.fullmatch(str(text).strip())
+    match = re.fullmatch(_SHARE_TEXT, str(text).strip())
     if match is None:
         raise ValueError(f"{_quoted(str(text))} is no share. Write a count such as 3, or a percentage such as 10%.")
     percent, count = match.groups()

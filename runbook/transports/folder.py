@@ -14,7 +14,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -323,8 +322,14 @@ class Jobs:
                     gone.append(folder.path.name)
         for root in self._roots:
             for aside in (root / "jobs").glob(".gone-*"):
-                shutil.rmtree(aside, ignore_errors=True)
+                _remove(aside)
         return tuple(gone)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def state_root() -> Path:
@@ -398,7 +403,7 @@ def _claim(root: Path, name: str, intent: Intent) -> JobFolder:
         sync_path(folder.path)
         sync_path(jobs)
     except OSError:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        _remove(folder.path)
         raise
     return folder
 
