@@ -324,6 +324,9 @@ def test_an_edit_is_shown_as_a_diff_and_marked_as_a_deviation(terminal: Open, ca
     screen.until("+ argv = ")
     screen.until("Type yes: ")
     screen.enter("yes")
+    screen.until("◆ Look for the gate")
+    screen.until("  > ")
+    screen.enter("run")
 
     assert screen.end() == 0
     assert call("audit", "list", "--output", "json").json[0]["deviated"] is True

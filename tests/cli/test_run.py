@@ -134,6 +134,28 @@ def test_a_failure_says_why_and_what_is_open(call: Call, place: Path) -> None:
     assert "  Next: runbook resume RUN, or runbook undo RUN\n" in steady(said.out, place)
 
 
+def test_going_on_after_a_failure_is_a_partial_success(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING + "    on_failure: continue\n")
+
+    said = call("replay", "failing", "--output", "json")
+
+    assert (said.code, said.json["outcome"]) == (7, "partial")
+
+
+def test_the_command_line_makes_a_policy_only_stricter(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING + "    on_failure: continue\n")
+
+    assert call("replay", "failing", "--on-failure", "stop").code == 1
+
+
+def test_a_failure_undoes_the_run_where_that_is_asked_for(call: Call, place: Path) -> None:
+    write(place, "failing", FAILING)
+
+    said = call("replay", "failing", "--on-failure", "undo", "--output", "json")
+
+    assert (said.code, said.json["outcome"], (place / "made").exists()) == (9, "aborted", False)
+
+
 def test_a_failure_can_take_everything_back(call: Call, place: Path) -> None:
     write(place, "failing", FAILING)
 
