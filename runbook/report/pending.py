@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from runbook.events import degradation
 from runbook.events import fact as f
 from runbook.events.state import Attempt, RunState, StepState
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
-from runbook.report.word import at, places
+from runbook.report.word import at, full_moment, places
 from runbook.text import markdown
 
 _NO_WAY = "none:"
@@ -21,6 +22,7 @@ def still_open(story: Story) -> list[str]:
         *part("In doubt", _doubts(story)),
         *part("Waiting for an answer", _questions(story)),
         *part("Undo that is not complete", _undo(story)),
+        *part("Still degraded", _degraded(story)),
         *part("Changes left unverified", ["\n".join(_unverified(story.state))]),
         *part("Changes that stand and can be undone", _standing(story)),
         *part("Changes that stand and have no way back", ["\n".join(dict.fromkeys(_for_good(story.state)))]),
@@ -87,6 +89,19 @@ def _undo_end(found: StepState, *, open_still: bool) -> str:
         if end is not None and end.status == "drifted" and open_still:
             return f"changed by somebody else since; nothing was overwritten{why}"
     return ""
+
+
+def _degraded(story: Story) -> list[str]:
+    lines = []
+    for found in degradation.still_open(story.state):
+        head = f"{found.what} since {full_moment(found.since)}, until {full_moment(found.until)}"
+        then = {
+            degradation.RESTORES: "then the service restores itself, if its numbers agree",
+            "alarm": "nothing restores it by itself",
+        }.get(found.at_expiry, "what happens then is not on record")
+        sure = "" if found.is_certain else "; whether it was turned at all is not on record"
+        lines.append(item(markdown(at(found.step, found.target)), f"{head}; {then}{sure}"))
+    return ["\n".join(lines), f"To lead it back: {_next('undo', story)}"] if lines else []
 
 
 def _unverified(state: RunState) -> list[str]:
