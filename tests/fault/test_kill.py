@@ -90,13 +90,11 @@ def times_done(desk: Desk, kind: str) -> int:
 
 
 def test_every_named_point_is_known() -> None:
-    assert NAMED == sorted(
-        [
-            *("before-attempt", "after-attempt", "before-intent", "after-intent", "before-receipt", "after-receipt"),
-            *("before-outcome", "after-outcome", "before-write", "after-write", "before-sync", "after-sync"),
-            *("before-head", "after-head"),
-        ]
-    )
+    assert {
+        *("before-attempt", "after-attempt", "before-intent", "after-intent", "before-receipt", "after-receipt"),
+        *("before-outcome", "after-outcome", "before-write", "after-write", "before-sync", "after-sync"),
+        *("before-head", "after-head"),
+    } == set(NAMED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,6 +135,47 @@ def test_a_kill_on_the_way_back_undoes_nothing_twice(desk: Desk, point: str) -> 
     assert resumed(desk) == "aborted"
     assert desk.lines("counter") == ["x"]
     assert not desk.path("made").exists()
+    assert desk.holds()
+
+
+def test_a_job_that_outlives_its_controller_is_waited_for_and_adopted(desk: Desk) -> None:
+    slow = COMMAND.replace("echo x", "touch DIR/begun; while [ ! -e DIR/free ]; do sleep 0.05; done; echo x")
+    child = replay(desk.playbook("steps:\n" + slow + LAST))
+    until(desk.path("begun").exists)
+    child.kill()
+    child.wait(60)
+    statuses: list[str] = []
+    thread = threading.Thread(target=lambda: statuses.append(resumed(desk)))
+    thread.start()
+    desk.path("free").touch()
+    thread.join(60)
+
+    assert statuses == ["succeeded"]
+    assert desk.lines("counter") == ["x"]
+    (run,) = list_runs(desk.layout)
+    finished = [x for x in desk.facts(run) if isinstance(x, f.StepFinished) and x.step == "act"]
+    assert [x.adopted for x in finished] == [True]
+
+
+@pytest.mark.parametrize("count", range(3, 7))
+def test_a_kill_among_undo_and_the_second_run_of_an_activator(desk: Desk, count: int) -> None:
+    """The intents are: keep and swap of the file, the activator, and then all of the way back."""
+    activate = change(
+        "activate",
+        "[sh, -c, 'echo \"on $(cat DIR/config)\" >> DIR/counter']",
+        "[test, -s, DIR/counter]",
+        "[sh, -c, 'echo off >> DIR/counter']",
+        "    activates: [act]\n",
+    )
+    bad = '  - {id: bad, command: ["false"], effect: read, on_failure: undo}\n'
+    playbook = desk.playbook("steps:\n" + RESTORE + activate + bad)
+
+    child = replay(playbook, f"after-receipt:{count}")
+
+    assert child.wait(60) == -signal.SIGKILL
+    assert resumed(desk) == "aborted"
+    assert desk.lines("counter") == ["on good", "off", "on bad"]
+    assert desk.text("config") == "bad\n"
     assert desk.holds()
 
 
