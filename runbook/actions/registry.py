@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 GROUP = "runbook.actions"
 
 BUILT_IN = {
+    "cache.degrade": "runbook.actions.cache_degrade:CacheDegrade",
+    "cache.restore": "runbook.actions.cache_restore:CacheRestore",
     "command": "runbook.actions.command:Command",
     "file.backup": "runbook.actions.file_backup:FileBackup",
     "file.checksum": "runbook.actions.file_checksum:FileChecksum",
@@ -31,7 +33,12 @@ BUILT_IN = {
     "git.diff": "runbook.actions.git_diff:GitDiff",
     "git.restore": "runbook.actions.git_restore:GitRestore",
     "http": "runbook.actions.http:Http",
+    "ldconfig.inspect": "runbook.actions.ldconfig_inspect:LdconfigInspect",
+    "ldconfig.refresh": "runbook.actions.ldconfig_refresh:LdconfigRefresh",
+    "metric.query": "runbook.actions.metric_query:MetricQuery",
     "process": "runbook.actions.process:Process",
+    "queue.inspect": "runbook.actions.queue_inspect:QueueInspect",
+    "queue.replay": "runbook.actions.queue_replay:QueueReplay",
     "runtime.status": "runbook.actions.runtime_status:RuntimeStatus",
     "runtime.switch": "runbook.actions.runtime_switch:RuntimeSwitch",
     "service.restart": "runbook.actions.service:ServiceRestart",

@@ -5,7 +5,8 @@ sessions under the one lock, as engines do that must know what the others may st
 its limit the database refuses, in words, and closes.
 
 Protocol, one line each way: the server greets with READY or `ERR why`; `PING` gets PONG; `RESERVE customer item count`
-gets `OK order left` or `ERR why`.
+gets `OK order left` or `ERR why`; `SETTLE customer count` gets `OK count`; `TAKE id
+item count` gets `OK left` and does nothing the second time; `STOCK item` gets `OK left`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Store:
         self._numbers = itertools.count(1)
         self._sessions: dict[int, int] = {}
         self._stock: dict[str, int] = {}
+        self._taken: set[str] = set()
         self.horizon = _IDLE
         """The oldest transaction that an open session may still see."""
 
@@ -60,6 +62,23 @@ class Store:
             self._sessions[session] = _IDLE
             return number, left
 
+    def take(self, name: str, item: str, count: int) -> int:
+        """Take `count` of `item` once for all under this id; what is left."""
+        with self._lock:
+            left = self._stock.get(item, _STOCK)
+            if name not in self._taken:
+                left -= count
+                if left < 0:
+                    raise ValueError("sold out")
+                self._taken.add(name)
+                self._stock[item] = left
+            return left
+
+    def left(self, item: str) -> int:
+        """Say what is left of `item`."""
+        with self._lock:
+            return self._stock.get(item, _STOCK)
+
 
 class Session(socketserver.StreamRequestHandler):
     """One connection, from greeting to goodbye."""
@@ -87,6 +106,18 @@ class Session(socketserver.StreamRequestHandler):
                 except ValueError as error:
                     return f"ERR {error}\n".encode()
                 return f"OK {number} {left}\n".encode()
+            case [b"TAKE", name, item, count] if count.isdigit():
+                try:
+                    left = self.server.store.take(
+                        name.decode("ascii", "replace"), item.decode("ascii", "replace"), int(count)
+                    )
+                except ValueError as error:
+                    return f"ERR {error}\n".encode()
+                return b"OK %d\n" % left
+            case [b"STOCK", item]:
+                return b"OK %d\n" % self.server.store.left(item.decode("ascii", "replace"))
+            case [b"SETTLE", _customer, count] if count.isdigit():
+                return b"OK %s\n" % count
         return b"ERR not understood\n"
 
 

@@ -11,8 +11,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from runbook.demo.number import Numbers, is_healthy
+from runbook.demo.backlog import break_payments
+from runbook.demo.inventory_incident import break_inventory, is_restored
+from runbook.demo.number import Numbers, is_healthy, is_settled
 from runbook.demo.shop import Shop
+from runbook.demo.upgrade import upgrade_runtime
 from runbook.errors import UsageError
 
 
@@ -39,6 +42,30 @@ INCIDENTS: tuple[Incident, ...] = (
         playbook="config-rollback",
         healthy=is_healthy,
         alert="order failure rate 98 %, connection pool exhausted",
+    ),
+    Incident(
+        id="queue-replay",
+        title="Payment callbacks were rejected while orders failed, and lie in the dead-letter queue",
+        break_it=break_payments,
+        playbook="queue-replay",
+        healthy=is_settled,
+        alert="payment callbacks backed up: more than 100,000 messages in the dead-letter queue",
+    ),
+    Incident(
+        id="cache-degradation",
+        title="Deductions time out, because the order service holds every connection of the stock database",
+        break_it=break_inventory,
+        playbook="cache-degradation",
+        healthy=is_restored,
+        alert="inventory deduction times out, risk of overselling",
+    ),
+    Incident(
+        id="service-restart",
+        title="An upgrade of the runtime lets the order service crash at every start",
+        break_it=upgrade_runtime,
+        playbook="service-restart",
+        healthy=is_healthy,
+        alert="order-service does not start since the runtime upgrade: crash loop, fatal error in the scheduler",
     ),
 )
 

@@ -4,7 +4,10 @@ Owns names and paths only; what stands in the files belongs to the modules that 
 
     HOME/shop.json            the state file: what this folder is and who runs in it
     HOME/config/              the git repository with db-config.yaml
-    HOME/services/            one unit file per process, and the control program `ctl`
+    HOME/services/            one unit file per process, and the control programs `ctl` and `queue-ctl`
+    HOME/queue/               the payment callbacks, and the payments that were booked
+    HOME/inventory/           the switch of the inventory service, and its cache
+    HOME/runtime/             two versions of the runtime side by side, and the link `current`
     HOME/run/                 working folder of the supervisor, with its socket
     HOME/log/                 one log per unit, and supervisor.log
 """
@@ -25,6 +28,10 @@ SOCKET = "ctl.sock"
 """Always used relative to `run/`: an absolute path may exceed the 104 or 108 bytes that sockaddr_un holds."""
 
 DATABASE, ORDER, LOAD = "database", "order-service", "load"
+PAYMENT, GATEWAY = "payment-consumer", "payment-gateway"
+INVENTORY, CHECKOUT = "inventory-service", "checkout"
+CALLBACKS, DEAD_CALLBACKS = "payments", "payments.dead"
+"""The queue of the payment gateway's callbacks, and where those go that could not be booked."""
 
 SHOP_MARK = "RUNBOOK_SHOP"
 """Environment variable that every process of a shop carries; its value is the shop's token."""
@@ -39,6 +46,9 @@ class Ports(msgspec.Struct, frozen=True):
     database: int
     order: int
     load: int
+    payment: int = 0
+    inventory: int = 0
+    checkout: int = 0
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -67,6 +77,30 @@ class Layout(msgspec.Struct, frozen=True):
         return self.services / "ctl"
 
     @property
+    def queue_control(self) -> Path:
+        return self.services / "queue-ctl"
+
+    @property
+    def queue(self) -> Path:
+        return self.home / "queue"
+
+    @property
+    def inventory(self) -> Path:
+        return self.home / "inventory"
+
+    @property
+    def inventory_switch(self) -> Path:
+        return self.inventory / "switch.json"
+
+    @property
+    def runtime(self) -> Path:
+        return self.home / "runtime"
+
+    @property
+    def start_by_hand(self) -> Path:
+        return self.services / "order-service.start"
+
+    @property
     def run(self) -> Path:
         return self.home / "run"
 
@@ -86,7 +120,7 @@ class Layout(msgspec.Struct, frozen=True):
 
     def make_folders(self) -> None:
         """Create the folders, readable by the owner alone."""
-        for folder in (self.home, self.config, self.services, self.run, self.logs):
+        for folder in (self.home, self.config, self.services, self.queue, self.run, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

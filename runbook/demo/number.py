@@ -1,6 +1,6 @@
 """The shop's own numbers and what they mean.
 
-Owns the reading of both `/metrics` pages into one value and the thresholds of *healthy* and *broken*. No data is never
+Owns the reading of the `/metrics` pages into one value and the thresholds of *healthy* and *broken*. No data is never
 good: what could not be read makes the shop neither healthy nor broken.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from runbook.demo.layout import Ports
+from runbook.demo.inventory_number import Stock, make_stock
+from runbook.demo.layout import CALLBACKS, DEAD_CALLBACKS, Ports
 from runbook.demo.metric import Samples, scrape
 
 RATE = 40.0
@@ -21,6 +22,22 @@ LONGEST_P99_MS = 500.0
 """Healthy: 99 of 100 orders are answered within this many milliseconds."""
 BROKEN_FAILURES = 0.8
 """Broken: more orders than this part fail (80 %)."""
+
+
+class Payments(msgspec.Struct, frozen=True):
+    """What the payment consumer says of the callbacks."""
+
+    sent: int
+    """Callbacks of the gateway since the shop was opened."""
+    booked: int
+    """Payments, each callback once."""
+    duplicates: int
+    """Callbacks that were consumed once more."""
+    waiting: int
+    """In the live queue."""
+    dead: int
+    """In the dead-letter queue."""
+    consumers: int
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -38,15 +55,21 @@ class Numbers(msgspec.Struct, frozen=True):
     """Places in the pool."""
     pool_open: int | None
     """Connections to the database that are open."""
+    payments: Payments | None = None
+    """None if the payment consumer does not answer."""
+    stock: Stock | None = None
+    """None if the inventory service does not answer."""
 
 
 def read_numbers(ports: Ports) -> Numbers:
-    """Ask the shoppers and the order service for their numbers."""
-    return make_numbers(scrape(ports.load) or {}, scrape(ports.order) or {})
+    """Ask the shoppers, the order service, the payment consumer and the inventory for their numbers."""
+    orders = make_numbers(scrape(ports.load) or {}, scrape(ports.order) or {}, scrape(ports.payment) or {})
+    stock = make_stock(scrape(ports.checkout) or {}, scrape(ports.inventory) or {})
+    return msgspec.structs.replace(orders, stock=stock)
 
 
-def make_numbers(load: Samples, order: Samples) -> Numbers:
-    """Put the samples of the two pages together."""
+def make_numbers(load: Samples, order: Samples, payment: Samples | None = None) -> Numbers:
+    """Put the samples of the pages together."""
     latency = load.get('shop_latency_seconds{quantile="0.99"}')
     return Numbers(
         orders_per_s=load.get('shop_orders_per_second{result="ok"}', 0.0),
@@ -55,6 +78,7 @@ def make_numbers(load: Samples, order: Samples) -> Numbers:
         pool_in_use=_whole(order.get("pool_in_use")),
         pool_max=_whole(order.get("pool_max")),
         pool_open=_whole(order.get("pool_open")),
+        payments=_payments(payment or {}),
     )
 
 
@@ -73,6 +97,28 @@ def is_healthy(numbers: Numbers) -> bool:
 def is_broken(numbers: Numbers) -> bool:
     """Tell whether most orders fail."""
     return numbers.failure_rate is not None and numbers.failure_rate > BROKEN_FAILURES
+
+
+def is_settled(numbers: Numbers) -> bool:
+    """Tell whether orders are healthy, and every callback that was sent is booked, once."""
+    found = numbers.payments
+    if found is None or not is_healthy(numbers):
+        return False
+    return (found.booked, found.duplicates, found.waiting, found.dead) == (found.sent, 0, 0, 0)
+
+
+def _payments(samples: Samples) -> Payments | None:
+    names = {
+        "sent": f'queue_published_total{{queue="{CALLBACKS}"}}',
+        "booked": "payments_booked_total",
+        "duplicates": "payments_duplicate_total",
+        "waiting": f'queue_depth{{queue="{CALLBACKS}"}}',
+        "dead": f'queue_depth{{queue="{DEAD_CALLBACKS}"}}',
+        "consumers": f'queue_consumers{{queue="{CALLBACKS}"}}',
+    }
+    if not all(name in samples for name in names.values()):
+        return None
+    return Payments(**{field: int(samples[name]) for field, name in names.items()})
 
 
 def _whole(value: float | None) -> int | None:

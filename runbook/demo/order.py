@@ -4,6 +4,7 @@ Owns the HTTP side. Its configuration is the file db-config.yaml, read once, at 
 only with a restart, as with most services.
 
     POST /orders    {"customer": 7, "item": "A", "count": 1}  ->  201, or 503 if no connection could be had
+    POST /payments  {"customer": 7, "count": 200}             ->  200, or 503: paid orders, settled at once
     GET  /health    200 if the pool works, else 503
     GET  /metrics   Prometheus text
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from runbook.demo.metric import Registry
 from runbook.demo.pool import Pool, PoolError
 from runbook.demo.process import Complaint, Handler, WebServer, say, settle_in
+from runbook.demo.runtime import Scheduler, scheduler
 
 _HEALTH_TIMEOUT = 0.5
 _BODY = 10_000
@@ -72,19 +73,22 @@ class OrderHandler(Handler):
                 self.answer(404, '{"error": "no such page"}')
 
     def do_POST(self) -> None:  # noqa: N802 (the name that http.server calls)
-        if self.path != "/orders":
+        if self.path not in ("/orders", "/payments"):
             self.answer(404, '{"error": "no such page"}')
             return
         try:
             length = min(int(self.headers.get("Content-Length", "0")), _BODY)
             order: Any = json.loads(self.rfile.read(length))
-            customer, item, count = int(order["customer"]), str(order["item"]), int(order["count"])
+            customer, item, count = int(order["customer"]), self._item(order), int(order["count"])
             if not (item.isascii() and item.isalnum() and 0 < count < 1000):
                 raise ValueError("item or count")
         except (ValueError, KeyError, TypeError):
             self.answer(400, '{"error": "not an order"}')
         else:
-            self._book(customer, item, count)
+            self._book(customer, item, count) if self.path == "/orders" else self._settle(customer, count)
+
+    def _item(self, order: Any) -> str:
+        return str(order["item"]) if self.path == "/orders" else "paid"
 
     def _book(self, customer: int, item: str, count: int) -> None:
         began = time.monotonic()
@@ -98,6 +102,16 @@ class OrderHandler(Handler):
         else:
             self._close_book("ok", began)
             self.answer(201, json.dumps({"order": number}))
+
+    def _settle(self, customer: int, count: int) -> None:
+        try:
+            with self.pool.connection(customer) as connection:
+                connection.ask(f"SETTLE {customer} {count}")
+        except PoolError as error:
+            self.complaint.say(f"payments not settled: {error}")
+            self.answer(503, json.dumps({"error": str(error)}))
+        else:
+            self.answer(200, json.dumps({"settled": count}))
 
     def _close_book(self, result: str, began: float) -> None:
         self.registry.count("orders_total", f'{{result="{result}"}}')
@@ -118,13 +132,19 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--config", type=Path, required=True)
     options = parser.parse_args()
+    work = scheduler()
+    work.run(lambda: serve(options.port, options.config, work))
+
+
+def serve(port: int, config: Path, work: Scheduler) -> None:
+    """Take orders, with the threads of the runtime."""
     settle_in()
-    pool = open_pool(options.config)
-    say(f"order-service reads {options.config}: at most {pool.size} connections")
+    pool = open_pool(config)
+    say(f"order-service reads {config}: at most {pool.size} connections")
     OrderHandler.pool, OrderHandler.registry, OrderHandler.complaint = pool, make_registry(pool), Complaint()
-    with WebServer(options.port, OrderHandler) as server:
-        threading.Thread(target=pool.warm_up, name="warm-up", daemon=True).start()
-        say(f"order-service listens on port {options.port}")
+    with WebServer(port, OrderHandler) as server:
+        work.spawn(pool.warm_up, "warm-up")
+        say(f"order-service listens on port {port}")
         server.serve_forever(poll_interval=5.0)
 
 

@@ -20,9 +20,24 @@ from typing import Self
 import msgspec
 
 from runbook.demo import control, tree
-from runbook.demo.layout import DATABASE, GOOD_TAG, LOAD, ORDER, SHOP_MARK, Layout, choose_ports
+from runbook.demo.callback import write_callbacks
+from runbook.demo.inventory_unit import inventory_parameters, write_inventory
+from runbook.demo.layout import (
+    CALLBACKS,
+    DATABASE,
+    DEAD_CALLBACKS,
+    GATEWAY,
+    GOOD_TAG,
+    LOAD,
+    ORDER,
+    PAYMENT,
+    SHOP_MARK,
+    Layout,
+    choose_ports,
+)
 from runbook.demo.number import RATE, Numbers, is_broken, is_healthy, read_numbers
 from runbook.demo.repository import commit_bad_tuning, make_repository
+from runbook.demo.runtime import GOOD_VERSION, LINK, PROGRAM, make_runtimes
 from runbook.demo.state import PREFIX, State, find_states, new_state, read_state, remove_folder, write_state
 from runbook.demo.unit import Unit, write_unit
 from runbook.errors import RunbookError, UsageError
@@ -136,12 +151,23 @@ class Shop:
             "metrics_url": f"http://127.0.0.1:{self.ports.order}/metrics",
             "traffic_url": f"http://127.0.0.1:{self.ports.load}/metrics",
             "control": str(self.layout.control),
-        }
+            "needs": DATABASE,
+            "runtime_link": str(self.layout.runtime / LINK),
+            "runtime_binary": PROGRAM,
+            "good_version": GOOD_VERSION,
+            "start_by_hand": str(self.layout.start_by_hand),
+            "queue_control": str(self.layout.queue_control),
+            "source": DEAD_CALLBACKS,
+            "destination": CALLBACKS,
+            "payments_url": f"http://127.0.0.1:{self.ports.payment}/metrics",
+        } | inventory_parameters(self.layout, self.ports)
 
     @property
     def inventory_vars(self) -> dict[str, str]:
         """Variables of the host on which the shop runs: what drives its services, and by which program."""
-        return {"service_driver": "supervised", "service_control": str(self.layout.control)}
+        return {"service_driver": "supervised", "service_control": str(self.layout.control)} | {
+            "queue_control": str(self.layout.queue_control)
+        }
 
     def control(self, *words: str) -> str:
         """Run the shop's control program and return what it prints.
@@ -180,7 +206,7 @@ class Shop:
 
     def _failure(self, text: str) -> RunbookError:
         logs = []
-        for unit in ("supervisor", DATABASE, ORDER, LOAD):
+        for unit in ("supervisor", DATABASE, ORDER, LOAD, PAYMENT, GATEWAY):
             log = self.layout.log(unit)
             lines = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
             logs += [f"{unit}: {line}" for line in lines]
@@ -205,8 +231,11 @@ def open_shop(folder: Path | None = None, *, keep: bool = False) -> Shop:
     try:
         layout.make_folders()
         make_repository(layout.config, state.ports.database)
+        make_runtimes(layout.runtime)
         _write_units(layout, state)
         _write_control(layout)
+        write_callbacks(layout, state.ports, 1000)
+        write_inventory(layout, state.ports)
     except BaseException:
         remove_folder(home)
         raise
@@ -273,15 +302,22 @@ def _write_units(layout: Layout, state: State) -> None:
     }
     modules = {DATABASE: "database", ORDER: "order", LOAD: "load"}
     for name, options in programs.items():
-        argv = (sys.executable, "-P", "-m", f"runbook.demo.{modules[name]}", *options)
+        program = (str(layout.runtime / LINK / PROGRAM),) if name == ORDER else (sys.executable, "-P")
+        argv = (*program, "-m", f"runbook.demo.{modules[name]}", *options)
         write_unit(layout.unit(name), Unit(argv=argv, cwd=str(layout.home)))
+        if name == ORDER:
+            _write_program(layout.start_by_hand, argv)
 
 
 def _write_control(layout: Layout) -> None:
+    _write_program(layout.control, (sys.executable, "-I", "-S", control.__file__, str(layout.run)))
+
+
+def _write_program(path: Path, words: tuple[str, ...]) -> None:
+    """Write a program that runs these words and its own arguments."""
     # A shell line, because a `#!` line can hold neither a long path nor one with spaces.
-    words = (sys.executable, "-I", "-S", control.__file__, str(layout.run))
-    layout.control.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    layout.control.chmod(0o700)
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    path.chmod(0o700)
 
 
 def _control(layout: Layout, *words: str) -> str:
