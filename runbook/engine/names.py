@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from runbook.engine.place import wave_of
 from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.expression import PerHost, render_tree
@@ -42,6 +43,7 @@ class Names:
         include_params: Mapping[str, Mapping[str, object]],
     ) -> None:
         self._plan = plan
+        self._units = {each.id: unit for unit in plan.units for each in unit.steps}
         self._run = {"id": run_id}
         self._params = params
         self._host_params = host_params
@@ -88,11 +90,19 @@ class Names:
             for key, value in at.values.items():
                 values.setdefault(key, {})[place] = thaw(value)
         self._fill_skipped(found, state, step.scope)
-        here = None if target.startswith("*") else target
+        prefix = f"{step.scope}/" if step.scope else ""
         return {
-            name: {key: PerHost(per_host, _here(per_host, here)) for key, per_host in values.items()}
+            name: {key: PerHost(at, self._here(f"{prefix}{name}", at, target)) for key, at in values.items()}
             for name, values in found.items()
         }
+
+    def _here(self, name: str, per_host: Mapping[str, object], target: str) -> str | None:
+        """Return the place whose value a target means: its own, or that of what ran once for its wave."""
+        if target in per_host or target.startswith("*"):
+            return target if target in per_host else None
+        unit = self._units.get(name)
+        wave = f"*{wave_of(unit, target) + 1}" if unit is not None else ""
+        return wave if wave in per_host else None
 
     def _fill_skipped(self, found: dict[str, dict[str, dict[str, object]]], state: RunState, scope: str) -> None:
         """A skipped step yields null for every name that it would have captured."""
@@ -107,10 +117,6 @@ class Names:
             decided = ("choice",) if source.choose is not None else ()
             for key in (*source.capture, *(source.ask or {}), *decided):
                 found[local].setdefault(key, {})[place] = None
-
-
-def _here(per_host: Mapping[str, object], here: str | None) -> str | None:
-    return here if here is None or here in per_host else None
 
 
 def _host(host: Host | None) -> dict[str, object]:

@@ -83,7 +83,7 @@ class Run:
         self._first = 0
         self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
         self._jumping = jumping(services.plan)
-        self._listening = threading.Lock()
+        self._listening = threading.RLock()
         self._deaf: set[int] = set()
         self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
@@ -105,6 +105,11 @@ class Run:
         self._hear(signal)
 
     def _hear(self, event: f.Fact | Signal) -> None:
+        """Tell the listeners, one event at a time: workers tell from many threads."""
+        with self._listening:
+            self._tell_all(event)
+
+    def _tell_all(self, event: f.Fact | Signal) -> None:
         for number, listener in enumerate(self._services.listeners):
             if number in self._deaf:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from runbook.events import fact as f
@@ -9,7 +10,7 @@ from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
 from runbook.session.result import Result
 from runbook.testing import ScriptedApprover
-from tests.engine.desk import Desk, indented
+from tests.engine.desk import Desk, Ear, indented
 
 ALL = "targets: {app: {hosts: all}}\n"
 HOSTS = ("a", "b", "c", "d")
@@ -160,6 +161,23 @@ def test_values_per_host_are_those_of_the_host(desk: Desk) -> None:
     assert start(desk, body).status == "succeeded"
 
 
+def test_listeners_hear_one_event_at_a_time(desk: Desk) -> None:
+    inside = threading.Lock()
+    overlaps: list[object] = []
+
+    def heard(event: object) -> None:
+        if not inside.acquire(blocking=False):
+            overlaps.append(event)
+            return
+        threading.Event().wait(0.001)
+        inside.release()
+
+    result = start(desk, "steps:\n" + mark("one") + mark("two"), ear=Ear(heard))
+
+    assert result.status == "succeeded"
+    assert overlaps == []
+
+
 def test_the_pause_between_waves_is_kept(desk: Desk) -> None:
     rollout = "    rollout: {waves: [1, 100%], pause: 300ms}\n"
     result = start(desk, stage(mark("one"), rollout))
@@ -167,6 +185,24 @@ def test_the_pause_between_waves_is_kept(desk: Desk) -> None:
     held = [x for x in desk.facts(result.run) if isinstance(x, f.StepFinished) and x.target == "#1"]
     assert result.status == "succeeded"
     assert [(x.step, x.ms) for x in held] == [("all", 300)]
+
+
+def test_a_host_sees_the_answer_that_was_given_for_its_wave(desk: Desk) -> None:
+    body = """  - id: form
+    ask: {word: {type: string, required: true}}
+  - id: say
+    shell: 'echo "$HOST $WORD" >> DIR/log'
+    env: {HOST: "{{ host.name }}", WORD: "{{ steps.form.word }}"}
+    effect: change
+    verify: [{command: ["true"]}]
+    undo: {none: "a test"}
+"""
+    words = [Answer(choice="answer", values={"word": word}) for word in ("first", "second")]
+
+    result = start(desk, stage(body, "    rollout: {waves: [1, 100%]}\n"), approver=ScriptedApprover({"form": words}))
+
+    assert result.status == "succeeded"
+    assert sorted(desk.lines("log")) == ["a first", "b second", "c second", "d second"]
 
 
 def test_a_decision_in_a_wave_is_asked_once_for_the_wave(desk: Desk) -> None:
