@@ -106,7 +106,7 @@ class RuntimeSwitch:
         """Refuse a version that is missing or whose program does not run; list those that are there."""
         try:
             place = place_of(w)
-            if w.to in {"", ".", ".."} or any(c in w.to for c in "/\n\0"):
+            if w.to in {".", ".."} or any(c in w.to for c in "/\n\0"):
                 return Refuse(f"{one_line(w.to)!r} is no name of a version", "name one folder, no path")
             now = look(t, place, sudo=w.sudo, timeout=w.timeout)
             no = _refuse(place, now, w.to)
@@ -217,6 +217,8 @@ def _refuse(place: Place, now: LinkState, to: str) -> Refuse | None:
         case _ if to not in now.versions:
             near = get_close_matches(to, now.versions, n=1)
             there = f"there is {', '.join(now.versions)}" if now.versions else "there is none at all"
+            if not to:
+                return Refuse("no version is named to switch to", there)
             hint = f"did you mean {near[0]}? " if near else ""
             return Refuse(f"there is no version {to} with {place.binary} in {place.versions}", f"{hint}{there}")
         case _:

@@ -70,7 +70,7 @@ def test_the_plan_names_both_versions_and_lists_what_is_side_by_side(go: Path) -
         ("1.22", "does not run: exit 1"),
         ("../1.21", "is no name of a version"),
         ("..", "is no name of a version"),
-        ("", "is no name of a version"),
+        ("", "no version is named"),
     ],
 )
 def test_a_version_that_is_missing_or_does_not_run_is_refused(go: Path, to: str, why: str) -> None:
