@@ -160,13 +160,12 @@ def _list(origin: Any, args: tuple[Any, ...]) -> Shape:
     return ListOf(shape_of(args[0]) if args else Anything(), _LISTS[origin])
 
 
-_records: dict[type[msgspec.Struct], Record] = {}
-
-
+@cache
 def _record(cls: type[msgspec.Struct]) -> Record:
-    if cls in _records:
-        return _records[cls]
-    record = _records[cls] = Record(cls)
+    return Record(cls, lambda: _fields(cls))
+
+
+def _fields(cls: type[msgspec.Struct]) -> list[Field]:
     hints = typing.get_type_hints(cls, localns={"Json": JsonMark}, include_extras=True)
     names = cls.__struct_fields__
     defaults = cls.__struct_defaults__
@@ -175,8 +174,7 @@ def _record(cls: type[msgspec.Struct]) -> Record:
     for at, (name, key) in enumerate(zip(names, cls.__struct_encode_fields__, strict=True)):
         required = at < first or defaults[at - first] is msgspec.NODEFAULT
         fields.append(Field(name, key, shape_of(hints[name]), required))
-    record.fill(fields)
-    return record
+    return fields
 
 
 def _pattern(annotated: Any) -> str:

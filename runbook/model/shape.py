@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -260,24 +261,27 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Record:
-    """A mapping with known keys, held as a Struct."""
+    """A mapping with known keys, held as a Struct.
 
-    __slots__ = ("by_key", "cls", "needed")
+    Its fields are made when they are first needed: records can hold themselves, and most files use few of them.
+    """
 
-    def __init__(self, cls: type[msgspec.Struct]) -> None:
+    def __init__(self, cls: type[msgspec.Struct], fields: Callable[[], list[Field]]) -> None:
         self.cls = cls
-        self.by_key: dict[str, Field] = {}
-        self.needed: list[Field] = []
+        self._fields = fields
+
+    @cached_property
+    def by_key(self) -> dict[str, Field]:
+        return {field.key: field for field in self._fields()}
+
+    @cached_property
+    def needed(self) -> list[Field]:
+        return [field for field in self.by_key.values() if field.required]
 
     @property
     def expected(self) -> str:
         some = ", ".join(field.key for field in self.needed)
         return f"a mapping with {some}" if some else "a mapping"
-
-    def fill(self, fields: list[Field]) -> None:
-        """Set the fields; apart from the constructor, so that records can hold themselves."""
-        self.by_key = {field.key: field for field in fields}
-        self.needed = [field for field in fields if field.required]
 
     def read(self, value: object, walk: Walk) -> object:
         if type(value) is not dict and not isinstance(value, Mapping):
