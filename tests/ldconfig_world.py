@@ -95,12 +95,16 @@ class World:
         """Build the cache."""
         subprocess.run([self.ldconfig, "-X", "-f", self.config, "-C", self.cache], capture_output=True, check=True)
 
-    def first(self) -> str:
-        """Return the path that wins by the cache, as ldconfig itself prints it."""
+    def listed(self) -> list[str]:
+        """Return the paths of the library in the cache, as ldconfig itself prints them."""
         done = subprocess.run([LDCONFIG, "-p", "-C", self.cache], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            return repr(self.cache.read_bytes())
-        return next((row.split(" => ")[1] for row in done.stdout.splitlines() if row.startswith(f"\t{SONAME} ")), "")
+            return [repr(self.cache.read_bytes())]
+        return [row.split(" => ")[1] for row in done.stdout.splitlines() if row.startswith(f"\t{SONAME} ")]
+
+    def first(self) -> str:
+        """Return the path that wins by the cache."""
+        return self.listed()[0]
 
     @property
     def tool(self) -> dict[str, Any]:

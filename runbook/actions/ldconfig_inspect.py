@@ -12,7 +12,16 @@ from msgspec.structs import replace
 
 from runbook.actions.form import absolute
 from runbook.actions.ldconfig_program import Need, Search
-from runbook.actions.ldconfig_tool import Cache, Order, ToolWith, check_tool, describe_files, read_cache, read_order
+from runbook.actions.ldconfig_tool import (
+    Cache,
+    Folder,
+    Order,
+    ToolWith,
+    check_tool,
+    describe_files,
+    read_cache,
+    read_order,
+)
 from runbook.actions.ldconfig_view import Conflict, ambiguous, conflicts, dangling, is_current, unindexed
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Template
@@ -33,6 +42,9 @@ class InspectWith(ToolWith, frozen=True, kw_only=True):
         Meta(description="Libraries that must be found: a soname such as libz.so.1, or libz for all of its versions"),
     ] = ()
     binary: Annotated[Template, Meta(description="Absolute path of a program; all of its libraries must be found")] = ""
+    path: Annotated[
+        Template, Meta(description="Folder whose libraries are compared with the others, in the search path or not")
+    ] = ""
 
 
 class InspectResult(Struct, frozen=True):
@@ -58,6 +70,8 @@ class InspectResult(Struct, frozen=True):
     """Configured folders that are not there."""
     dangling: tuple[str, ...] = ()
     """Paths in the cache without a file."""
+    unconfigured: tuple[str, ...] = ()
+    """`path`, if it is there and not in the search path."""
 
 
 class LdconfigInspect:
@@ -80,13 +94,15 @@ class LdconfigInspect:
                 absolute(w.binary, "binary")
             check_tool(t, w)
             cache, order = read_cache(t, w), read_order(t, w)
-            kinds = describe_files(t, w, ambiguous(order, cache))
+            extra = _extra(w, t, order)
+            wider = Order((*order.folders, *extra))
+            kinds = describe_files(t, w, ambiguous(wider, cache))
             search = Search(t, w, cache, default_folders(order))
             needs = search.needs(w.binary) if w.binary else ()
             gets = _named(w, cache, search) | {need.soname: need.path for need in needs}
         except ActionError as error:
             return NoData((str(error),))
-        rivals = conflicts(cache, order, kinds)
+        rivals = conflicts(cache, wider, kinds)
         found = InspectResult(
             healthy=True,
             libraries=len(cache.entries),
@@ -99,6 +115,7 @@ class LdconfigInspect:
             unindexed=unindexed(cache, order),
             absent=order.absent,
             dangling=dangling(cache, order),
+            unconfigured=tuple(folder.path for folder in extra),
         )
         wrong = _faults(w, cache, found)
         evidence = (*wrong, *_lines(found, needs), *_notes(found, narrow=bool(w.names or w.binary)))
@@ -111,6 +128,20 @@ class LdconfigInspect:
 def default_folders(order: Order) -> tuple[str, ...]:
     """Return the folders where the loader looks without a cache."""
     return tuple(dict.fromkeys([folder.path for folder in order.folders if folder.built_in] + list(DEFAULT)))
+
+
+def _extra(w: InspectWith, t: Reader, order: Order) -> tuple[Folder, ...]:
+    """Return the folder that is asked for, if it is not in the search path. Raises ActionError if there is none."""
+    if not w.path:
+        return ()
+    path = absolute(w.path, "path")
+    known = {folder.path for folder in order.folders}
+    if path in known:
+        return ()
+    found = [folder for folder in read_order(t, w, path).folders if folder.path == path]
+    if not found:
+        raise ActionError(f"there is no folder {path}", where=t.host.name)
+    return tuple(found)
 
 
 def _named(w: InspectWith, cache: Cache, search: Search) -> dict[str, str]:
@@ -156,7 +187,8 @@ def _lines(found: InspectResult, needs: tuple[Need, ...]) -> list[str]:
 
 def _notes(found: InspectResult, *, narrow: bool) -> list[str]:
     """Return what is odd beside; where all was asked for, most of it has been told as wrong."""
-    lines = [f"{folder} is configured and not there" for folder in found.absent]
+    lines = [f"{folder} is not in the search path" for folder in found.unconfigured]
+    lines += [f"{folder} is configured and not there" for folder in found.absent]
     if narrow:
         lines += [f"{folder}: not all of its libraries are in the cache" for folder in found.unindexed]
         lines += [f"{path} is in the cache, and not there" for path in found.dangling]
