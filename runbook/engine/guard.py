@@ -8,8 +8,7 @@ state; this room only samples, on one thread of its own, so that a slow server n
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from runbook.engine.bind import bind
 from runbook.engine.context import StepContext
@@ -27,6 +26,9 @@ from runbook.model.host import ONCE
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import Baseline, Guard, Step, UndoScope
 from runbook.model.scalar import Json
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 def watch_moves(plan: Plan, state: RunState) -> tuple[Move, ...]:
@@ -157,7 +159,7 @@ class Sampler:
         self._record = record
         self._due: dict[str, float] = {}
         self._busy: set[str] = set()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="guard") if services.plan.guards else None
+        self._pool = _pool() if services.plan.guards else None
 
     def tick(self, state: RunState) -> None:
         """Send what is due; called by the scheduler at every turn."""
@@ -205,6 +207,13 @@ class Sampler:
         """Sample no more."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pool() -> ThreadPoolExecutor:
+    # Brought by whoever has guards: with its logging it costs a start as much as the whole engine.
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="guard")
 
 
 def baselines(state: RunState) -> dict[str, object]:

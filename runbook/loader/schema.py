@@ -6,7 +6,6 @@ say (order, names, ways back) stays with the checks. https://json-schema.org/dra
 
 from __future__ import annotations
 
-import json
 import typing
 from typing import Annotated, Any, Literal
 
@@ -46,6 +45,8 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
 
 def schema_text(catalogue: Catalogue) -> str:
     """Return the schema as the text of a file."""
+    import json
+
     return json.dumps(json_schema(catalogue), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -81,12 +81,20 @@ def _dropped(start: str, single: str) -> re.Pattern[str]:
     return re.compile(f"{start}(?:{_sequence('?')}|(?<={single}){single}*)?")
 
 
-_DROPPED_ASCII = _dropped(r"[\x00-\x08\x0b-\x1f\x7f]", r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
-_CLOSED = re.compile(rf"[\x1b\x80-\x9f](?:{_sequence('')})")
 _PLAIN = b"\t\n" + bytes(range(0x20, 0x7F))
 
 
-# Large classes take 10 ms each to compile, and most commands never meet such text.
+# Compiling one takes up to 10 ms, and most commands never meet such text.
+@cache
+def _closed() -> re.Pattern[str]:
+    return re.compile(rf"[\x1b\x80-\x9f](?:{_sequence('')})")
+
+
+@cache
+def _dropped_ascii() -> re.Pattern[str]:
+    return _dropped(r"[\x00-\x08\x0b-\x1f\x7f]", r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
+
+
 @cache
 def _dropped_wide() -> re.Pattern[str]:
     return _dropped(_class(_C0, _C1_AND_ESC, _INVISIBLE), _class(_C0, _INVISIBLE))
@@ -114,7 +122,7 @@ def dropped(text: str) -> re.Pattern[str]:
 
     A match is a whole sequence, then it begins with ESC or a C1 control, or a run of single characters.
     """
-    return _DROPPED_ASCII if text.isascii() else _dropped_wide()
+    return _dropped_ascii() if text.isascii() else _dropped_wide()
 
 
 def open_at(text: str) -> int:
@@ -123,6 +131,6 @@ def open_at(text: str) -> int:
     if start < 0:
         return len(text)
     match = dropped(text).match(text, start)
-    if match is None or match.end() < len(text) or _CLOSED.fullmatch(text, start):
+    if match is None or match.end() < len(text) or _closed().fullmatch(text, start):
         return len(text)
     return start
