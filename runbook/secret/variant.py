@@ -4,7 +4,6 @@ Pure functions from strings to strings. What counts as found, and what is done t
 """
 
 import base64
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -33,6 +32,8 @@ def leaves(value: str) -> Iterator[tuple[str, str]]:
     """Yield path and text of each string and each long number if `value` is a JSON document."""
     if value.lstrip()[:1] not in ("{", "[", '"'):
         return
+    import json
+
     try:
         tree = json.loads(value, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
         yield from _walk(tree, "")
@@ -114,6 +115,8 @@ def _url(text: str) -> Iterator[str]:
 
 def _quoted(text: str) -> Iterator[str]:
     """Yield the inside of `text` as a string literal of JSON (nested once, too) and of Python."""
+    import json
+
     for ascii_only in (True, False):
         once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield once
