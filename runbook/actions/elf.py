@@ -17,7 +17,7 @@ Fetch = Callable[[int, int], bytes]
 
 _MOST_ENTRIES = 1024
 _MOST_TEXT = 4096
-_MOST_VERSIONS = 512
+_MOST_VERSIONS = 4096
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _NULL, _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH, _FLAGS_1 = 0, 1, 5, 14, 15, 29, 0x6FFFFFFB
 _VERDEF, _VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
@@ -134,19 +134,21 @@ def _dynamic(image: _Image) -> dict[int, list[int]]:
 def _wants(image: _Image, found: dict[int, list[int]], strings: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the versions that are required; weak ones are not, the loader goes on without them."""
     wants: list[tuple[str, tuple[str, ...]]] = []
+    seen = 0
     offset = image.place(found[_VERNEED][0]) if _VERNEED in found else 0
-    for _ in range(_MOST_ENTRIES if offset else 0):
+    while offset:
         _, count, file, first, step = image.unpack("HHIII", offset)
+        seen += count + 1
+        if seen > _MOST_VERSIONS:
+            raise NotElf("it asks for too many versions")
         names, at = [], offset + first
-        for _ in range(min(count, _MOST_VERSIONS)):
+        for _ in range(count):
             _, flags, _, name, onward = image.unpack("IHHII", at)
             if not flags & _WEAK:
                 names.append(image.text(strings + name))
             at += onward
         wants.append((image.text(strings + file), tuple(names)))
-        if not step or len(wants) >= _MOST_ENTRIES:
-            break
-        offset += step
+        offset = offset + step if step else 0
     return tuple(wants)
 
 
