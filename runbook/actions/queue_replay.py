@@ -158,8 +158,8 @@ class QueueReplay:
             ids = feed.take(min(pace.most(w.batch), b.bound - tally.taken))
             if not ids:
                 break
-            tally.add(_one_batch(driver, work, w, ids, tally.batches + 1))
             pace.spend(len(ids))
+            tally.add(_one_batch(driver, work, w, ids, tally.batches + 1))
             work.progress(tally.taken, b.bound, "messages")
         return tally.result()
 

@@ -112,6 +112,6 @@ class Pace:
             self._work.cancel.wait(pause)
 
     def spend(self, count: int) -> None:
-        """Note that so many have gone; lost time is not made up for."""
+        """Note that so many go now; lost time is not made up for."""
         if self._rate > 0:
             self._due = max(self._due, time.monotonic()) + count / self._rate

@@ -32,7 +32,7 @@ CREATE TABLE queue (name TEXT PRIMARY KEY, dead TEXT NOT NULL, published INTEGER
   consumed INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0, replayed INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL,
   headers TEXT NOT NULL, body BLOB NOT NULL, taker TEXT NOT NULL DEFAULT '', UNIQUE (queue, id));
-CREATE INDEX message_order ON message (queue, seq);
+CREATE INDEX message_order ON message (queue, seq, taker, at);
 CREATE INDEX message_taken ON message (queue, taker) WHERE taker != '';
 CREATE TABLE spent (queue TEXT, id TEXT, PRIMARY KEY (queue, id)) WITHOUT ROWID;
 CREATE TABLE batch (name TEXT PRIMARY KEY, source TEXT NOT NULL, destination TEXT NOT NULL, sha256 TEXT NOT NULL);
