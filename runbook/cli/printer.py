@@ -191,28 +191,28 @@ class Printer:
 
     def _output_lines(self, event: OutputReceived) -> None:
         key = (event.step, event.target, event.stream)
-        *lines, rest = (self._rest.pop(key, "") + event.text).split("\n")
+        *lines, rest = sanitise(self._rest.pop(key, "") + event.text).split("\n")
         if len(rest) > LONG:
             lines, rest = [*lines, rest], ""
         if rest:
             self._rest[key] = rest
-        for line in lines:
-            self._one_output(event.target, event.stream, line)
+        self._output_block(event.target, event.stream, lines)
 
-    def _one_output(self, target: str, stream: str, line: str) -> None:
-        clean = sanitise(line, keep="\t")
-        text = clean if len(clean) <= LONG else f"{clean[:LONG]}…"
+    def _output_block(self, target: str, stream: str, lines: list[str]) -> None:
+        # All at once: a talkative command writes more lines in a second than could be written one by one.
+        texts = [line if len(line) <= LONG else f"{line[:LONG]}…" for line in lines]
         if self._output is not None and stream == "out":
-            self._output.line(f"{target} | {text}" if self._hosts > 1 else text)
+            self._output.lines([f"{target} | {text}" for text in texts] if self._hosts > 1 else texts)
             return
         sign = self._to.style.paint("!", WARNING.tone) if stream == "err" else "|"
-        self._to.line(f"  {f'{target} ' if self._hosts > 1 else ''}{sign} {text}")
+        begin = f"  {f'{target} ' if self._hosts > 1 else ''}{sign} "
+        self._to.lines([begin + text for text in texts])
 
     def _flush(self, step: str, target: str) -> None:
         for stream in ("out", "err"):
             rest = self._rest.pop((step, target, stream), "")
             if rest:
-                self._one_output(target, stream, rest)
+                self._output_block(target, stream, [rest])
 
     def _flush_all(self) -> None:
         for step, target, _ in list(self._rest):

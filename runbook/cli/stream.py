@@ -46,9 +46,8 @@ class Stream:
 
     def lines(self, texts: list[str]) -> None:
         """Write lines that stay together."""
-        with self._lock:
-            for text in texts:
-                self.line(text)
+        if texts:
+            self.line("\n".join(texts))
 
     def raw(self, text: str) -> None:
         """Write text as it is, without a line end."""
