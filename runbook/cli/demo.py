@@ -15,23 +15,45 @@ from runbook.text import one_line
 
 
 @click.command(cls=Command)
+@click.argument("incident", required=False, default="")
+@click.option("--list", "lists", is_flag=True, help="Show what can be staged.")
 @click.option("--keep", is_flag=True, help="Leave the shop up, to look around and to try `undo` on it.")
 @click.option("--stop", "folder", type=FILE, help="End a shop that was left up.")
 @guided_option
 @pass_front
-def demo(front: Front, keep: bool, folder: Path | None, unattended: bool) -> None:
-    """Break a small shop on this machine, the way of the incident, and heal it with the shipped playbook.
+def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | None, unattended: bool) -> None:
+    """Break a small shop on this machine, the way of the incident, and heal it with the shipped playbooks.
 
-    On a terminal it is guided; without one it runs unattended, and succeeds only if the shop is healthy again.
+    On a terminal it is guided, and stages config-rollback unless INCIDENT says another. Without a terminal it runs
+    unattended, stages them all, one after the other, and succeeds only if the shop is healthy again each time.
     """
-    from runbook.cli.conduct import Conduct
     from runbook.session import demo as session
 
+    if lists:
+        known = session.incidents()
+        front.rows(
+            [{"id": each.id, "title": each.title, "playbook": each.playbook, "alert": each.alert} for each in known],
+            lambda: [f"{each.id:<18}  {each.title}" for each in known],
+        )
+        return
     if folder is not None:
         session.demo_stop(folder)
         front.value({"stopped": str(folder)}, lambda: [f"stopped: {one_line(str(folder), 4096)}"])
         return
     guided = front.is_interactive and not unattended
+    if incident or guided or keep:
+        _stage(front, incident or session.INCIDENT, guided=guided, keep=keep)
+        return
+    for each in session.incidents():
+        _stage(front, each.id, guided=False, keep=False)
+        if front.code != Exit.SUCCEEDED:
+            return
+
+
+def _stage(front: Front, incident: str, *, guided: bool, keep: bool) -> None:
+    from runbook.cli.conduct import Conduct
+    from runbook.session import demo as session
+
     way = Conduct(front, asks=guided)
     shown = way.around(
         lambda asked, heard, control: session.demo(
@@ -39,6 +61,7 @@ def demo(front: Front, keep: bool, folder: Path | None, unattended: bool) -> Non
             asked,
             heard,
             control,
+            name=incident,
             guided=guided,
             keep=keep,
             tell=lambda line: front.say(one_line(line, 1000)),
@@ -47,6 +70,8 @@ def demo(front: Front, keep: bool, folder: Path | None, unattended: bool) -> Non
     )
     way.tell(
         shown.result,
+        incident=shown.incident,
+        runs=[each.run for each in shown.results],
         before=msgspec.to_builtins(shown.before),
         broken=msgspec.to_builtins(shown.broken),
         after=msgspec.to_builtins(shown.after),

@@ -41,7 +41,7 @@ INCIDENTS: tuple[Incident, ...] = (
         break_it=Shop.break_config,
         playbook="config-rollback",
         healthy=is_healthy,
-        alert="order failure rate 98 %, connection pool exhausted",
+        alert="order failure rate above 80 %, connection pool exhausted",
     ),
     Incident(
         id="queue-replay",
@@ -49,7 +49,7 @@ INCIDENTS: tuple[Incident, ...] = (
         break_it=break_payments,
         playbook="queue-replay",
         healthy=is_settled,
-        alert="payment callbacks backed up: more than 100,000 messages in the dead-letter queue",
+        alert="payment callbacks backed up: 100,000 messages in the dead-letter queue",
     ),
     Incident(
         id="cache-degradation",

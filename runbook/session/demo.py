@@ -16,10 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.config import Settings
-from runbook.demo.incident import Incident, find_incident
+from runbook.demo.incident import INCIDENTS, Incident, find_incident
 from runbook.demo.layout import GOOD_TAG, ORDER
 from runbook.demo.number import Numbers
-from runbook.demo.repository import BAD_CONNECTIONS, BAD_SUBJECT, GOOD_CONNECTIONS
 from runbook.demo.shop import Shop, open_shop, stop_kept
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
@@ -27,14 +26,17 @@ from runbook.session.control import Control
 from runbook.session.order import Order
 from runbook.session.result import CLOSED, Result
 from runbook.session.run import start
+from runbook.session.staging import STAGINGS, Cure, Staging
 from runbook.session.unattended import Unattended
 from runbook.text import shell_words
 
 Tell = Callable[[str], None]
 
 INCIDENT = "config-rollback"
-WINDOWS = {"stable": "3s", "steady": "3s", "soak": "5s"}
-"""How long the playbook watches; a real host takes the defaults, which are much longer."""
+"""What is staged if nothing is said."""
+
+GROUPS = ("order", "queue", "inventory", "app")
+"""The groups that the shipped playbooks ask for."""
 
 _RECOVERS_WITHIN = 10.0
 """Seconds that the shop's numbers get to show what the run has done: they cover the last three seconds."""
@@ -44,15 +46,27 @@ _LOOK_EVERY = 0.2
 class DemoResult(Struct, frozen=True, kw_only=True):
     """What the demo has shown."""
 
+    incident: str
     before: Numbers
     broken: Numbers
     after: Numbers | None
     """None if the run was interrupted."""
-    result: Result
+    results: tuple[Result, ...]
+    """One per run that was begun, in order."""
     healthy: bool
-    """By the shop's own numbers, whatever the run says of itself."""
+    """By the shop's own numbers, whatever the runs say of themselves."""
     folder: Path | None
     """Of the shop that was left up; None if nothing of it is left."""
+
+    @property
+    def result(self) -> Result:
+        """The last run: it stands for the incident."""
+        return self.results[-1]
+
+
+def incidents() -> tuple[Incident, ...]:
+    """Return what can be staged."""
+    return tuple(incident for incident in INCIDENTS if incident.id in STAGINGS)
 
 
 def demo(
@@ -61,15 +75,17 @@ def demo(
     listeners: tuple[Listener, ...],
     control: Control,
     *,
+    name: str = INCIDENT,
     guided: bool = False,
     keep: bool = False,
     folder: Path | None = None,
     tell: Tell,
 ) -> DemoResult:
-    """Open a shop, break it, heal it with the shipped playbook, and leave nothing of it but the run in the journal.
+    """Open a shop, break it, heal it with the shipped playbooks, and leave nothing of it but the runs in the journal.
 
     Args:
         approver: answers a guided run; an unattended one has its answers here.
+        name: the incident.
         keep: leave the shop up after a run that was not interrupted.
         folder: an empty or new one for the shop; default: a new one in the temporary folder.
         tell: takes one line at a time.
@@ -78,41 +94,64 @@ def demo(
         KeyboardInterrupt: the end was asked for before the run began; the shop is gone.
         RunbookError: the shop cannot be opened or broken, or the run cannot be begun; the shop is gone.
     """
-    incident = find_incident(INCIDENT)
+    incident = find_incident(name)
+    staging = STAGINGS[incident.id]
     with open_shop(folder) as shop:
         shop.before_look = lambda: _go_on(control)
         tell(f"opening a shop in {shop.folder}")
         before = shop.start()
-        tell(f"before: {describe(before)}")
-        tell(f"the release automation pushes {BAD_SUBJECT!r}: {GOOD_CONNECTIONS} connections become {BAD_CONNECTIONS}")
+        tell(f"before: {staging.numbers(before)}")
+        tell(staging.cause)
         broken = incident.break_it(shop)
-        tell(f"broken: {describe(broken)}")
+        tell(f"broken: {staging.numbers(broken)}")
         tell(f"the alert says: {incident.alert}")
-        if not guided:
-            tell("the shop's release automation pushes once and does not run any more: freeze is answered with done")
-            approver = Unattended(("roll-back",), {"freeze": "done"})
-        _go_on(control)
-        result = start(_shipped(settings, shop), _order(shop, incident, guided), approver, listeners, control)
-        is_over = not control.cancel_token.is_set() and result.status != "interrupted"
-        after = _recovered(shop, incident, control, patient=result.status == "succeeded") if is_over else None
+        results = _cured(settings, shop, staging, approver if guided else None, listeners, control, tell)
+        last = results[-1]
+        is_over = not control.cancel_token.is_set() and last.status != "interrupted"
+        after = _recovered(shop, incident, control, patient=last.status == "succeeded") if is_over else None
         if after is not None:
-            tell(f"after: {describe(after)}")
-            tell(_judged(incident, broken, after))
+            tell(f"after: {staging.numbers(after)}")
+            tell(f"the shop's own numbers are {'healthy again' if incident.healthy(after) else 'not healthy'}")
         shop.keep = keep and is_over
         if shop.keep:
-            _tell_kept(shop, result, tell)
+            _tell_kept(shop, last, tell)
     if not shop.keep:
-        tell("the shop is gone: no process, no folder; the run stays in the journal")
-        if result.status not in CLOSED:
-            tell(f"run {result.run} ({result.status}) cannot be resumed: it has no shop any more")
+        tell("the shop is gone: no process, no folder; what was run stays in the journal")
+        if last.status not in CLOSED:
+            tell(f"run {last.run} ({last.status}) cannot be resumed: it has no shop any more")
     return DemoResult(
+        incident=incident.id,
         before=before,
         broken=broken,
         after=after,
-        result=result,
+        results=results,
         healthy=after is not None and incident.healthy(after),
         folder=shop.folder if shop.keep else None,
     )
+
+
+def _cured(
+    settings: Settings,
+    shop: Shop,
+    staging: Staging,
+    approver: Approver | None,
+    listeners: tuple[Listener, ...],
+    control: Control,
+    tell: Tell,
+) -> tuple[Result, ...]:
+    """Run one playbook after the other, as long as they succeed."""
+    results: list[Result] = []
+    shipped, inventory = _shipped(settings, shop), _write_inventory(shop)
+    for cure in staging.cures:
+        _go_on(control)
+        if approver is None and cure.because:
+            tell(cure.because)
+        asked = approver or Unattended(cure.approvals, cure.answers)
+        order = _order(shop, cure, inventory, guided=approver is not None)
+        results.append(start(shipped, order, asked, listeners, control))
+        if results[-1].status != "succeeded":
+            break
+    return tuple(results)
 
 
 def demo_stop(folder: Path) -> None:
@@ -122,14 +161,6 @@ def demo_stop(folder: Path) -> None:
         RunbookError: this is no shop of this user, or a process of it is still alive.
     """
     stop_kept(folder)
-
-
-def describe(numbers: Numbers) -> str:
-    """Say the shop's numbers in one line; what nobody knows is told as unknown."""
-    failing = "unknown" if numbers.failure_rate is None else f"{numbers.failure_rate:.1%}".replace("%", " %")
-    slowest = "unknown" if numbers.p99_ms is None else f"{numbers.p99_ms:.0f} ms"
-    pool = "unknown" if numbers.pool_max is None else f"{numbers.pool_open} connections open of {numbers.pool_max}"
-    return f"{numbers.orders_per_s:.1f} orders/s, {failing} fail, p99 {slowest}, pool {pool}"
 
 
 def _go_on(control: Control) -> None:
@@ -143,13 +174,13 @@ def _shipped(settings: Settings, shop: Shop) -> Settings:
     return replace(settings, local=nowhere, config=nowhere)
 
 
-def _order(shop: Shop, incident: Incident, guided: bool) -> Order:
+def _order(shop: Shop, cure: Cure, inventory: Path, *, guided: bool) -> Order:
     known = shop.parameters()
     return Order(
-        playbook=incident.playbook,
-        values={name: known[name] for name in ("good_ref", "service", "repo", "file", "health_url")} | WINDOWS,
-        inventory=_write_inventory(shop),
-        approvals=() if guided else ("roll-back",),
+        playbook=cure.playbook,
+        values={name: known[name] for name in cure.takes} | cure.values,
+        inventory=inventory,
+        approvals=() if guided else cure.approvals,
         incident="demo",
         guided=guided,
     )
@@ -167,7 +198,7 @@ def _write_inventory(shop: Shop) -> Path:
         "      sudo: false",
         *(f"      {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in shop.inventory_vars.items()),
         "groups:",
-        f"  order: {{hosts: [{host}]}}",
+        *(f"  {group}: {{hosts: [{host}]}}" for group in GROUPS),
     ]
     path = shop.folder / "inventory.yaml"
     path.write_text("\n".join(lines) + "\n")
@@ -182,12 +213,6 @@ def _recovered(shop: Shop, incident: Incident, control: Control, *, patient: boo
         if control.cancel_token.wait(_LOOK_EVERY):
             break
     return numbers
-
-
-def _judged(incident: Incident, broken: Numbers, after: Numbers) -> str:
-    was, now = (n.failure_rate for n in (broken, after))
-    rates = "" if was is None or now is None else f": failing orders {was:.0%} to {now:.1%}".replace("%", " %")
-    return f"the shop's own numbers are {'healthy again' if incident.healthy(after) else 'not healthy'}{rates}"
 
 
 def _tell_kept(shop: Shop, result: Result, tell: Tell) -> None:

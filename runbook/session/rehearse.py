@@ -19,7 +19,7 @@ from runbook.session.order import Order
 from runbook.session.prepare import prepare
 from runbook.session.provenance import owner
 from runbook.session.unattended import Missing, Unattended
-from runbook.session.value import fetch_secrets, revealed
+from runbook.session.value import fetch_secrets, revealed, settled
 from runbook.transports import transports
 
 
@@ -117,5 +117,5 @@ def rehearse(
         )
     finally:
         ways.close()
-    missing = Unattended(order.approvals).missing(prepared.plan)
+    missing = Unattended(order.approvals).missing(prepared.plan, settled(prepared.values))
     return Rehearsal(playbook=prepared.plan.playbook, plan=prepared.plan, steps=steps, missing=missing)

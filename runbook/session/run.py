@@ -24,6 +24,7 @@ from runbook.session.provenance import actor, boot_id, versions
 from runbook.session.record import state_of, to_fact
 from runbook.session.result import CLOSED, Result
 from runbook.session.unattended import Unattended, given_before
+from runbook.session.value import settled
 
 
 def start(
@@ -93,7 +94,7 @@ def begin(
     notes: tuple[str, ...] = (),
 ) -> Result:
     """Open the journal of a new run and carry it to a rest."""
-    missing = approver.missing(prepared.plan) if isinstance(approver, Unattended) else ()
+    missing = approver.missing(prepared.plan, settled(prepared.values)) if isinstance(approver, Unattended) else ()
     options: dict[str, Any] = {
         "guided": order.guided,
         "on_failure": order.on_failure,
@@ -129,7 +130,7 @@ def adhoc(
 ) -> Result:
     """Run one recorded ad-hoc command. Raises RunbookError if nothing was begun."""
     prepared = prepare_adhoc(order)
-    missing = approver.missing(prepared.plan) if isinstance(approver, Unattended) else ()
+    missing = approver.missing(prepared.plan, settled(prepared.values)) if isinstance(approver, Unattended) else ()
     session = Session(settings, prepared, approver, listeners, control or Control())
     opened = opening(prepared, mode="exec", options={"incident": order.incident}, **_who())
     writer = Writer.create(session.layout, new_run_id(datetime.now(UTC)), crash=failpoint.crash)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from runbook.errors import ConfigError
+from runbook.engine.question import confirmation
+from runbook.errors import ConfigError, RunbookError
 from runbook.events.fact import DecisionMade
+from runbook.expression import compile_expression
 from runbook.loader import parse, read_text, value_from_text
-from runbook.model.plan import Plan, PlannedStep, Unit
+from runbook.model.plan import Plan, PlannedStep
 from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
@@ -70,21 +72,25 @@ class Unattended:
             case _:
                 return NoAnswer("nobody is there to ask")
 
-    def missing(self, plan: Plan) -> tuple[Missing, ...]:
-        """Return every gate, question and manual step of the plan that lacks its answer."""
+    def missing(self, plan: Plan, params: Mapping[str, object] | None = None) -> tuple[Missing, ...]:
+        """Return every gate, question and manual step on a reachable path that lacks its answer.
+
+        What a condition over `params` alone rules out is not reachable.
+        """
+        known = params or {}
         found: list[Missing] = []
         for unit in plan.units:
-            if unit.approve != "none" and any(s.kind == "action" for s in unit.steps):
+            if _is_ruled_out(unit.when, unit.steps[0], known):
+                continue
+            steps = [step for step in unit.steps if not _is_ruled_out(step.source.when, step, known)]
+            if unit.approve != "none" and any(step.kind == "action" for step in steps):
                 name = unit.id if unit.is_stage else unit.steps[0].id
                 if name not in self._approvals:
                     found.append(Missing(name, "approval", unit.title, f"--approve {name}"))
-            for step in unit.steps:
-                lacking = self._lacks(unit, step)
-                if lacking is not None:
-                    found.append(lacking)
+            found.extend(lacking for step in steps if (lacking := self._lacks(step)) is not None)
         return tuple(found)
 
-    def _lacks(self, unit: Unit, step: PlannedStep) -> Missing | None:
+    def _lacks(self, step: PlannedStep) -> Missing | None:
         given = self._answers.get(step.id)
         title = step.source.title or step.id
         if step.kind == "manual" and given != "done":
@@ -100,9 +106,21 @@ class Unattended:
                 wanted = ", ".join(open_fields or step.source.ask)
                 return Missing(step.id, "answer", title, f"{step.id}: {{{wanted}: …}}")
         if step.effect == "destructive" and not (isinstance(given, dict) and "confirm" in given):
-            hosts = len(unit.hosts)
-            return Missing(step.id, "confirmation", title, f'{step.id}: {{confirm: "TARGET {hosts}"}}')
+            return Missing(step.id, "confirmation", title, f'{step.id}: {{confirm: "{confirmation(step)}"}}')
         return None
+
+
+def _is_ruled_out(condition: str, step: PlannedStep, params: Mapping[str, object]) -> bool:
+    """Tell whether a condition can never hold in this run; parameters of an include are not looked at."""
+    if not condition or step.scope:
+        return False
+    try:
+        expression = compile_expression(condition)
+        if not all(path[0] == "params" for path in expression.names):
+            return False
+        return expression.verdict({"params": params}) is False
+    except RunbookError:
+        return False
 
 
 def _typed(question: Question, given: dict[str, Json]) -> dict[str, Json]:

@@ -174,6 +174,12 @@ def revealed(values: Mapping[str, Json | SecretRef], secrets: Mapping[str, Secre
     return {name: secrets[name] if isinstance(value, SecretRef) else value for name, value in values.items()}
 
 
+def settled(values: Values) -> dict[str, Json]:
+    """Return the values that are the same everywhere and no secrets: what a condition can be judged by beforehand."""
+    differing = {name for own in values.per_host.values() for name in own}
+    return {n: v for n, v in values.common.items() if not isinstance(v, SecretRef) and n not in differing}
+
+
 def recorded(values: Mapping[str, Json | SecretRef]) -> dict[str, Json]:
     """Return the values for the record: a secret is `{"secret": SOURCE}`."""
     return {n: {"secret": v.text()} if isinstance(v, SecretRef) else v for n, v in values.items()}

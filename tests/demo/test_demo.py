@@ -13,7 +13,6 @@ import pytest
 
 from runbook.config import Settings, settings
 from runbook.demo import tree
-from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER, SHOP_MARK, Layout
 from runbook.demo.number import Numbers, is_broken, is_healthy, read_numbers
 from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
@@ -23,6 +22,7 @@ from runbook.events import fact as f
 from runbook.events.signal import Signal
 from runbook.journal import Layout as Journal
 from runbook.session import demo as demo_module
+from runbook.session import staging
 from runbook.session.control import Control
 from runbook.session.demo import DemoResult, demo, demo_stop
 from runbook.session.record import state_of
@@ -30,7 +30,7 @@ from runbook.session.result import Result
 from runbook.session.run import start, undo
 from runbook.session.unattended import Unattended
 from runbook.testing import ScriptedApprover
-from tests.demo.conftest import until
+from tests.demo.conftest import crew, until
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,9 @@ def show(tmp_path: Path) -> Show:
 @pytest.fixture
 def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watch for a second where the demo watches for several."""
-    monkeypatch.setattr(demo_module, "WINDOWS", {"stable": "1s", "steady": "1s", "soak": "1s"})
+    monkeypatch.setitem(staging.SHORT, "stable", "1s")
+    monkeypatch.setitem(staging.SHORT, "steady", "1s")
+    monkeypatch.setitem(staging.SHORT, "soak", "1s")
 
 
 @contextmanager
@@ -157,7 +159,11 @@ def test_a_guided_demo_asks_before_each_step(show: Show) -> None:
 @pytest.mark.usefixtures("briefly")
 def test_undo_gives_the_bad_state_back_while_the_shop_is_up(show: Show) -> None:
     with kept(show) as found:
-        assert (found.folder, show.left, read_state(show.folder).is_kept) == (show.folder, (4, True), True)
+        assert (found.folder, show.left, read_state(show.folder).is_kept) == (
+            show.folder,
+            (crew(show.folder), True),
+            True,
+        )
         assert f"runbook undo {found.result.run}" in "\n".join(show.lines)
         bad_commit = (show.layout.config / ".git/refs/heads/main").read_text()
 
@@ -258,7 +264,8 @@ def test_nothing_is_left_when_the_command_is_ended_by_a_signal(
 
 
 def run_playbook(shop: Shop, show: Show) -> Result:
-    order = demo_module._order(shop, find_incident("config-rollback"), guided=False)
+    (cure,) = staging.STAGINGS["config-rollback"].cures
+    order = demo_module._order(shop, cure, demo_module._write_inventory(shop), guided=False)
     approver = Unattended(("roll-back",), {"freeze": "done"})
     return start(show.settings, order, approver)
 
