@@ -13,7 +13,7 @@ from runbook.demo import tree
 from runbook.demo.layout import SHOP_MARK, Layout, Ports
 from runbook.demo.shop import _control, _write_control
 from runbook.demo.state import new_state, write_state
-from runbook.demo.unit import Unit, write_unit
+from runbook.demo.unit import Unit, read_unit, write_unit
 
 WITHIN = 20.0
 
@@ -24,6 +24,11 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def crew(home: Path) -> int:
+    """How many processes a running shop has: its supervisor, and one for each unit that starts by itself."""
+    return 1 + sum(read_unit(file).autostart for file in Layout(home).services.glob("*.json"))
 
 
 class Supervised:

@@ -102,7 +102,8 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
 def test_the_playbook_degrades_and_later_restores_with_numbers_that_agree(stock: Stock) -> None:
     shop = stock.shop
     broken = break_inventory(shop)
-    assert (broken.stock is not None and broken.stock.failure_rate or 0.0) > 0.8
+    assert broken.stock is not None
+    assert (broken.stock.failure_rate or 0.0) > 0.8
     before = tree(shop.layout.inventory)
     seen = rehearse(stock.settings, stock.order("degrade"), Unattended())
     shown = {step.step: step.state for step in seen.steps}

@@ -17,7 +17,7 @@ from runbook.demo.number import is_healthy
 from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
 from runbook.demo.shop import DATABASE_LIMIT, Shop, find_kept, open_shop, stop_kept
 from runbook.errors import RunbookError, UsageError
-from tests.demo.conftest import until
+from tests.demo.conftest import crew, until
 
 OPENER = """
 import sys, time
@@ -77,7 +77,7 @@ def test_nothing_is_left_when_the_opener_is_ended(tmp_path: Path, number: signal
     with subprocess.Popen([sys.executable, "-c", OPENER, str(folder)], stdout=subprocess.PIPE, text=True) as opener:
         assert opener.stdout is not None
         token = opener.stdout.readline().strip()
-        assert len(tree.members((SHOP_MARK, token))) == 4
+        assert len(tree.members((SHOP_MARK, token))) == crew(folder)
         opener.send_signal(number)
     until(lambda: tree.members((SHOP_MARK, token)) == [] and not folder.exists())
 
