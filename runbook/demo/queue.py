@@ -222,6 +222,8 @@ class Consumer:
 
     def close(self) -> None:
         """Give back what was taken, and be a consumer no more."""
+        if self._lock.closed:
+            return
         with self._store.writing():
             text = "UPDATE message SET taker = '' WHERE queue = ? AND taker = ?"
             self._store.db.execute(text, (self._queue, self._name))

@@ -201,6 +201,7 @@ UNDER_CONTRACT_ELSEWHERE: set[str] = {
     "cache.restore",
     "git.restore",
     "ldconfig.refresh",
+    "queue.replay",
     "service.restart",
     "service.start",
     "service.stop",

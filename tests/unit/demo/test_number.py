@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from runbook.demo.number import LEAST_RATE, Numbers, is_broken, is_healthy, make_numbers
+from runbook.demo.number import LEAST_RATE, Numbers, Payments, is_broken, is_healthy, is_settled, make_numbers
 
 GOOD = Numbers(orders_per_s=40.0, failure_rate=0.0, p99_ms=8.0, pool_in_use=1, pool_max=50, pool_open=50)
 
@@ -44,3 +44,27 @@ def test_the_numbers_are_taken_from_both_pages() -> None:
     }
     order = {"pool_in_use": 3.0, "pool_max": 50.0, "pool_open": 49.0}
     assert make_numbers(load, order) == Numbers(39.5, 0.25, 500.0, 3, 50, 49)
+
+
+SETTLED = Payments(sent=9, booked=9, duplicates=0, waiting=0, dead=0, consumers=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        ({}, True),
+        ({"booked": 8}, False),
+        ({"duplicates": 1}, False),
+        ({"waiting": 1}, False),
+        ({"dead": 1}, False),
+    ],
+)
+def test_payments_are_settled_when_every_callback_is_booked_once(change: dict[str, int], settled: bool) -> None:
+    payments = msgspec.structs.replace(SETTLED, **change)
+
+    assert is_settled(msgspec.structs.replace(GOOD, payments=payments)) is settled
+
+
+def test_payments_of_which_nobody_knows_are_not_settled() -> None:
+    assert is_settled(GOOD) is False
+    assert is_settled(msgspec.structs.replace(GOOD, payments=SETTLED, pool_max=None)) is False
