@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER
@@ -19,7 +20,8 @@ from runbook.demo.runtime import GOOD_VERSION, LINK, NEW_VERSION
 from runbook.demo.shop import Shop, open_shop
 from runbook.session.record import state_of
 from runbook.session.review import output
-from runbook.testing import tree
+from runbook.session.run import start
+from runbook.testing import ScriptedApprover, tree
 from tests.demo.conftest import Supervised, supervised, until
 from tests.playbook.stand import Stand, statuses
 
@@ -221,6 +223,18 @@ def test_down_goes_from_the_outside_in_and_up_from_the_inside_out(chain: Chain) 
     assert statuses(result)["switch"] == "skipped"
 
     assert chain.stand.undo(result.run).status == "undone"
+    chain.says("-worker -api +api +worker")
+
+
+def test_a_guided_operator_agrees_once_to_the_whole_order(chain: Chain) -> None:
+    """The plan of each step stays what was agreed to, although the stops before it change what it finds."""
+    approver = ScriptedApprover({"proceed": "run", "choose": "restart", "approve": "approve", "manual": "done"})
+
+    result = start(chain.stand.settings, replace(chain.stand.order(), guided=True), approver)
+
+    assert result.status == "succeeded"
+    assert [q.step for q in approver.asked if q.kind == "approve"] == ["in-order"]
+    assert [q.step for q in approver.asked if q.kind == "choose"] == ["cause"]
     chain.says("-worker -api +api +worker")
 
 
