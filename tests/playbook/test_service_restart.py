@@ -129,7 +129,7 @@ def test_a_kill_while_the_runtime_is_switched_is_resumed_to_the_right_state(tmp_
         shop.wait(is_healthy, "healthy", within=20)
 
 
-def test_a_version_that_is_not_there_is_refused_before_the_service_is_touched(tmp_path: Path) -> None:
+def test_a_version_that_is_not_there_is_refused_and_nothing_is_switched(tmp_path: Path) -> None:
     with broken_shop(tmp_path) as (shop, stand):
         result = stand.start(good_version="1.19")
 
