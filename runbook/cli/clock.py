@@ -30,6 +30,19 @@ class _Active:
         self.told = now
         self.phase = phase
         self.progress = ""
+        self.first: tuple[float, int] | None = None
+        """When progress was told first, and how far it was: what was done before says nothing of the speed."""
+
+    def speed(self, now: float, done: int, total: int) -> str:
+        """Return rate and time left, as far as they can be told."""
+        if self.first is None:
+            self.first = (now, done)
+        seconds, count = now - self.first[0], done - self.first[1]
+        if seconds < 1 or count <= 0:
+            return ""
+        rate = count / seconds
+        left = f", {duration_text((total - done) / rate)} left" if total > done else ""
+        return f", {rate:.0f}/s{left}"
 
 
 class Clock:
@@ -71,7 +84,8 @@ class Clock:
         active = self._active.get((event.step, event.target))
         if active is not None:
             of = f" of {event.total}" if event.total else ""
-            active.progress = f" · {event.done}{of} {one_line(event.unit, 20)}"
+            speed = active.speed(self._now(), event.done, event.total)
+            active.progress = f" · {event.done}{of} {one_line(event.unit, 20)}{speed}"
 
     def end(self, step: str, target: str) -> None:
         """Note that it is over."""
@@ -104,7 +118,9 @@ class Clock:
         for (step, target), each in active.items():
             if now - each.told >= QUIET:
                 each.told = now
-                self._to.line(f"  {_name(step, target)} still {each.phase}, {duration_text(now - each.began)}")
+                self._to.line(
+                    f"  {_name(step, target)} still {each.phase}, {duration_text(now - each.began)}{each.progress}"
+                )
 
     def line(self, active: dict[tuple[str, str], _Active]) -> str:
         """Return the line for what is active; empty if nothing has run for a second."""

@@ -149,6 +149,18 @@ def test_progress_is_told() -> None:
     clock.close()
 
 
+def test_rate_and_time_left_are_told_and_what_was_done_before_does_not_count() -> None:
+    clock = Clock(Stream(io.StringIO(), Style()), Time())
+    clock.begin("replay", "*", "running")
+    clock.progress(Progressed("replay", "*", 40_000, 100_000, "messages"))
+    clock._now.now += 10  # type: ignore[attr-defined]
+    clock.progress(Progressed("replay", "*", 60_000, 100_000, "messages"))
+
+    told = "60000 of 100000 messages, 2000/s, 0:20 left"
+    assert clock.line(dict(clock._active)) == f"► running  replay  0:10 · {told}"
+    clock.close()
+
+
 def test_a_line_goes_above_the_live_one() -> None:
     out = io.StringIO()
     stream = Stream(out, Style(live=True))
