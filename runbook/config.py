@@ -128,22 +128,32 @@ def _suggestion(where: Settings, wanted: str) -> str:
 
 
 def check_owner(path: Path) -> None:
-    """Refuse a file, or a folder above it, that others may write: raises ConfigError.
+    """Refuse a file that others may write, or may put another in the place of: raises ConfigError.
 
-    "Others" are the world, and a group with other members; the owner must be root or the user.
+    "Others" are the world, and a group with other members. The owner of the file and of its folder must be root or the
+    user; the folders above must not be open to all.
     """
+    above = path.absolute().parents
     for each in (path, path.parent):
-        try:
-            found = each.stat()
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", where=str(each)) from error
+        found = _stat(each)
         if found.st_uid not in (0, os.getuid()):
             raise ConfigError("belongs to somebody else", where=str(each), remedy="it must be yours or root's")
         sticky = bool(found.st_mode & stat.S_ISVTX) and each.is_dir()
         if found.st_mode & stat.S_IWOTH and not sticky:
-            raise ConfigError("others may write it", where=str(each), remedy=f"chmod o-w {each}")
+            raise ConfigError("others may write it", where=str(each), remedy=f"chmod go-w {each}")
         if found.st_mode & stat.S_IWGRP and not sticky and _has_other_members(found.st_gid):
             raise ConfigError("a group with other members may write it", where=str(each), remedy=f"chmod g-w {each}")
+    for each in above[1:]:
+        mode = _stat(each).st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise ConfigError("others may write this folder above it", where=str(each), remedy=f"chmod go-w {each}")
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def _has_other_members(gid: int) -> bool:
