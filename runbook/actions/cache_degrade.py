@@ -21,7 +21,7 @@ from msgspec import Meta, Struct
 
 from runbook.actions.cache_ask import STAMP, ask, clock, moment, settled
 from runbook.actions.cache_form import UNTIL, AtExpiry, CacheWith, filled, shown
-from runbook.actions.cache_switch import TURN, Position, Turn, switch_of
+from runbook.actions.cache_switch import TURN, Position, Switch, Turn, switch_of
 from runbook.actions.form import text_of
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Json, Seconds
@@ -147,8 +147,8 @@ class CacheDegrade:
         return Verdict(seen.state, (*verdict.evidence, *seen.evidence))
 
     def drift(self, w: DegradeWith, b: DegradeBefore, r: DegradeResult | None, t: Reader) -> Verdict:
-        """Look whether the switch still says what this step made it say."""
-        return switch_of(w).holds(b.position, r.sha256 if r is not None else None, t)
+        """Look whether the switch still says what this step made it say, or is back where it was."""
+        return unmoved(switch_of(w), b.position, r.sha256 if r is not None else None, t)
 
     def undo(self, w: DegradeWith, b: DegradeBefore, r: DegradeResult | None, work: Work) -> None:
         """Turn the switch back to what it was, if the stock numbers agree."""
@@ -213,6 +213,15 @@ def _obeyed(w: DegradeWith, r: DegradeResult | None, t: Reader) -> Verdict:
     if abs(told.until - wanted) > _LATE:
         return Verdict("bad", (*told.evidence, f"the service obeys {says}, not {wanted.strftime(STAMP)}"))
     return Verdict("good", (*told.evidence, f"the service obeys the expiry {says}"))
+
+
+def unmoved(switch: Switch, position: Position, digest: str | None, t: Reader) -> Verdict:
+    """Look whether the way back would overwrite nothing: the switch is as the step left it, or as it was before."""
+    held = switch.holds(position, digest, t)
+    if held.state == "good":
+        return held
+    back = switch.is_back(position, t)
+    return Verdict("good", (*back.evidence, "it is back already")) if back.state == "good" else held
 
 
 def written(work: Work) -> str | None:

@@ -106,7 +106,7 @@ class FileSwitch:
         now = self._now(t)
         if digest is not None:
             return gone(self._path, now) if digest == "" else same(self._path, now, digest)
-        if self._is_as_before(position, now):
+        if self.is_back(position, t).state == "good":
             return Verdict("good", (f"{self._path} is as it was before",))
         found = self.look(t)
         is_ours = found.state in ("normal", "degraded") and found.state != position.state
@@ -120,7 +120,7 @@ class FileSwitch:
                 remove_file(work, "remove", self._spot(digest))
             return
         kept = self._kept(position, was)
-        if digest is None and self._is_as_before(position, self._now(work.target)):
+        if self.is_back(position, work.target).state == "good":
             remove_file(work, "tidy", kept)
             return
         if digest == "":

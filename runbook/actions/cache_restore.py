@@ -11,7 +11,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from runbook.actions.cache_ask import STAMP, ask, clock, settled
-from runbook.actions.cache_degrade import require_agreement, written
+from runbook.actions.cache_degrade import require_agreement, unmoved, written
 from runbook.actions.cache_form import CacheWith, digest_of
 from runbook.actions.cache_switch import TURN, Position, Turn, switch_of
 from runbook.errors import ActionError
@@ -122,8 +122,8 @@ class CacheRestore:
         return Verdict(seen.state, (*verdict.evidence, *seen.evidence))
 
     def drift(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, t: Reader) -> Verdict:
-        """Look whether the switch still says what this step made it say."""
-        return switch_of(w).holds(b.position, r.sha256 if r is not None else None, t)
+        """Look whether the switch still says what this step made it say, or is back where it was."""
+        return unmoved(switch_of(w), b.position, r.sha256 if r is not None else None, t)
 
     def undo(self, w: RestoreWith, b: RestoreBefore, r: RestoreResult | None, work: Work) -> None:
         """Degrade again, with the expiry that the switch had."""

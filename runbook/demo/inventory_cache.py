@@ -1,9 +1,10 @@
 """The local cache of the inventory service: what is left of every item, and what was promised without the database.
 
 Owns the numbers and their agreement with the database. Where they differ, somebody else sells the same stock: the cache
-takes the number of the database over at once, and the two only agree when nothing has differed for a while. A promise is on disk before it is given and is booked in the
-database later, under its own id, so that a crash in between books it neither twice nor not at all. All of that is in
-one SQLite file, because a promise must take an item away and be remembered in one step.
+takes the number of the database over at once, and the two only agree when nothing has differed for a while. A promise
+is on disk before it is given and is booked in the database later, under its own id, so that a crash in between books
+it neither twice nor not at all. All of that is in one SQLite file, because a promise must take an item away and be
+remembered in one step.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ import msgspec
 
 from runbook.demo import control, tree
 from runbook.demo.callback import write_callbacks
+from runbook.demo.inventory_number import sells
 from runbook.demo.inventory_unit import inventory_parameters, write_inventory
 from runbook.demo.layout import (
     CALLBACKS,
@@ -103,7 +104,7 @@ class Shop:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return self.wait(is_healthy, "healthy", within=_START_WITHIN)
+        return self.wait(lambda n: is_healthy(n) and sells(n.stock), "healthy", within=_START_WITHIN)
 
     def break_config(self) -> Numbers:
         """Push the bad configuration as the release automation does, and return the numbers that show the damage.

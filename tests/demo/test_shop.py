@@ -133,5 +133,5 @@ def test_a_shop_that_cannot_start_says_what_its_logs_say(tmp_path: Path) -> None
 
 def _start_briefly(shop: Shop) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runbook.demo.shop._START_WITHIN", 2.0)
+        patch.setattr("runbook.demo.shop._START_WITHIN", 5.0)
         shop.start()

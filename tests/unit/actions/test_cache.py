@@ -199,6 +199,19 @@ def test_a_new_degradation_of_a_degraded_service_leads_back_to_the_old_one(switc
     assert switch.read_text() == old
 
 
+def test_undo_has_nothing_to_do_where_somebody_has_led_it_back_already(switch: Path, service: Service) -> None:
+    w = by_file(switch, check=agreement(service))
+    b = before(w)
+    work = MemoryWork(Bench())
+    result = DEGRADE.apply(w, b, work)
+    switch.unlink()
+    service.agree = False
+
+    assert DEGRADE.drift(w, b, result, Bench()).state == "good"
+    DEGRADE.undo(w, b, result, MemoryWork(Bench(), undo=True, receipts=work.receipts))
+    assert DEGRADE.undone(w, b, result, Bench()).state == "good"
+
+
 # --- the numbers --------------------------------------------------------------------------------------------------
 
 
