@@ -225,6 +225,8 @@ def test_a_wrong_confirmation_executes_nothing(desk: Desk) -> None:
     assert unread.status == "waiting"
     assert not desk.path("wiped").exists()
 
+    (missing,) = desk.start(body).missing
+    assert missing.remedy == 'wipe: {confirm: "local 1"}'
     right = desk.start(body, given={"wipe": {"confirm": "local 1"}})
     assert right.status == "succeeded"
     assert desk.path("wiped").exists()

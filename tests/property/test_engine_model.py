@@ -154,7 +154,7 @@ class Engine(RuleBasedStateMachine):
             at = state.at(step, "local")
             if self._is_open(step):
                 continue
-            assert self._is_done(step) == (at.status in ("succeeded", "undo_failed")), (step, at.status)
+            assert self._is_done(step) == (at.status == "succeeded"), (step, at.status)
 
     @invariant()
     def what_changed_can_be_led_back(self) -> None:
@@ -166,12 +166,13 @@ class Engine(RuleBasedStateMachine):
         return self.desk.state(self.run).status
 
     def _is_open(self, step: str) -> bool:
-        """Whether the record says itself that it does not know, or that the change may be half done."""
+        """Whether the record says itself that it does not know, or that the change or its undo may be half done."""
         at = self.desk.state(self.run).at(step, "local")
         last = at.attempt
         if last is None:
             return False
-        return at.status == "in_doubt" or last.is_open or last.undo_open or (at.status in BAD and last.may_have_changed)
+        half = at.status == "undo_failed" or (at.status in BAD and last.may_have_changed)
+        return half or at.status == "in_doubt" or last.is_open or last.undo_open
 
     def _is_done(self, step: str) -> bool:
         if step == "file":
