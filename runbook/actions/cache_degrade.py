@@ -20,8 +20,9 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 from runbook.actions.cache_ask import STAMP, ask, clock, moment, settled
+from runbook.actions.cache_choice import switch_of
 from runbook.actions.cache_form import UNTIL, AtExpiry, CacheWith, filled, shown
-from runbook.actions.cache_switch import TURN, Position, Switch, Turn, switch_of
+from runbook.actions.cache_switch import TURN, Position, Switch, Turn
 from runbook.actions.form import text_of
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Json, Seconds

@@ -11,9 +11,10 @@ from typing import ClassVar
 from msgspec import Struct
 
 from runbook.actions.cache_ask import STAMP, ask, clock, settled
+from runbook.actions.cache_choice import switch_of
 from runbook.actions.cache_degrade import require_agreement, unmoved, written
 from runbook.actions.cache_form import CacheWith, digest_of
-from runbook.actions.cache_switch import TURN, Position, Turn, switch_of
+from runbook.actions.cache_switch import TURN, Position, Turn
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Json
 from runbook.ports.action import Already, Inspection, OpenOp, Proceed, Refuse, Settlement, StepPlan, Verdict, Work

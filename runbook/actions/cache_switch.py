@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from runbook.actions.cache_form import CacheWith, checked
 from runbook.actions.file_state import FileState
 from runbook.model.scalar import Json
 from runbook.ports.action import Done, OpenOp, Refuse, Settlement, Verdict, Work
@@ -84,18 +83,6 @@ class Switch(Protocol):
 
     def settle(self, position: Position, o: OpenOp, t: Reader) -> Settlement:
         """Tell what became of an operation of `turn` or `turn_back`."""
-
-
-def switch_of(w: CacheWith) -> Switch:
-    """Return the driver of the switch. Raises ActionError if the arguments do not go together."""
-    checked(w)
-    if w.switch == "http":
-        from runbook.actions.cache_http import HttpSwitch
-
-        return HttpSwitch(w)
-    from runbook.actions.cache_file import FileSwitch
-
-    return FileSwitch(w)
 
 
 class Noted:

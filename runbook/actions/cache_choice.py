@@ -1,0 +1,16 @@
+"""Choosing the driver of a switch: a file on the target, or an HTTP endpoint."""
+
+from __future__ import annotations
+
+from runbook.actions.cache_file import FileSwitch
+from runbook.actions.cache_form import CacheWith, checked
+from runbook.actions.cache_http import HttpSwitch
+from runbook.actions.cache_switch import Switch
+
+
+def switch_of(w: CacheWith) -> Switch:
+    """Return the driver of the switch. Raises ActionError if the arguments do not go together."""
+    checked(w)
+    if w.switch == "http":
+        return HttpSwitch(w)
+    return FileSwitch(w)
