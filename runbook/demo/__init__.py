@@ -11,6 +11,8 @@ on a real host. Nothing is imported here, because every process of the shop impo
     database     a backend with a hard limit of connections
     order        the order service; pool is its connection pool
     load         the shoppers
+    inventory    the inventory service; inventory_switch, _cache and _number belong to it, _load is the checkout,
+                 _unit starts both, _incident takes their connections away
     metric       counters and the Prometheus text format
     process      what all shop processes have in common
 """
