@@ -16,6 +16,9 @@ from runbook.model.fault import ValuePath, did_you_mean, one_of
 from runbook.model.playbook import Approve, Notify, Retry, Step, UndoNone
 from runbook.ports.action import ActionInfo
 
+STEERING = frozenset({"pause", "abort"})
+"""Answers that every question has: an option of this name could not be told from them."""
+
 KINDS = (*RUNS, "manual", "ask", "choose", "wait", "notify", "playbook")
 
 _EVERYWHERE = frozenset({"id", "title", "guide", "on", "when"})
@@ -123,6 +126,8 @@ class StepCheck:
         for position, option in enumerate(step.choose.options):
             at = (*path, "options", position)
             self._names.template((*at, "title"), option.title, params_only=True, place="a title")
+            if option.id in STEERING:
+                self._findings.add((*at, "id"), f"{option.id} is what every question offers", "another word")
             if option.id and option.id in seen:
                 self._findings.add((*at, "id"), f"{option.id} stands twice", "an id of its own")
             seen.add(option.id)

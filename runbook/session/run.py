@@ -160,6 +160,7 @@ def resume(
         if isinstance(approver, Unattended):
             approver = _given_to(state, approver)
         session = Session(settings, prepared, approver, listeners, control or Control())
+        on_failure = on_failure or str(state.opened.options.get("on_failure") or "")
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         opened = f.SessionOpened(mode="resume", options=options, plan_digest=prepared.plan.digest, **_who())
         more = _retries(state) if failed_hosts else ()

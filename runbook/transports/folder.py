@@ -112,8 +112,9 @@ class JobFolder:
         return Status(int(number), why or "exit") if line.endswith("\n") and number.isdigit() else None
 
     def before_restart(self) -> bool:
-        """Tell whether the machine was started anew since."""
-        return self.text("boot").strip() != process.boot_id()
+        """Tell whether the machine was started anew since the wrapper began; unknown, and so no, if it never did."""
+        began = self.text("boot").strip()
+        return bool(began) and began != process.boot_id()
 
     def family(self) -> process.Family:
         """Return the search for all that the job started, the wrapper and its children left out."""
