@@ -175,7 +175,7 @@ STEP_FAULTS = {
         "- {id: a, uses: git.dif, with: {}}",
         "there is no action or probe git.dif; did you mean git.diff?",
     ),
-    "later action": ("- {id: a, uses: metric.query, with: {}}", "metric.query is not available in this version"),
+    "unknown action": ("- {id: a, uses: metric.query, with: {}}", "there is no action or probe metric.query"),
     "unknown argument": (
         "- {id: a, uses: http, with: {url: x, statsu: 1}}",
         'unknown key "statsu"; expected one of url, headers, status, method; did you mean status?',
@@ -291,10 +291,10 @@ TOP_FAULTS = {
     "future": (HEAD + "reviewed: 2999-01-01\n", "4:11 2999-01-01 is in the future", ""),
     "guards": (
         HEAD + "guards: [{id: g, uses: metric.query, fail_when: value > 1}]\n",
-        "4:1 guards need a sampler of metrics, which this version does not have",
+        "4:24 there is no action or probe metric.query",
         "",
     ),
-    "baseline": (HEAD + "baseline: [{id: b, uses: metric.query}]\n", "4:1 baseline needs metric.query", ""),
+    "baseline": (HEAD + "baseline: [{id: b, uses: metric.query}]\n", "4:26 there is no action or probe metric.query", ""),
     "default": (
         HEAD + "params: {r: {type: git_ref, default: a..b}}\n",
         '4:38 the default of r is "a..b"; write a tag, a branch or a commit id',
