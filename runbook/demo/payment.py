@@ -26,6 +26,8 @@ from runbook.demo.queue import Consumer, Store
 from runbook.demo.queue_move import show
 
 BATCH = 500
+_UNASKED = 2500
+"""Callbacks that are rejected at once while the breaker is open."""
 _IDLE = 0.1
 _PATIENCE = 3.0
 _OPEN_FOR = 2.0
@@ -67,13 +69,12 @@ class Breaker:
         self._complaint = Complaint()
 
     @property
-    def is_open(self) -> bool:
-        return time.monotonic() < self._closed_at
+    def why(self) -> str:
+        """Why nobody is asked now; empty if the breaker is closed."""
+        return self._why if time.monotonic() < self._closed_at else ""
 
     def settle(self, count: int) -> str:
         """Settle so many payments; return why not, empty if it is done."""
-        if self.is_open:
-            return self._why
         self._why = self._ask(count)
         if self._why:
             self._closed_at = time.monotonic() + _OPEN_FOR
@@ -97,12 +98,12 @@ class Breaker:
 def work(consumer: Consumer, breaker: Breaker, book: Book) -> None:
     """Consume for ever."""
     while True:
-        messages = consumer.take(BATCH)
-        if not messages:
+        why = breaker.why
+        ids = [message.id for message in consumer.take(_UNASKED if why else BATCH)]
+        if not ids:
             time.sleep(_IDLE)
             continue
-        ids = [message.id for message in messages]
-        why = breaker.settle(len(ids))
+        why = why or breaker.settle(len(ids))
         if why:
             consumer.reject(ids, why)
         else:
@@ -129,7 +130,7 @@ def render(home: Path, breaker: Breaker, book: Book) -> str:
     registry.gauge("queue_replayed_total", "Messages of replays.", lambda: queues("replayed"))
     registry.gauge("payments_booked_total", "Payments booked, each callback once.", lambda: booked)
     registry.gauge("payments_duplicate_total", "Callbacks that came once more.", lambda: duplicates)
-    registry.gauge("payments_breaker_open", "1 while callbacks are rejected unasked.", lambda: float(breaker.is_open))
+    registry.gauge("payments_breaker_open", "1 while callbacks are rejected unasked.", lambda: float(bool(breaker.why)))
     return registry.render()
 
 
