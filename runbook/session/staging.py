@@ -105,7 +105,7 @@ STAGINGS: dict[str, Staging] = {
             Cure(
                 playbook="queue-replay",
                 takes=("queue_control",),
-                values={"rate": "0"},
+                values={"rate": "0", "batch": "5000"},
                 approvals=("canary", "replay"),
                 answers={"cause": "done", "confirm": "done", "judge": "done"},
                 because="the consumer books each callback once by its id, and orders are confirmed again: "
