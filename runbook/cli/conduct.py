@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from runbook.cli.ending import add_output, ending_of, result_lines, result_object
-from runbook.cli.exit_codes import of_run
+from runbook.cli.ending import add_output, ending_of, left_behind, result_lines, result_object
+from runbook.cli.exit_codes import Exit, of_run
 from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
 from runbook.cli.ndjson import NdjsonPrinter
@@ -44,7 +44,7 @@ class Conduct:
         output = front.out if output_is_data and front.is_text else None
         self._printer = Printer(front.err, output=output, run=lambda: self.control.run, asked=True)
         self._lines = NdjsonPrinter(front.out) if front.format == "ndjson" else None
-        self._interrupts = Interrupts(self.control, front)
+        self._interrupts = Interrupts(self.control, front, self._left_behind)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -68,14 +68,20 @@ class Conduct:
         finally:
             self._printer.close()
 
-    def tell(self, result: Result, **more: Any) -> None:
-        """Tell how the run ended, with more keys for its object, and set the exit code."""
+    def _left_behind(self) -> tuple[Exit, str]:
+        return left_behind(self.control.run, self._witness.open_changes(), effect=self._front.effect)
+
+    def tell(self, result: Result, *, is_over: bool = False, **more: Any) -> None:
+        """Tell how the run ended, with more keys for its object, and set the exit code.
+
+        `is_over` says that nothing can follow, because what it ran on is gone.
+        """
         front = self._front
         ending = ending_of(result, terminated=front.terminated)
         front.code = of_run(ending)
         if front.is_text:
             stream = front.err if self._output_is_data else front.out
-            stream.lines(result_lines(result, ending, stream.style))
+            stream.lines(result_lines(result, ending, stream.style, is_over=is_over))
             return
         row = result_object(result, ending, self._witness.finished) | more
         if self._output_is_data:

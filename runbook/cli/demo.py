@@ -70,6 +70,7 @@ def _stage(front: Front, incident: str, *, guided: bool, keep: bool) -> None:
     )
     way.tell(
         shown.result,
+        is_over=shown.folder is None,
         incident=shown.incident,
         runs=[each.run for each in shown.results],
         before=msgspec.to_builtins(shown.before),

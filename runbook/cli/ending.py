@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from runbook.cli.exit_codes import Ending, Exit, of_run, outcome
+from runbook.cli.exit_codes import Ending, Exit, of_leaving, of_run, outcome
 from runbook.cli.style import Style, place, word
 from runbook.events.degradation import still_open
 from runbook.events.fact import RunFinished
@@ -74,18 +74,41 @@ def steps(state: RunState) -> list[dict[str, Any]]:
     return found
 
 
-def result_lines(result: Result, ending: Ending, style: Style) -> list[str]:
-    """Return the end of a run for people: the outcome first, the next command last."""
+def left_behind(run: str, open_changes: list[tuple[str, str]], *, effect: bool) -> tuple[Exit, str]:
+    """Return the code and the last line of a process that leaves at once, without a look at what it leaves."""
+    code = of_leaving(in_doubt=bool(open_changes), effect=effect)
+    if not run:
+        return code, "left at once; nothing was changed"
+    if open_changes:
+        names = ", ".join(f"{step}{place(target)}" for step, target in open_changes[:3])
+        more = f" and {len(open_changes) - 3} more" if len(open_changes) > 3 else ""
+        what = f"{names}{more} {'is' if len(open_changes) == 1 else 'are'} in doubt, it may still run"
+    else:
+        what = "no change was running" if effect else "nothing was changed"
+    return code, f"left at once; {what} · run {run} · next: runbook resume {run}"
+
+
+def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool = False) -> list[str]:
+    """Return the end of a run for people: the outcome first, the next command last.
+
+    `is_over` says that neither resume nor undo can follow.
+    """
     state = result.state
-    status = outcome(ending)
+    status = "aborted" if ending.status == "aborted" and not ending.in_doubt else outcome(ending)
     head = style.status(status).replace(word(status), word(status).upper(), 1)
+    if status == "aborted" and result.pending_undo:
+        head += f", {changes(result.pending_undo)} {'stands' if result.pending_undo == 1 else 'stand'}"
     lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
     if result.why and status != "succeeded":
         lines.append(f"  {one_line(result.why, LINE)}")
     lines.append(f"  {verified_words(state)}")
     lines.extend(f"  {line}" for line in _missing(result))
-    lines.extend(f"  {line}" for line in open_lines(state, result.pending_undo))
-    after = next_command(result.run, ending, missing=bool(result.missing))
+    lines.extend(f"  {line}" for line in open_lines(state, 0 if is_over else result.pending_undo))
+    after = (
+        f"runbook audit report {result.run}"
+        if is_over
+        else next_command(result.run, ending, missing=bool(result.missing))
+    )
     return [*lines, f"  Next: {after}"] if after else lines
 
 
@@ -96,8 +119,12 @@ def verified_words(state: RunState) -> str:
         undone = any(at.status == "undone" for at in state.steps.values())
         return "every change is undone" if undone else "nothing was changed"
     good = standing - state.unverified
-    plural = "s" if standing != 1 else ""
-    return f"{standing} change{plural}: {good} verified, {state.unverified} left unverified"
+    return f"{changes(standing)}: {good} verified, {state.unverified} left unverified"
+
+
+def changes(count: int) -> str:
+    """Return a number of changes in words."""
+    return f"{count} change{'' if count == 1 else 's'}"
 
 
 def _missing(result: Result) -> list[str]:
@@ -120,7 +147,7 @@ def open_lines(state: RunState, pending_undo: int) -> list[str]:
     now = datetime.now(UTC)
     lines.extend(f"Open: {one_line(d.words(now), LINE)}{place(d.target)}" for d in still_open(state))
     if pending_undo:
-        lines.append(f"Open: {pending_undo} change{'s' if pending_undo != 1 else ''} can be undone")
+        lines.append(f"Open: {changes(pending_undo)} can be undone")
     return lines
 
 

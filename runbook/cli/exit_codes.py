@@ -110,6 +110,11 @@ def of_interrupt(*, effect: bool = False, terminated: bool = False) -> Exit:
     return Exit.TERMINATED if terminated else Exit.INTERRUPTED
 
 
+def of_leaving(*, in_doubt: bool, effect: bool) -> Exit:
+    """Return the code of a process that leaves at once: what it leaves running is in doubt."""
+    return Exit.IN_DOUBT if in_doubt else of_interrupt(effect=effect)
+
+
 def of_error(error: BaseException, *, effect: bool = False) -> Exit:
     """Return the code of an error; `effect` says that a change had begun before it."""
     if isinstance(error, e.JournalError):

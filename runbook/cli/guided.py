@@ -33,7 +33,6 @@ class Guided:
         """Put the question; no terminal, the end of input and a set token are no answer."""
         with self._to.held():
             try:
-                self._keyboard.drop_typed_ahead()
                 self._show(question)
                 return self._answer(question, cancel)
             except NoInput as none:
@@ -83,6 +82,8 @@ class Guided:
         if question.kind == "secret":
             return self._secret(question, cancel)
         self._choices(question)
+        # After the last line: keys that were pressed while it was written were not meant as its answer either.
+        self._keyboard.drop_typed_ahead()
         while True:
             choice = self._chosen(question, cancel)
             if choice is None:
@@ -136,6 +137,7 @@ class Guided:
 
     def _secret(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
         values: dict[str, Json] = {}
+        self._keyboard.drop_typed_ahead()
         for name in question.fields:
             value = self._hidden(f"  {_shown(name)} (not shown): ", cancel)
             if not value:

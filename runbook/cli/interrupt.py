@@ -1,20 +1,24 @@
 """Signals while a run goes on: they only ask for its end; the engine stops what runs and looks whether it did.
 
-The first Ctrl-C and SIGTERM cancel, SIGHUP lets the running operation end, the second Ctrl-C leaves at once. The
-work is done on a thread that reads signal numbers from a pipe: locks held by the main thread cannot stand in its way.
+The first Ctrl-C and SIGTERM cancel, SIGHUP lets the running operation end, the second Ctrl-C leaves at once, with a
+last line that says what is left behind. The work is done on a thread that reads signal numbers from a pipe: locks held by the main thread cannot stand in its way.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
+
+LAST_WORD = 1.0
+"""Seconds that the last line gets to be written: a reader who is stuck must not hold back who leaves."""
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -29,12 +33,27 @@ class Steerable(Protocol):
         """Let the running operation come to its end."""
 
 
+def nothing_left() -> tuple[Exit, str]:
+    """Return what is left behind where no run was begun."""
+    return Exit.INTERRUPTED, "left at once; nothing was changed"
+
+
 class Interrupts:
     """Turns the signals of this process into wishes for a run."""
 
-    def __init__(self, control: Steerable, front: Front) -> None:
+    def __init__(
+        self, control: Steerable, front: Front, left_behind: Callable[[], tuple[Exit, str]] = nothing_left
+    ) -> None:
+        """Watch over a run.
+
+        Args:
+            control: takes the wishes.
+            front: tells that the wish was heard.
+            left_behind: gives the exit code and the last line for whoever leaves at once.
+        """
         self._control = control
         self._front = front
+        self._left_behind = left_behind
         self._stopping = False
 
     @contextmanager
@@ -67,7 +86,7 @@ class Interrupts:
         """Act on one signal."""
         match number:
             case signal.SIGINT if self._stopping:
-                os._exit(Exit.INTERRUPTED)
+                self._leave()
             case signal.SIGINT | signal.SIGTERM:
                 self._front.terminated |= number == signal.SIGTERM and not self._stopping
                 self._stopping = True
@@ -78,6 +97,15 @@ class Interrupts:
                 self._control.interrupt("SIGHUP: the terminal was closed")
             case _:
                 pass
+
+    def _leave(self) -> None:
+        code, words = self._left_behind()
+        # Not through the stream: whoever hangs may hold its lock, or keep its lines back for a question.
+        with suppress(OSError, ValueError):
+            begin = "\n" if os.isatty(2) else ""
+            if select.select([], [2], [], LAST_WORD)[1]:
+                os.write(2, f"{begin}runbook: {words}\n".encode())
+        os._exit(code)
 
 
 def _leave_to_the_thread(number: int, frame: object) -> None:

@@ -22,6 +22,7 @@ class Witness:
         self._keep_output = keep_output
         self._lock = Lock()
         self._arguments: dict[str, Mapping[str, Json]] = {}
+        self._open: set[tuple[str, str]] = set()
         self.finished: f.RunFinished | None = None
         self.output: dict[tuple[str, str], str] = {}
         """Text by host and stream, if it is kept."""
@@ -34,6 +35,11 @@ class Witness:
                     self._arguments[event.step] = event.arguments
             case f.AttemptStarted(effect="change" | "destructive") | f.UndoStarted():
                 self._front.effect = True
+                with self._lock:
+                    self._open.add((event.step, event.target))
+            case f.StepFinished() | f.UndoFinished():
+                with self._lock:
+                    self._open.discard((event.step, event.target))
             case f.RunFinished():
                 self.finished = event
             case OutputReceived() if self._keep_output:
@@ -46,6 +52,11 @@ class Witness:
         """Return the arguments of the latest plan of a step."""
         with self._lock:
             return self._arguments.get(step, {})
+
+    def open_changes(self) -> list[tuple[str, str]]:
+        """Return the steps and places whose change has begun and not come to an outcome, in order of their names."""
+        with self._lock:
+            return sorted(self._open)
 
     def _keep(self, event: OutputReceived) -> None:
         key = (event.target, event.stream)

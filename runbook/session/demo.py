@@ -86,7 +86,7 @@ def demo(
     Args:
         approver: answers a guided run; an unattended one has its answers here.
         name: the incident.
-        keep: leave the shop up after a run that was not interrupted.
+        keep: leave the shop up once a run has begun, however it ended.
         folder: an empty or new one for the shop; default: a new one in the temporary folder.
         tell: takes one line at a time.
 
@@ -112,7 +112,7 @@ def demo(
         if after is not None:
             tell(f"after: {staging.numbers(after)}")
             tell(f"the shop's own numbers are {'healthy again' if incident.healthy(after) else 'not healthy'}")
-        shop.keep = keep and is_over
+        shop.keep = keep
         if shop.keep:
             _tell_kept(shop, last, tell)
     if not shop.keep:
@@ -221,5 +221,8 @@ def _tell_kept(shop: Shop, result: Result, tell: Tell) -> None:
     tell(f"  look   curl {known['metrics_url']}")
     tell(f"         {shell_words([known['control'], 'show', ORDER])}")
     tell(f"         {shell_words(['git', '-C', known['repo'], 'diff', GOOD_TAG])}")
-    tell(f"  undo   runbook undo {result.run}")
+    if result.status not in CLOSED and result.status != "aborted":
+        tell(f"  resume runbook resume {result.run}")
+    if result.state.standing:
+        tell(f"  undo   runbook undo {result.run}")
     tell(f"  stop   {shell_words(['runbook', 'demo', '--stop', str(shop.folder)])}")

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import io
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from runbook.cli.guided import Guided
+from runbook.cli.keyboard import Keyboard
+from runbook.cli.stream import Stream
+from runbook.cli.style import Style
+from runbook.model.question import Choice, Question
+from runbook.ports.cancel import Cancel
 from tests.cli.conftest import Call, Terminal, steady
 
 Open = Callable[..., Terminal]
@@ -96,6 +103,39 @@ def test_what_was_typed_before_the_question_is_no_answer(terminal: Open, place: 
     screen.enter("pause")
 
     assert (screen.end(), (place / "made").exists()) == (6, False)
+
+
+class Fingers(Keyboard):
+    """A keyboard that notes what stood on the screen when it forgot what was typed ahead."""
+
+    def __init__(self, screen: io.StringIO) -> None:
+        super().__init__(-1)
+        self._screen = screen
+        self.dropped: list[str] = []
+
+    def drop_typed_ahead(self) -> None:
+        self.dropped.append(self._screen.getvalue())
+
+    def line(self, cancel: Cancel) -> str:
+        return ""
+
+
+def test_what_is_typed_while_a_question_is_written_is_no_answer() -> None:
+    screen = io.StringIO()
+    fingers = Fingers(screen)
+    question = Question(
+        id="q",
+        kind="proceed",
+        title="Sure",
+        step="s",
+        choices=(Choice("run", "run"), Choice("pause", "wait")),
+        safe="pause",
+    )
+
+    Guided(Stream(screen, Style()), lambda _: {}, fingers).ask(question, Cancel())
+
+    (seen,) = fingers.dropped
+    assert seen.endswith("  2  wait  (Enter)\n")
 
 
 def test_the_end_of_input_is_no_answer(terminal: Open, place: Path) -> None:
@@ -303,7 +343,8 @@ def test_an_abort_that_leaves_a_change_says_that_it_can_be_undone(terminal: Open
     screen.enter("abort")
 
     assert (screen.end(), (place / "made").exists()) == (10, True)
-    assert "✗ UNDO INCOMPLETE" in screen.text
+    assert "✗ ABORTED, 1 change stands  It fails" in screen.text
+    assert "undo incomplete" not in screen.text.lower()
     assert "Next: runbook undo " in screen.text
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook.cli.ending import left_behind
 from runbook.cli.front import Front
 from runbook.cli.interrupt import Interrupts
 from tests.cli.conftest import DEADLINE, Call
@@ -32,6 +33,18 @@ steps:
     effect: change
     verify: [{{command: [test, -e, "HERE/last"]}}]
     undo: [{{command: [rm, "HERE/last"]}}]
+"""
+
+STUBBORN = """\
+schema: runbook/v1
+id: slow
+title: It does not want to end
+steps:
+  - id: stubborn
+    command: [sh, -c, "trap '' INT TERM HUP; touch HERE/begun; while ! test -e HERE/go; do sleep 0.05; done"]
+    effect: change
+    verify: [{command: [test, -e, "HERE/go"]}]
+    undo: {none: a test}
 """
 
 Live = subprocess.Popen[str]
@@ -196,3 +209,45 @@ with Interrupts(Deaf(), Front()).watched():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False)
 
     assert done.returncode == 130
+
+
+def test_who_leaves_at_once_is_told_what_is_in_doubt_and_how_to_go_on(call: Call, place: Path) -> None:
+    (place / "playbooks/slow.yaml").write_text(STUBBORN.replace("HERE", str(place)))
+    with begun(place) as process:
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        for line in process.stderr:
+            if "asked to stop" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=DEADLINE)
+    (place / "go").touch()
+
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+    assert process.returncode == 8
+    assert err.splitlines()[-1] == (
+        "runbook: left at once; stubborn on local is in doubt, it may still run "
+        f"· run {run} · next: runbook resume {run}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "open_changes", "effect", "code", "words"),
+    [
+        ("", [], False, 130, "left at once; nothing was changed"),
+        ("R", [], False, 130, "left at once; nothing was changed · run R · next: runbook resume R"),
+        ("R", [], True, 1, "left at once; no change was running · run R · next: runbook resume R"),
+        (
+            "R",
+            [("a", "h1"), ("a", "h2"), ("a", "h3"), ("b", "*")],
+            True,
+            8,
+            "left at once; a on h1, a on h2, a on h3 and 1 more are in doubt, it may still run "
+            "· run R · next: runbook resume R",
+        ),
+    ],
+)
+def test_the_last_line_says_what_is_left_behind(
+    run: str, open_changes: list[tuple[str, str]], effect: bool, code: int, words: str
+) -> None:
+    assert left_behind(run, open_changes, effect=effect) == (code, words)

@@ -209,12 +209,25 @@ def test_nothing_is_left_if_the_end_is_asked_for_before_the_run(show: Show, mome
 @pytest.mark.usefixtures("briefly")
 @pytest.mark.parametrize("operation", ["backup", "restart"])
 def test_nothing_but_the_run_is_left_if_the_end_is_asked_for_in_the_middle(show: Show, operation: str) -> None:
-    found = show.run(StopAt(show.control, operation), keep=True)
+    found = show.run(StopAt(show.control, operation))
 
     assert (found.result.status, found.after, found.healthy, found.folder) == ("interrupted", None, False, None)
     assert show.left == (0, False)
     assert state_of(Journal(show.settings.state), found.result.run).status == "interrupted"
     assert "cannot be resumed" in show.lines[-1]
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_shop_that_is_to_be_kept_stays_for_a_run_that_was_stopped(show: Show) -> None:
+    found = show.run(StopAt(show.control, "restart"), keep=True)
+
+    try:
+        assert (found.result.status, found.folder) == ("interrupted", show.folder)
+        assert f"  resume runbook resume {found.result.run}" in show.lines
+        assert undo(show.settings, found.result.run, NOBODY).status == "undone"
+    finally:
+        demo_stop(show.folder)
+    assert show.left == (0, False)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
