@@ -86,11 +86,13 @@ def _get(w: MetricWith) -> tuple[int, bytes]:
             body += chunk
             if len(body) > MOST_BODY:
                 break
-        return answer.status_code, bytes(body[:MOST_BODY])
+        return answer.status_code, bytes(body)
 
 
 def _sample(status: int, body: bytes) -> Observation[MetricResult]:
     """Read the answer: one number is good, all else is no data, except a query that the server refuses."""
+    if len(body) > MOST_BODY:
+        return NoData((f"HTTP {status}, and the answer is longer than {MOST_BODY // 1024} KiB",))
     try:
         answer = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.MsgspecError:
@@ -106,7 +108,8 @@ def _sample(status: int, body: bytes) -> Observation[MetricResult]:
     series = found if isinstance(found, list) else []
     if len(series) != 1 or not isinstance(series[0], dict):
         return NoData((f"{len(series)} series match, one is wanted",))
-    labels = {str(key): str(value) for key, value in series[0].get("metric", {}).items()}
+    metric = series[0].get("metric")
+    labels = {str(key): str(value) for key, value in metric.items()} if isinstance(metric, dict) else {}
     return _number(labels, series[0].get("value"))
 
 

@@ -86,7 +86,8 @@ def retry_of(step: PlannedStep, place: str, at: StepState) -> Retry | None:
 def resting_after_stop(state: RunState) -> Rest:
     """Return the status of a run that was stopped by a failure or a person."""
     ends = {at.status for at in state.steps.values() if at.status in BAD or at.status == "in_doubt"}
-    why = next((at.error for at in state.steps.values() if at.status in BAD and at.error), "")
+    breached = next((f"guard {name} was breached" for name, guard in state.guards.items() if guard.breached), "")
+    why = breached or next((at.error for at in state.steps.values() if at.status in BAD and at.error), "")
     status: RunStatus = "failed"
     if "in_doubt" in ends:
         status = "in_doubt"

@@ -1,8 +1,9 @@
 """Carrying out: one scheduler that owns the state, and a bounded pool of workers.
 
 The scheduler folds facts in the order of the journal, asks `decide`, and sends workers. A worker records its own
-facts, so an intent is on disk before the worker goes on; the scheduler learns of it through its queue. Signal
-handlers and other processes only set the cancel token or drop mail.
+facts, so an intent is on disk before the worker goes on; the scheduler learns of it through its queue. A turn of the
+scheduler is taken under its lock by whoever has a reason to: the worker that has just ended, or the thread of the
+session when the bell rings. Signal handlers and other processes only set the cancel token or drop mail.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from runbook.engine.asking import Asking
 from runbook.engine.change import apply
 from runbook.engine.context import StepContext
 from runbook.engine.decide import Rules, decide, first_open
-from runbook.engine.guard import Sampler, take_baseline
 from runbook.engine.inspection import inspect
 from runbook.engine.jump import jumping
 from runbook.engine.lease import claim, give_back
@@ -31,6 +31,7 @@ from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
 from runbook.engine.pool import Pool
 from runbook.engine.probe import run_probe
+from runbook.engine.sampling import Sampler, baseline_of
 from runbook.engine.services import Services
 from runbook.engine.settle import settle
 from runbook.engine.undo import run_again, undo
@@ -40,6 +41,7 @@ from runbook.events.fold import fold
 from runbook.events.signal import Signal
 from runbook.events.state import RunState
 from runbook.model.plan import PlannedStep
+from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
 
 IDLE = 0.1
@@ -64,6 +66,12 @@ class _Ended(Struct, frozen=True):
     error: BaseException | None = None
 
 
+class _Task(Struct, frozen=True):
+    key: object
+    move: m.Move
+    state: RunState
+
+
 class Run:
     """One session of a run, from a state to a rest."""
 
@@ -75,6 +83,12 @@ class Run:
         )
         self._news: deque[_Recorded | _Ended] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._scheduling = threading.Lock()
+        self._ready: deque[_Task] = deque()
+        """What the last turn has sent and nobody has begun."""
+        self._rest: m.Rest | None = None
+        self._is_over = False
+        """No more turns: there is a rest, or the session ends by an error."""
         self._thread = threading.local()
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
@@ -85,6 +99,8 @@ class Run:
         self._jumping = jumping(services.plan)
         self._listening = threading.RLock()
         self._deaf: set[int] = set()
+        self._reading = Cancel()
+        """Ends what only waits or reads: with the session, and at a breach that ends the run."""
         self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
         self._fatal: BaseException | None = None
@@ -122,16 +138,36 @@ class Run:
 
     def until_rest(self) -> m.Rest:
         """Carry the run to a rest and return it. Raises JournalError if facts could not be written."""
+        cancel = self._services.cancel
         try:
-            while True:
-                rest = self._turn()
-                if rest is not None:
-                    return rest
-                self._wait()
+            with cancel.calling(lambda: self._reading.set(cancel.reason)):
+                return self._turns()
         finally:
+            with self._scheduling:
+                self._is_over = True
             self._sampler.stop()
             self._asking.stop()
             self._pool.shutdown(wait=self._fatal is None)
+
+    def _turns(self) -> m.Rest:
+        while True:
+            with self._scheduling:
+                self._take_turn()
+                self._employ()
+            if self._rest is not None:
+                return self._rest
+            # Not for long, because mail rings no bell.
+            with suppress(queue.Empty):
+                self._bell.get(timeout=IDLE)
+
+    def _take_turn(self) -> None:
+        if not self._is_over:
+            self._rest = self._turn()
+            self._is_over = self._rest is not None
+
+    def _employ(self) -> None:
+        while self._ready:
+            self._pool.submit(partial(self._work, self._ready.popleft()))
 
     def _turn(self) -> m.Rest | None:
         self._read_mail()
@@ -159,6 +195,10 @@ class Run:
                     return move
                 self._asking.stop()
                 continue
+            if isinstance(move, m.GoBack) and move.abort and self._busy:
+                # What runs may yet change something: the way back is known when it has ended.
+                self._asking.stop()
+                continue
             self._send(move)
         return None
 
@@ -171,18 +211,42 @@ class Run:
             self._asking.ask(move.question, lambda error: self._tell_scheduler(_Ended(key, error)))
             return
         self._busy.add(key)
-        state = self.state
-        self._pool.submit(partial(self._carry_out, key, move, state))
+        self._ready.append(_Task(key, move, self.state))
 
-    def _carry_out(self, key: object, move: m.Move, state: RunState) -> None:
-        error: BaseException | None = None
+    def _work(self, task: _Task) -> None:
         self._thread.works = True
+        following: _Task | None = task
+        while following is not None:
+            following = self._go_on(self._carry_out(following))
+
+    def _carry_out(self, task: _Task) -> _Ended:
         try:
-            self._do(move, state)
+            self._do(task.move, task.state)
         except BaseException as failed:  # noqa: BLE001
             # The border of a worker: the scheduler ends the session and tells.
-            error = failed
-        self._tell_scheduler(_Ended(key, error))
+            return _Ended(task.key, failed)
+        return _Ended(task.key)
+
+    def _go_on(self, ended: _Ended) -> _Task | None:
+        """Take a turn after a task; return the one that comes next on this thread.
+
+        To wake another thread for each of them would cost a command that ends at once more than the command.
+        """
+        self._news.append(ended)
+        following: _Task | None = None
+        with self._scheduling:
+            try:
+                self._take_turn()
+                following = self._ready.popleft() if self._ready else None
+                self._employ()
+            except BaseException as failed:  # noqa: BLE001
+                # The border of a worker, too: what this turn has sent will not be done, and must not be waited for.
+                self._busy.difference_update(task.key for task in self._ready)
+                self._ready.clear()
+                self._fatal = self._fatal or failed
+            if self._is_over or self._fatal is not None:
+                self._bell.put(None)
+        return following
 
     def _do(self, move: m.Move, state: RunState) -> None:
         match move:
@@ -219,14 +283,14 @@ class Run:
                     )
                 )
             case m.Hold():
-                run_wait(self.record, self._services.cancel, (move.unit, f"#{move.wave}", 1), move.seconds)
+                run_wait(self.record, self._reading, (move.unit, f"#{move.wave}", 1), move.seconds)
             case m.Claim():
                 claim(self._services, self.record, self._steps, move.targets)
             case m.Settle():
                 self._settle(move, state)
             case m.TakeBaseline():
                 wanted = next(b for b in self._services.plan.baseline if b.id == move.baseline)
-                take_baseline(self._services, self._names, self.record, state, wanted)
+                self.record(baseline_of(self._services, self._names, state, wanted))
             case m.Breach():
                 self.record(f.GuardBreached(guard=move.guard, cause=move.cause, response=move.response, why=move.why))
             case m.GoBack():
@@ -241,7 +305,8 @@ class Run:
 
     def _begin(self, move: m.Begin, state: RunState) -> None:
         step = self._steps[move.step]
-        context = self._context(move.step, move.target, state)
+        reads = step.effect == "read"
+        context = self._context(move.step, move.target, state, self._reading if reads else None)
         match step.kind:
             case "action":
                 apply(context, move.attempt)
@@ -254,7 +319,7 @@ class Run:
 
     def _retry(self, move: m.Retry) -> None:
         """Wait, then decide for another attempt as the playbook says; it is planned and agreed to like the first."""
-        if self._services.cancel.wait(move.delay):
+        if self._reading.wait(move.delay):
             return
         self.record(
             f.DecisionMade(
@@ -276,14 +341,9 @@ class Run:
         attempt = state.change(move.step, move.target, move.attempt)
         run_again(context) if attempt.again else undo(context)
 
-    def _context(self, step: str, target: str, state: RunState) -> StepContext:
-        return StepContext(self._services, self._names, self.record, self.tell, state, self._steps[step], target)
-
-    def _wait(self) -> None:
-        """Wait for the bell, and take all news; not for long, because mail rings none."""
-        with suppress(queue.Empty):
-            self._bell.get(timeout=IDLE)
-        self._drain()
+    def _context(self, step: str, target: str, state: RunState, cancel: Cancel | None = None) -> StepContext:
+        planned = self._steps[step]
+        return StepContext(self._services, self._names, self.record, self.tell, state, planned, target, cancel)
 
     def _drain(self) -> None:
         # The bell is emptied first: whoever rings later brings news that the loop below may miss.
@@ -316,6 +376,8 @@ class Run:
                 self.state = fold(self.state, fact)
                 if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
                     self._first = 0
+                elif isinstance(fact, f.GuardBreached) and fact.response != "pause":
+                    self._reading.set(f"guard {fact.guard} was breached")
             self._next_seq = found.seq + len(found.facts)
         self._let_go()
 

@@ -108,8 +108,11 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         away = "" if fact.mode == "adopt" else state.handed_over
         return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
+    baselines = state.baselines
     if fact.mode == "resume":
         steps = {place: _tried_anew(step) for place, step in steps.items()}
+        # What was never known may be known by now; else a guard that compares with it would pause for ever.
+        baselines = {name: taken for name, taken in baselines.items() if taken.state == "good"}
     return replace(
         state,
         status="running",
@@ -123,6 +126,7 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         run_on=False,
         undo_bad=False,
         going_back=None,
+        baselines=baselines,
         guards={},
         breach=None,
         claimed=frozenset(),

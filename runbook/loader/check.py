@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook.loader.check_act import ActCheck
 from runbook.loader.check_flow import FlowCheck, Placed
-from runbook.loader.check_name import PROBED, NameCheck
+from runbook.loader.check_name import NameCheck
 from runbook.loader.check_param import check_params
 from runbook.loader.check_step import StepCheck
 from runbook.loader.diagnostic import Findings
@@ -94,7 +94,9 @@ def _watches(playbook: Playbook, raw: dict[str, Any], findings: Findings, flow: 
         inner = found[at] if isinstance(found, list) and at < len(found) and isinstance(found[at], dict) else {}
         acts.watch((key, at), watch.uses, inner)
         if isinstance(watch, Guard):
-            acts.names.expression((key, at, "fail_when"), watch.fail_when, dict.fromkeys(PROBED))
+            acts.names.watched((key, at, "fail_when"), watch.fail_when)
+        elif watch.at is not None:
+            acts.history((key, at, "at"), watch.uses)
     for key, ids in (("baseline", [b.id for b in playbook.baseline]), ("guards", [g.id for g in playbook.guards])):
         for at, name in enumerate(ids):
             if name and name in ids[:at]:

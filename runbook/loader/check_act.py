@@ -129,6 +129,13 @@ class ActCheck(Struct, frozen=True):
         if info is not None and (not info.is_probe or info.name in CLAIMED):
             self.findings.add((*path, "uses"), f"{name} changes its target or only claims to read", "a probe")
 
+    def history(self, path: ValuePath, name: str) -> None:
+        """Check that a probe can look back, as a baseline wants it that says how long ago."""
+        info = self.catalogue.info(name) if name else None
+        if info is not None and "at" not in info.model.__struct_fields__:
+            said = f"{name} only tells how it is at this moment"
+            self.findings.add(path, said, "a probe of a history, such as metric.query", f"remove {path[-1]}")
+
     def _bind(self, path: ValuePath, arguments: dict[str, Any], written: dict[str, Any], info: ActionInfo) -> None:
         _, faults = convert(arguments, info.model, (*path, "with"), templates=True)
         for fault in faults:

@@ -99,6 +99,13 @@ class NameCheck:
         self._check(path, text, names, {**self._known, **(extra or {})})
         self._secret(path, text, names, allowed=False, place="an expression")
 
+    def watched(self, path: ValuePath, text: str) -> None:
+        """Check the condition of a guard: it belongs to no step and to no host."""
+        before = self._known
+        self._known = {name: before[name] for name in ("params", "baseline")}
+        self.expression(path, text, dict.fromkeys(PROBED))
+        self._known = before
+
     def _check(
         self,
         path: ValuePath,
