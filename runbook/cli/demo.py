@@ -30,11 +30,11 @@ def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | No
     from runbook.session import demo as session
 
     if lists:
-        known = session.incidents()
-        front.rows(
-            [{"id": each.id, "title": each.title, "playbook": each.playbook, "alert": each.alert} for each in known],
-            lambda: [f"{each.id:<18}  {each.title}" for each in known],
-        )
+        words = ("id", "title", "playbook", "alert")
+        rows = [
+            {word: getattr(each, word) for word in words} | {"missing": each.missing()} for each in session.incidents()
+        ]
+        front.rows(rows, lambda: [_line(row) for row in rows])
         return
     if folder is not None:
         session.demo_stop(folder)
@@ -45,9 +45,17 @@ def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | No
         _stage(front, incident or session.INCIDENT, guided=guided, keep=keep)
         return
     for each in session.incidents():
+        if why := each.missing():
+            front.say(f"NOT SHOWN: {each.id} is not available here: {one_line(why, 1000)}")
+            continue
         _stage(front, each.id, guided=False, keep=False)
         if front.code != Exit.SUCCEEDED:
             return
+
+
+def _line(row: dict[str, str]) -> str:
+    note = f" (not available here: {one_line(row['missing'], 1000)})" if row["missing"] else ""
+    return f"{row['id']:<18}  {row['title']}{note}"
 
 
 def _stage(front: Front, incident: str, *, guided: bool, keep: bool) -> None:

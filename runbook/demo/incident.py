@@ -13,6 +13,8 @@ import msgspec
 
 from runbook.demo.backlog import break_payments
 from runbook.demo.inventory_incident import break_inventory, is_restored
+from runbook.demo.label_incident import break_labels, labels_are_printed, start_with_labels
+from runbook.demo.library import why_not
 from runbook.demo.number import Numbers, is_healthy, is_settled
 from runbook.demo.shop import Shop
 from runbook.demo.upgrade import upgrade_runtime
@@ -32,6 +34,10 @@ class Incident(msgspec.Struct, frozen=True):
     """Tells from the numbers whether it is healed."""
     alert: str
     """The text of the alert that an operator would see."""
+    start: Callable[[Shop], Numbers] = Shop.start
+    """Starts all that the incident needs, and returns its numbers when they are healthy."""
+    missing: Callable[[], str] = lambda: ""
+    """Says in one line what it lacks on this machine; empty text if nothing."""
 
 
 INCIDENTS: tuple[Incident, ...] = (
@@ -66,6 +72,16 @@ INCIDENTS: tuple[Incident, ...] = (
         playbook="service-restart",
         healthy=is_healthy,
         alert="order-service does not start since the runtime upgrade: crash loop, fatal error in the scheduler",
+    ),
+    Incident(
+        id="ldconfig-refresh",
+        title="The driver of a printer brings an old library along, and the label service crashes at every start",
+        break_it=break_labels,
+        playbook="ldconfig-refresh",
+        healthy=labels_are_printed,
+        alert="labels does not start: undefined symbol in libz.so.1",
+        start=start_with_labels,
+        missing=why_not,
     ),
 )
 

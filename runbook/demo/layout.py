@@ -8,6 +8,7 @@ Owns names and paths only; what stands in the files belongs to the modules that 
     HOME/queue/               the payment callbacks, and the payments that were booked
     HOME/inventory/           the switch of the inventory service, and its cache
     HOME/runtime/             two versions of the runtime side by side, and the link `current`
+    HOME/library/             the shared library of the labels, if they are printed
     HOME/run/                 working folder of the supervisor, with its socket
     HOME/log/                 one log per unit, and supervisor.log
 """
@@ -30,6 +31,7 @@ SOCKET = "ctl.sock"
 DATABASE, ORDER, LOAD = "database", "order-service", "load"
 PAYMENT, GATEWAY = "payment-consumer", "payment-gateway"
 INVENTORY, CHECKOUT = "inventory-service", "checkout"
+LABELS = "labels"
 CALLBACKS, DEAD_CALLBACKS = "payments", "payments.dead"
 """The queue of the payment gateway's callbacks, and where those go that could not be booked."""
 
@@ -49,6 +51,7 @@ class Ports(msgspec.Struct, frozen=True):
     payment: int = 0
     inventory: int = 0
     checkout: int = 0
+    labels: int = 0
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -95,6 +98,10 @@ class Layout(msgspec.Struct, frozen=True):
     @property
     def runtime(self) -> Path:
         return self.home / "runtime"
+
+    @property
+    def library(self) -> Path:
+        return self.home / "library"
 
     @property
     def start_by_hand(self) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from runbook.demo.inventory_number import Stock, make_stock
+from runbook.demo.label_number import Labels, make_labels
 from runbook.demo.layout import CALLBACKS, DEAD_CALLBACKS, Ports
 from runbook.demo.metric import Samples, scrape
 
@@ -59,13 +60,15 @@ class Numbers(msgspec.Struct, frozen=True):
     """None if the payment consumer does not answer."""
     stock: Stock | None = None
     """None if the inventory service does not answer."""
+    labels: Labels | None = None
+    """None if the label service does not answer, or is not staged."""
 
 
 def read_numbers(ports: Ports) -> Numbers:
-    """Ask the shoppers, the order service, the payment consumer and the inventory for their numbers."""
+    """Ask the shoppers, the order service, the payment consumer, the inventory and the labels for their numbers."""
     orders = make_numbers(scrape(ports.load) or {}, scrape(ports.order) or {}, scrape(ports.payment) or {})
     stock = make_stock(scrape(ports.checkout) or {}, scrape(ports.inventory) or {})
-    return msgspec.structs.replace(orders, stock=stock)
+    return msgspec.structs.replace(orders, stock=stock, labels=make_labels(scrape(ports.labels) or {}))
 
 
 def make_numbers(load: Samples, order: Samples, payment: Samples | None = None) -> Numbers:

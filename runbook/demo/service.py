@@ -185,13 +185,22 @@ class Service:
             self._restarts = 0
             self._spawn()
         elif not self._asked_to_stop and (policy == "always" or (policy == "on-failure" and crashed)):
-            self.state, self.sub_state = "activating", "auto-restart"
-            self._restart_at = time.monotonic() + (self._unit.restart_delay if self._unit else 0.0)
+            self._come_back()
         elif crashed:
             self.state, self.sub_state = "failed", "failed"
             self.error = f"{self.name} ended: {self._result}, status {self._status}"
         else:
             self.state, self.sub_state = "inactive", "dead"
+
+    def _come_back(self) -> None:
+        """Start it again in a while, unless that was done too often since somebody asked for its start."""
+        unit = self._unit or Unit(argv=())
+        if unit.start_limit and self._restarts >= unit.start_limit:
+            self.state, self.sub_state, self._result = "failed", "failed", "start-limit-hit"
+            self.error = f"{self.name} ended {self._restarts + 1} times, status {self._status}: it is given up"
+            return
+        self.state, self.sub_state = "activating", "auto-restart"
+        self._restart_at = time.monotonic() + unit.restart_delay
 
     def _signal_group(self, number: signal.Signals) -> None:
         # It may have ended just now, not yet reaped; macOS refuses a group of zombies.

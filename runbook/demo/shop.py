@@ -23,12 +23,14 @@ from runbook.demo import control, tree
 from runbook.demo.callback import write_callbacks
 from runbook.demo.inventory_number import sells
 from runbook.demo.inventory_unit import inventory_parameters, write_inventory
+from runbook.demo.label_unit import label_parameters
 from runbook.demo.layout import (
     CALLBACKS,
     DATABASE,
     DEAD_CALLBACKS,
     GATEWAY,
     GOOD_TAG,
+    LABELS,
     LOAD,
     ORDER,
     PAYMENT,
@@ -161,7 +163,7 @@ class Shop:
             "source": DEAD_CALLBACKS,
             "destination": CALLBACKS,
             "payments_url": f"http://127.0.0.1:{self.ports.payment}/metrics",
-        } | inventory_parameters(self.layout, self.ports)
+        } | (inventory_parameters(self.layout, self.ports) | label_parameters(self.layout, self.ports))
 
     @property
     def inventory_vars(self) -> dict[str, str]:
@@ -207,7 +209,7 @@ class Shop:
 
     def _failure(self, text: str) -> RunbookError:
         logs = []
-        for unit in ("supervisor", DATABASE, ORDER, LOAD, PAYMENT, GATEWAY):
+        for unit in ("supervisor", DATABASE, ORDER, LOAD, PAYMENT, GATEWAY, LABELS):
             log = self.layout.log(unit)
             lines = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
             logs += [f"{unit}: {line}" for line in lines]

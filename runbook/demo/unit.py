@@ -30,6 +30,8 @@ class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restart: Literal["no", "on-failure", "always"] = "on-failure"
     restart_delay: float = 0.5
     """Seconds between a crash and the next start."""
+    start_limit: int = 0
+    """Restarts after crashes until it is given up and left failed; 0: never."""
     stop_grace: float = 2.0
     """Seconds between SIGTERM and SIGKILL."""
     autostart: bool = True

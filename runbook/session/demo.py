@@ -20,6 +20,7 @@ from runbook.demo.incident import INCIDENTS, Incident, find_incident
 from runbook.demo.layout import GOOD_TAG, ORDER
 from runbook.demo.number import Numbers
 from runbook.demo.shop import Shop, open_shop, stop_kept
+from runbook.errors import RefusedError
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
@@ -65,7 +66,7 @@ class DemoResult(Struct, frozen=True, kw_only=True):
 
 
 def incidents() -> tuple[Incident, ...]:
-    """Return what can be staged."""
+    """Return what can be staged; what each `missing` names keeps it from this machine."""
     return tuple(incident for incident in INCIDENTS if incident.id in STAGINGS)
 
 
@@ -92,14 +93,17 @@ def demo(
 
     Raises:
         KeyboardInterrupt: the end was asked for before the run began; the shop is gone.
+        RefusedError: this machine lacks what the incident needs; nothing was begun.
         RunbookError: the shop cannot be opened or broken, or the run cannot be begun; the shop is gone.
     """
     incident = find_incident(name)
     staging = STAGINGS[incident.id]
+    if why := incident.missing():
+        raise RefusedError(f"{name} cannot be staged on this machine: {why}", remedy="stage another incident")
     with open_shop(folder) as shop:
         shop.before_look = lambda: _go_on(control)
         tell(f"opening a shop in {shop.folder}")
-        before = shop.start()
+        before = incident.start(shop)
         tell(f"before: {staging.numbers(before)}")
         tell(staging.cause)
         broken = incident.break_it(shop)
@@ -178,7 +182,9 @@ def _order(shop: Shop, cure: Cure, inventory: Path, *, guided: bool) -> Order:
     known = shop.parameters()
     return Order(
         playbook=cure.playbook,
-        values={name: known[name] for name in cure.takes} | cure.values,
+        values={name: known[name] for name in cure.takes}
+        | {name: known[key] for name, key in cure.takes_as.items()}
+        | cure.values,
         inventory=inventory,
         approvals=() if guided else cure.approvals,
         incident="demo",

@@ -19,8 +19,10 @@ class Cure(Struct, frozen=True, kw_only=True):
     """One run of a shipped playbook."""
 
     playbook: str
-    takes: tuple[str, ...]
+    takes: tuple[str, ...] = ()
     """Names of the shop's parameters that the playbook takes."""
+    takes_as: dict[str, str] = {}
+    """The playbook's names of parameters that the shop names otherwise."""
     values: dict[str, str]
     """Parameters besides: how long it watches is much shorter than on a real host."""
     approvals: tuple[str, ...] = ()
@@ -69,6 +71,14 @@ def of_stock(numbers: Numbers) -> str:
         f"{stock.deductions_per_s:.1f} deductions/s {mode}, {failing} fail, {stock.oversold} oversold; "
         f"{of_orders(numbers)}"
     )
+
+
+def of_labels(numbers: Numbers) -> str:
+    """Say how labels fare."""
+    labels = numbers.labels
+    if labels is None:
+        return f"labels unknown, the service does not answer; {of_orders(numbers)}"
+    return f"{labels.labels_per_s:.1f} labels/s, {labels.misread} misread; {of_orders(numbers)}"
 
 
 SHORT = {"stable": "3s", "steady": "3s", "soak": "5s"}
@@ -144,6 +154,29 @@ STAGINGS: dict[str, Staging] = {
             ),
         ),
         numbers=of_orders,
+    ),
+    "ldconfig-refresh": Staging(
+        cause="the driver of a printer is installed: it puts its folder first in the search path of the libraries, "
+        "and the label service is restarted",
+        cures=(
+            Cure(
+                playbook="ldconfig-refresh",
+                takes=("folder", "library", "config", "cache"),
+                values={"soak": "3s"},
+                approvals=("refresh",),
+            ),
+            Cure(
+                playbook="service-restart",
+                takes_as={"service": "labels", "health_url": "labels_health_url"},
+                values={"stable": "3s", "steady": "3s", "soak": "3s"},
+                approvals=("in-order",),
+                # The last two lie on ways that are not taken; a run that nobody attends wants them all the same.
+                answers={"cause": "restart", "stack": "fix", "by-hand": "done"},
+                because="the library is the right one again, and its service was given up after a few crashes: "
+                "the answer is restart",
+            ),
+        ),
+        numbers=of_labels,
     ),
 }
 """By the id of the incident."""
