@@ -168,8 +168,8 @@ def _step(
         if pending and step.effect == "read" and not rules.guided and not doubtful:
             return _forward(unit, wave, step, tuple(pending), 0, state, rules)
         if doubtful:
-            return put(ask.doubt(step, doubtful, state), state, rules.unanswered, "in_doubt")
-        return failure_moves(plan, step, bad, places, state, rules.on_failure, rules.unanswered)
+            return put(ask.doubt(step, doubtful, state, rules.names), state, rules.unanswered, "in_doubt")
+        return failure_moves(plan, step, bad, places, state, rules.on_failure, rules.unanswered, rules.names)
     return _forward(unit, wave, step, tuple(pending), len(running), state, rules)
 
 
@@ -240,7 +240,7 @@ def _go(
         if unseen:
             return tuple(Inspect(step.id, p) for p in unseen[:room])
     if asks:
-        question = gate(unit, wave, step, pending, state, rules.guided, rules.unanswered)
+        question = gate(unit, wave, step, pending, state, rules.guided, rules.unanswered, rules.names)
         if question is not None:
             return question
     if step.effect != "read":

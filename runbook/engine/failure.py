@@ -28,6 +28,7 @@ def failure_moves(
     state: RunState,
     override: str,
     unanswered: frozenset[str],
+    names: ask.NamesAt,
 ) -> tuple[Move, ...]:
     """Return what follows the failure of a step in these places."""
     retries = tuple(m for p in bad if (m := retry_of(step, p, state.at(step.id, p))) is not None)
@@ -38,7 +39,7 @@ def failure_moves(
         return (GoBack(way_back(plan, state, state.standing), abort=True, reason=f"{step.id} failed"),)
     if policy in ("stop", "undo"):
         return (resting_after_stop(state),)
-    question = ask.failure(step, bad, places, state)
+    question = ask.failure(step, bad, places, state, names)
     if question.id in unanswered:
         return (resting_after_stop(state),)
     return () if question.id in state.questions else (Ask(question),)

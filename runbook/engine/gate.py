@@ -25,6 +25,7 @@ def gate(
     state: RunState,
     guided: bool,
     unanswered: frozenset[str],
+    names: ask.NamesAt,
 ) -> tuple[Move, ...] | None:
     """Return the question or the inspections that an agreement still lacks; None if all is agreed."""
     open_places = tuple(p for p in pending if _changes(state.at(step.id, p)))
@@ -32,15 +33,15 @@ def gate(
         return None
     if unit.approve != "none" and step.kind == "action":
         if not all(_agreed(state, step, p) for p in open_places):
-            return _approval(unit, wave, step, state, unanswered)
+            return _approval(unit, wave, step, state, unanswered, names)
         if not guided and step.effect != "destructive":
             return None
     if step.effect == "destructive":
         if all(_confirmed(state, step, p) for p in open_places):
             return None
-        return put(ask.confirm(step, open_places, state), state, unanswered, "waiting")
+        return put(ask.confirm(step, open_places, state, names), state, unanswered, "waiting")
     if guided and not all(_agreed(state, step, p) for p in open_places or pending):
-        return put(ask.proceed(step, pending, state), state, unanswered, "waiting")
+        return put(ask.proceed(step, pending, state, names), state, unanswered, "waiting")
     return None
 
 
@@ -56,7 +57,7 @@ def put(
 
 
 def _approval(
-    unit: Unit, wave: int, step: PlannedStep, state: RunState, unanswered: frozenset[str]
+    unit: Unit, wave: int, step: PlannedStep, state: RunState, unanswered: frozenset[str], names: ask.NamesAt
 ) -> tuple[Move, ...]:
     """Ask once for the whole unit; steps whose turn has not come are looked at early."""
     later: list[Move] = []
@@ -76,7 +77,7 @@ def _approval(
                 covered.append((each, place))
     if later:
         return tuple(later[: unit.parallel])
-    return put(ask.approve(unit, tuple(covered), state), state, unanswered, "waiting")
+    return put(ask.approve(unit, tuple(covered), state, names), state, unanswered, "waiting")
 
 
 def _changes(at: StepState) -> bool:

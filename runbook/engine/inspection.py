@@ -7,6 +7,7 @@ from typing import Literal
 
 from runbook.engine.bind import Bound, bind, digest_of, form_of, written
 from runbook.engine.context import StepContext, border
+from runbook.engine.words import filled
 from runbook.errors import ActionError, ExpressionError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object
@@ -56,7 +57,7 @@ def _planned(context: StepContext) -> f.StepPlanned:
     form = form_of(step, raw, context.place)
     _refuse_masked(context, bound)
     if step.kind != "action":
-        words = step.source.title or step.id
+        words = filled(step.source.title, context.names) or step.id
         commands = _commands(bound)
         digest = digest_of(step, bound.arguments, context.place, [words, *commands])
         return f.StepPlanned(
@@ -151,17 +152,18 @@ def _written_undo(context: StepContext) -> str:
     undo = context.step.undo
     if isinstance(undo, UndoNone):
         return f"none: {undo.none}"
-    return "; ".join(act.title or _act_words(act) for act in undo or ())
+    return "; ".join(filled(act.title, context.names) or _act_words(act, context.names) for act in undo or ())
 
 
-def _act_words(act: PlannedAct) -> str:
+def _act_words(act: PlannedAct, names: Mapping[str, object]) -> str:
     argv = act.with_.get("argv")
-    return shell_words([str(word) for word in argv]) if isinstance(argv, list) else act.uses
+    return shell_words([filled(str(word), names) for word in argv]) if isinstance(argv, list) else act.uses
 
 
 def _later(context: StepContext, why: str) -> f.StepPlanned:
     form = form_of(context.step, written(context.step, context.state), context.place)
-    words = f"{context.step.source.title or context.step.id}: known when it is its turn ({why})"
+    title = filled(context.step.source.title, context.names) or context.step.id
+    words = f"{title}: known when it is its turn ({why})"
     return f.StepPlanned(
         step=context.step.id, target=context.place, answer="later", words=words, digest=form, form=form
     )

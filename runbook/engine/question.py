@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 from runbook.engine.move import Fail
+from runbook.engine.words import filled
 from runbook.events.state import RunState, StepState
 from runbook.events.status import RunStatus
 from runbook.expression import is_template, render
@@ -56,21 +57,32 @@ def _digest(covers: Mapping[str, str], *more: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _title(step: PlannedStep) -> str:
-    return step.source.title or step.id
+def _title(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> str:
+    return _words(step.source.title, step, places, state, names) or step.id
 
 
-def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+def _guide(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> str:
+    return _words(step.source.guide, step, places, state, names)
+
+
+def _words(text: str, step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> str:
+    """Return words of the playbook filled in; where hosts differ, what each of them gives."""
+    if not is_template(text):
+        return text
+    return " / ".join(dict.fromkeys(filled(text, names(state, step, place)) for place in places))
+
+
+def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> Question:
     """Ask the guided operator whether to run this step now."""
     covers = _covers(tuple((step, p) for p in places), state)
     digest = _digest(covers, step.id)
     return Question(
         id=f"proceed/{step.id}/{digest[:12]}",
         kind="proceed",
-        title=_title(step),
+        title=_title(step, places, state, names),
         step=step.id,
         places=places,
-        body=step.source.guide,
+        body=_guide(step, places, state, names),
         previews=previews(step, places, state),
         choices=(
             Choice("run", "run this step", key="r"),
@@ -85,19 +97,21 @@ def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Ques
     )
 
 
-def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: RunState) -> Question:
+def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: RunState, names: NamesAt) -> Question:
     """Ask for the approval of a whole unit, for all its waves."""
     covers = _covers(covered, state)
     digest = _digest(covers, unit.id)
     steps = tuple(dict.fromkeys(step.id for step, _ in covered))
     shown = tuple(p for step, place in covered for p in previews(step, (place,), state))
-    hosts = len({place for _, place in covered})
+    places = tuple(dict.fromkeys(place for _, place in covered))
+    hosts = len(places)
+    title = _words(unit.title, covered[0][0], places, state, names)
     return Question(
         id=f"approve/{unit.id}/{digest[:12]}",
         kind="approve",
-        title=f"Approve {unit.title}: {len(steps)} changing step{_s(len(steps))} on {hosts} target{_s(hosts)}",
+        title=f"Approve {title}: {len(steps)} changing step{_s(len(steps))} on {hosts} target{_s(hosts)}",
         step=covered[0][0].id if not unit.is_stage else unit.id,
-        places=tuple(dict.fromkeys(place for _, place in covered)),
+        places=places,
         previews=shown,
         choices=(Choice("approve", "approve exactly what is shown", key="y"), PAUSE, ABORT),
         safe="pause",
@@ -106,17 +120,18 @@ def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: Run
     )
 
 
-def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> Question:
     """Ask for a destructive step; target and host count have to be typed."""
     covers = _covers(tuple((step, p) for p in places), state)
     digest = _digest(covers, step.id, "destructive")
+    title = _title(step, places, state, names)
     return Question(
         id=f"confirm/{step.id}/{digest[:12]}",
         kind="confirm",
-        title=f"{_title(step)} is destructive. To run it, type the target and the number of hosts",
+        title=f"{title} is destructive. To run it, type the target and the number of hosts",
         step=step.id,
         places=places,
-        body=step.source.guide,
+        body=_guide(step, places, state, names),
         previews=previews(step, places, state),
         choices=(
             Choice("confirm", "run it", typed=confirmation(step, state.excluded)),
@@ -196,7 +211,9 @@ def _tries(step: str, places: tuple[str, ...], state: RunState) -> str:
     return f"{step}@{','.join(places)}#{sum(numbers)}.{looks}"
 
 
-def failure(step: PlannedStep, bad: tuple[str, ...], places: tuple[str, ...], state: RunState) -> Question:
+def failure(
+    step: PlannedStep, bad: tuple[str, ...], places: tuple[str, ...], state: RunState, names: NamesAt
+) -> Question:
     """Return the failure menu."""
     untouched = tuple(p for p in places if state.at(step.id, p).status in ("pending", "waiting"))
     fine = tuple(p for p in places if state.at(step.id, p).status == "succeeded")
@@ -230,17 +247,17 @@ def failure(step: PlannedStep, bad: tuple[str, ...], places: tuple[str, ...], st
     return Question(
         id=f"failure/{_tries(step.id, bad, state)}",
         kind="failure",
-        title=f"{_title(step)} failed. Nothing runs now",
+        title=f"{_title(step, bad, state, names)} failed. Nothing runs now",
         step=step.id,
         places=bad,
-        body=step.source.guide,
+        body=_guide(step, bad, state, names),
         evidence=tuple(lines),
         choices=tuple(choices),
         safe="pause",
     )
 
 
-def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Question:
+def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> Question:
     """Ask what to hold of an attempt whose outcome is unknown."""
     lines: list[str] = []
     for place in places:
@@ -250,7 +267,8 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState) -> Questi
     return Question(
         id=f"doubt/{_tries(step.id, places, state)}",
         kind="doubt",
-        title=f"{_title(step)} is in doubt. It may have finished, or not. Nothing is run again until you decide",
+        title=f"{_title(step, places, state, names)} is in doubt. It may have finished, or not. "
+        "Nothing is run again until you decide",
         step=step.id,
         places=places,
         evidence=tuple(lines),

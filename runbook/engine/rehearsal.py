@@ -17,6 +17,7 @@ from runbook.engine.inspection import inspect
 from runbook.engine.names import Names
 from runbook.engine.probe import run_probe
 from runbook.engine.services import Services
+from runbook.engine.words import filled
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.fold import fold
@@ -84,7 +85,7 @@ class _Rehearsal:
     def _one(self, unit: Unit, step: PlannedStep, place: str) -> Rehearsed:
         plain = Rehearsed(
             step=step.id,
-            title=step.source.title or step.id,
+            title=filled(step.source.title, self._names.at(self._state, step, place)) or step.id,
             target=place,
             kind=step.kind,
             effect=step.effect,
@@ -129,7 +130,8 @@ class _Rehearsal:
             case "wait":
                 return replace(plain, words=f"waits {step.source.wait or 0:.0f} s")
             case _:
-                return replace(plain, words=str(step.with_.get("message", "")))
+                message = str(step.with_.get("message", ""))
+                return replace(plain, words=filled(message, self._names.at(self._state, step, place)))
 
     def _action(self, plain: Rehearsed, step: PlannedStep, place: str) -> Rehearsed:
         depends = self._waits_for(step)

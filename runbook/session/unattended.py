@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runbook.engine.question import confirmation
+from runbook.engine.words import filled
 from runbook.errors import ConfigError, RunbookError
 from runbook.events.fact import DecisionMade
 from runbook.expression import compile_expression
@@ -86,19 +87,21 @@ class Unattended:
             if unit.approve != "none" and any(step.kind == "action" for step in steps):
                 name = unit.id if unit.is_stage else unit.steps[0].id
                 if name not in self._approvals:
-                    found.append(Missing(name, "approval", unit.title, f"--approve {name}"))
-            found.extend(lacking for step in steps if (lacking := self._lacks(step)) is not None)
+                    title = filled(unit.title, _names(unit.steps[0], known))
+                    found.append(Missing(name, "approval", title, f"--approve {name}"))
+            found.extend(lacking for step in steps if (lacking := self._lacks(step, known)) is not None)
         return tuple(found)
 
-    def _lacks(self, step: PlannedStep) -> Missing | None:
+    def _lacks(self, step: PlannedStep, params: Mapping[str, object]) -> Missing | None:
         given = self._answers.get(step.id)
-        title = step.source.title or step.id
+        title = filled(step.source.title, _names(step, params)) or step.id
         if step.kind == "manual" and given != "done":
             return Missing(step.id, "manual", title, f"{step.id}: done")
         if step.kind == "choose" and step.source.choose is not None:
             words = [option.id for option in step.source.choose.options]
             if given not in words:
-                return Missing(step.id, "decision", step.source.choose.question, f"{step.id}: {' | '.join(words)}")
+                question = filled(step.source.choose.question, _names(step, params))
+                return Missing(step.id, "decision", question, f"{step.id}: {' | '.join(words)}")
         if step.kind == "ask" and step.source.ask is not None:
             fields = given if isinstance(given, dict) else {}
             open_fields = [n for n, p in step.source.ask.items() if p.required and n not in fields]
@@ -108,6 +111,11 @@ class Unattended:
         if step.effect == "destructive" and not (isinstance(given, dict) and "confirm" in given):
             return Missing(step.id, "confirmation", title, f'{step.id}: {{confirm: "{confirmation(step)}"}}')
         return None
+
+
+def _names(step: PlannedStep, params: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the names that words see beforehand; those of an include have parameters of their own."""
+    return {} if step.scope else {"params": params}
 
 
 def _is_ruled_out(condition: str, step: PlannedStep, params: Mapping[str, object]) -> bool:

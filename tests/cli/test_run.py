@@ -267,7 +267,7 @@ def test_a_rehearsal_shows_the_plan_and_changes_nothing(call: Call, place: Path)
         "    $ sh -c 'echo hello; echo oops >&2'\n"
         "◦ touch on local (change): Run touch HERE/made\n"
         "    $ touch HERE/made\n"
-        "    Way back: rm '{{ params.file }}'\n"
+        "    Way back: rm HERE/made\n"
         "\n"
         "Blast radius: 1 change on 1 host, 0 destructive. Nothing was changed.\n"
     )
