@@ -114,10 +114,13 @@ def _sample(status: int, body: bytes) -> Observation[MetricResult]:
 
 
 def _number(labels: dict[str, str], pair: object) -> Observation[MetricResult]:
-    try:
-        at, value = msgspec.convert(pair, tuple[float, float], strict=False)
-    except msgspec.ValidationError:
+    """Read a pair of time and value; the API writes values as text, among them NaN, +Inf and -Inf."""
+    if not isinstance(pair, list) or len(pair) != 2:
         return NoData(("the sample is no number",))
-    if not math.isfinite(value):
+    try:
+        at, value = float(pair[0]), float(pair[1])
+    except (TypeError, ValueError, OverflowError):
+        return NoData(("the sample is no number",))
+    if not (math.isfinite(value) and math.isfinite(at)):
         return NoData((f"the sample is {value}",))
     return Good(MetricResult(value, labels, at), (f"value {value:g}",))

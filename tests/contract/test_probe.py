@@ -124,7 +124,7 @@ def test_what_does_not_end_is_no_data(name: str, target: Reader) -> None:
 
 
 def test_every_built_in_probe_that_is_not_tested_elsewhere_is_here() -> None:
-    elsewhere = {"git.diff", "ldconfig.inspect", "queue.inspect", "service.status"}
+    elsewhere = {"git.diff", "ldconfig.inspect", "metric.query", "queue.inspect", "service.status"}
     probes = {name for name in catalogue().names() if name not in elsewhere and _is_probe(name)}
 
     assert set(GOOD) >= probes
