@@ -12,7 +12,7 @@ from runbook.events.degradation import still_open
 from runbook.events.fact import RunFinished
 from runbook.events.state import RunState
 from runbook.events.status import BAD
-from runbook.session.result import Result
+from runbook.session.result import Result, standing
 from runbook.text import one_line
 
 LINE = 400
@@ -97,7 +97,7 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     status = "aborted" if ending.status == "aborted" and not ending.in_doubt else outcome(ending)
     head = style.status(status).replace(word(status), word(status).upper(), 1)
     if status == "aborted" and result.pending_undo:
-        head += f", {changes(result.pending_undo)} {'stands' if result.pending_undo == 1 else 'stand'}"
+        head += f", {standing(result.pending_undo)}"
     lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
     if result.why and status != "succeeded":
         lines.append(f"  {one_line(result.why, LINE)}")
@@ -114,12 +114,12 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
 
 def verified_words(state: RunState) -> str:
     """Return in words how many changes stand and how many of them are known to be good."""
-    standing = len({(step, target) for step, target, _ in state.standing})
-    if not standing:
+    count = len({(step, target) for step, target, _ in state.standing})
+    if not count:
         undone = any(at.status == "undone" for at in state.steps.values())
         return "every change is undone" if undone else "nothing was changed"
-    good = standing - state.unverified
-    return f"{changes(standing)}: {good} verified, {state.unverified} left unverified"
+    good = count - state.unverified
+    return f"{changes(count)}: {good} verified, {state.unverified} left unverified"
 
 
 def changes(count: int) -> str:

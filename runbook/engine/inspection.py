@@ -11,6 +11,7 @@ from runbook.engine.words import filled
 from runbook.errors import ActionError, ExpressionError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object
+from runbook.events.state import NO_WAY_BACK
 from runbook.events.status import Status
 from runbook.expression import render_tree
 from runbook.model.plan import PlannedAct
@@ -151,7 +152,7 @@ def _commands(bound: Bound) -> list[str]:
 def _written_undo(context: StepContext) -> str:
     undo = context.step.undo
     if isinstance(undo, UndoNone):
-        return f"none: {undo.none}"
+        return f"{NO_WAY_BACK} {undo.none}"
     return "; ".join(filled(act.title, context.names) or _act_words(act, context.names) for act in undo or ())
 
 

@@ -22,6 +22,9 @@ from runbook.events.status import RunStatus, Status
 from runbook.model.question import Question
 from runbook.model.scalar import Effect, Json
 
+NO_WAY_BACK = "none:"
+"""What the words of a plan begin with where the playbook says that there is no way back."""
+
 Place: TypeAlias = tuple[str, str]
 """A step and a target (a host name, `*`, or `*N` for a wave)."""
 
@@ -174,8 +177,14 @@ class RunState(Struct, frozen=True):
 
     @property
     def standing(self) -> tuple[tuple[str, str, int], ...]:
-        """The changes that are not undone and have a way back, oldest first."""
+        """The changes that are not undone, oldest first."""
         return tuple(key for key in self.changes if _stands(self.at(*key[:2]), key[2]))
+
+    @property
+    def pending_undo(self) -> int:
+        """How many standing changes have a way back; the playbook says of some that they have none."""
+        plans = (self.change(*key).planned for key in self.standing)
+        return sum(1 for planned in plans if planned is None or not planned.undo.startswith(NO_WAY_BACK))
 
     @property
     def unverified(self) -> int:

@@ -28,6 +28,9 @@ def _outcome(story: Story) -> str:
     status = story.state.status
     if status == "running":
         return f"{marked(status)}, no outcome is on record"
+    if status == "aborted" and story.state.pending_undo:
+        left = story.state.pending_undo
+        return f"{marked(status)}, {counted(left, 'change')} {'stands' if left == 1 else 'stand'}"
     return marked(status)
 
 

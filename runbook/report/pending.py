@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from runbook.events import degradation
 from runbook.events import fact as f
-from runbook.events.state import Attempt, RunState, StepState
+from runbook.events.state import NO_WAY_BACK, Attempt, RunState, StepState
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
 from runbook.report.word import at, full_moment, places
 from runbook.text import markdown
-
-_NO_WAY = "none:"
-"""What the words of a plan begin with where the playbook says that there is no way back."""
 
 
 def still_open(story: Story) -> list[str]:
@@ -115,7 +112,7 @@ def _standing(story: Story) -> list[str]:
     lines = [
         item(markdown(at(step, target)), f"way back: {_way(attempt)}")
         for step, target, attempt in _changes(story.state)
-        if not _way(attempt).startswith(_NO_WAY)
+        if not _way(attempt).startswith(NO_WAY_BACK)
     ]
     if not lines:
         return []
@@ -124,9 +121,9 @@ def _standing(story: Story) -> list[str]:
 
 def _for_good(state: RunState) -> list[str]:
     return [
-        item(markdown(at(step, target)), _way(attempt).removeprefix(_NO_WAY).strip())
+        item(markdown(at(step, target)), _way(attempt).removeprefix(NO_WAY_BACK).strip())
         for step, target, attempt in [*_changes(state), *_left(state)]
-        if _way(attempt).startswith(_NO_WAY)
+        if _way(attempt).startswith(NO_WAY_BACK)
     ]
 
 
@@ -146,7 +143,7 @@ def _left(state: RunState) -> list[tuple[str, str, Attempt]]:
 
 def _way(attempt: Attempt) -> str:
     if attempt.undone is not None and attempt.undone.status == "none":
-        return f"{_NO_WAY} {attempt.undone.error or 'there is none'}"
+        return f"{NO_WAY_BACK} {attempt.undone.error or 'there is none'}"
     if attempt.planned is None:
         return "not known, its plan is not on record"
     return attempt.planned.undo or "not described in its plan"

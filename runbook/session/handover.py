@@ -22,6 +22,7 @@ from runbook.events.fold import fold_all
 from runbook.events.status import RunStatus
 from runbook.journal import Disk, Head, Layout, Ledger, Writer, is_run_id, parse, verify_run
 from runbook.model.scalar import Json
+from runbook.session.lease import returned_leases
 from runbook.session.provenance import actor, boot_id, versions
 from runbook.session.record import JournalRecorder, facts_of
 from runbook.session.result import CLOSED
@@ -59,6 +60,9 @@ def handover(settings: Settings, run: str, path: Path, reason: str) -> Path:
                 mode="handover", actor=actor(), boot_id=boot_id(), versions=versions(), options={"reason": reason}
             )
         )
+        # Who adopts the run claims the targets anew; until then nobody here works on them.
+        for fact in returned_leases(run, state):
+            recorder.record(fact)
         recorder.record(f.SessionClosed(status=status, next_session=name))
         writer.close(status)
     _write(layout, run, name, path)

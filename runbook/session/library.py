@@ -28,6 +28,7 @@ from runbook.loader import (
 from runbook.model.plan import Plan
 from runbook.model.playbook import Playbook
 from runbook.session.order import Order
+from runbook.session.result import standing
 
 if TYPE_CHECKING:
     from runbook.session.review import RunSummary
@@ -187,10 +188,10 @@ def _loop(run: RunSummary) -> OpenLoop | None:
         why, command = run.error, f"runbook audit verify {run.id}"
     elif run.live:
         why, command = "runs now", f"runbook watch {run.id}"
-    elif run.outcome in ("succeeded", "undone"):
+    elif run.outcome in ("succeeded", "undone") or run.handed_over:
         return None
     elif run.outcome in ("aborted", "undo_incomplete", "failed", "partial") and run.pending_undo:
-        why, command = f"{run.pending_undo} changes stand", f"runbook undo {run.id}"
+        why, command = standing(run.pending_undo), f"runbook undo {run.id}"
     elif run.outcome in ("failed", "refused", "unreachable", "partial", "aborted"):
         return None
     else:

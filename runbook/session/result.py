@@ -13,6 +13,11 @@ CLOSED: frozenset[RunStatus] = frozenset({"succeeded", "undone"})
 """A run in one of these is over: there is nothing to resume."""
 
 
+def standing(count: int) -> str:
+    """Say how many changes were left as they are and could be undone."""
+    return f"{count} change stands" if count == 1 else f"{count} changes stand"
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """How a session of a run ended."""
 
@@ -28,4 +33,4 @@ class Result(Struct, frozen=True, kw_only=True):
     @property
     def pending_undo(self) -> int:
         """How many changes stand that have a way back, if the run did not succeed."""
-        return 0 if self.status in CLOSED else len(self.state.standing)
+        return 0 if self.status in CLOSED else self.state.pending_undo

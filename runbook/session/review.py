@@ -55,6 +55,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     deviated: bool
     unverified: int
     pending_undo: int
+    handed_over: str = ""
+    """The bundle with which it goes on elsewhere; empty if it is here."""
     incident: str = ""
     actor: str = ""
     error: str = ""
@@ -121,7 +123,8 @@ def summary(settings: Settings, run: str) -> RunSummary:
         verified=finished.verified if finished else False,
         deviated=folded.deviated,
         unverified=folded.unverified,
-        pending_undo=0 if status in ("succeeded", "undone") else len(folded.standing),
+        pending_undo=0 if status in ("succeeded", "undone") else folded.pending_undo,
+        handed_over=folded.handed_over,
         incident=str(opened.options.get("incident", "")) if opened else "",
         actor=f"{actor.get('user', '')}@{actor.get('host', '')}" if actor else "",
     )

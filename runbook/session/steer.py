@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from runbook.config import Settings
 from runbook.engine.asking import checked, decision
-from runbook.errors import RunbookError, UsageError
+from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold, fold_all
 from runbook.events.state import RunState
@@ -14,16 +12,15 @@ from runbook.events.status import RunStatus
 from runbook.journal import Layout, holder
 from runbook.model.question import Answer, Question
 from runbook.model.scalar import Json
-from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
 from runbook.session.inbox import post
+from runbook.session.lease import returned_leases
 from runbook.session.prepare import from_snapshot
 from runbook.session.provenance import actor, boot_id, owner, versions
 from runbook.session.record import JournalRecorder, facts_of
-from runbook.session.result import CLOSED
+from runbook.session.result import CLOSED, standing
 from runbook.session.run import reopen
 from runbook.session.unattended import Unattended, gate
-from runbook.transports import transports
 
 
 def decide(
@@ -96,27 +93,11 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
             remedy=f"settle it with `runbook resume {run}` first",
         )
     asked = f.SteeringAsked(what="cancel", reason=reason, actor=owner())
-    _record(settings, run, "decide", asked, *_returned_leases(run, state), status="aborted")
-    standing = len(state.standing)
-    left = f"; {standing} changes stand, `runbook undo {run}` takes them back" if standing else ""
+    _record(settings, run, "decide", asked, *returned_leases(run, state), status="aborted")
+    pending = state.pending_undo
+    back = "it" if pending == 1 else "them"
+    left = f"; {standing(pending)}, `runbook undo {run}` takes {back} back" if pending else ""
     return f"aborted{left}"
-
-
-def _returned_leases(run: str, state: RunState) -> tuple[f.Fact, ...]:
-    """Give the leases of a run back that will not go on; a target that cannot be asked keeps its own."""
-    if not state.leases or state.opened is None:
-        return ()
-    hosts = from_snapshot(state.opened).plan.hosts
-    ways = transports()
-    returned: list[f.Fact] = []
-    try:
-        for name in sorted(state.leases & hosts.keys()):
-            with contextlib.suppress(RunbookError):
-                ways[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
-                returned.append(f.LeaseReturned(target=name))
-    finally:
-        ways.close()
-    return tuple(returned)
 
 
 def _steer(settings: Settings, run: str, kind: str, reason: str) -> str:
