@@ -11,11 +11,11 @@ import click
 import msgspec
 
 from runbook.cli.command import Command, Entry, Group, pass_front
-from runbook.cli.exit_codes import Exit
+from runbook.cli.exit_codes import Exit, word
 from runbook.cli.front import Front, encode
 from runbook.cli.order import FILE
 from runbook.cli.style import Style, table
-from runbook.errors import UsageError
+from runbook.errors import JournalError, UsageError
 from runbook.text import one_line
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ def summary_object(run: RunSummary) -> dict[str, Any]:
 def _row(run: RunSummary, style: Style) -> list[str]:
     if run.error:
         return [run.id, "!", "", "", one_line(run.error, 200)]
-    state = "running" if run.live else run.outcome
-    notes = [f"{run.unverified} unverified"] if run.unverified else []
-    notes += [f"{run.pending_undo} to undo"] if run.pending_undo else []
+    state = "running" if run.live and run.outcome != "waiting" else run.outcome
+    from runbook.session.result import standing
+
+    notes = [f"handed over as {run.handed_over}"] if run.handed_over else []
+    notes += [f"{run.unverified} unverified"] if run.unverified else []
+    notes += [standing(run.pending_undo)] if run.pending_undo else []
     notes += ["deviated"] if run.deviated else []
     mark = Style(unicode=style.unicode).status(state)
     return [run.id, mark, local_time(run.started), run.playbook, ", ".join([run.actor, *notes])]
@@ -87,19 +90,26 @@ def show(front: Front, run_id: str, with_output: bool) -> None:
     from runbook.session import review
 
     settings = front.settings()
-    run = review.find(settings, run_id)
-    if front.is_text:
-        for timed in review.facts(settings, run):
-            front.text(_fact_lines(timed, front.out.style))
-            if with_output:
-                front.text(_kept_output(front, run, timed))
-        return
-    objects = (_fact_object(timed) for timed in review.facts(settings, run))
-    if front.format == "json":
-        front.out.raw(encode(list(objects), indent=True))
-        return
-    for found in objects:
-        front.out.raw(encode(found))
+    run = _known(front, run_id)
+    holds = _proved(front, run)
+    try:
+        if front.is_text:
+            for timed in review.facts(settings, run):
+                front.text(_fact_lines(timed, front.out.style))
+                if with_output:
+                    front.text(_kept_output(front, run, timed))
+            return
+        objects = (_fact_object(timed) for timed in review.facts(settings, run))
+        if front.format == "json":
+            front.out.raw(encode(list(objects), indent=True))
+            return
+        for found in objects:
+            front.out.raw(encode(found))
+    except (JournalError, UsageError):
+        # What can be read is shown; where it ends was said already.
+        if holds:
+            raise
+        _refused(front, run)
 
 
 def _fact_object(timed: Timed) -> dict[str, Any]:
@@ -192,9 +202,40 @@ def _proof_line(report: Report, style: Style) -> str:
     }
     mark = style.mark("succeeded" if report.holds else "failed")
     signed = "" if report.signature else ", unsigned"
-    place = f": {one_line(str(report.place), 1000)}" if report.place is not None else ""
+    place = f": {place_words(report)}" if report.place is not None else ""
     name = f"run {report.run}" if report.run else "ledger"
     return f"{mark} {name}: {words[report.status]}, {report.records} records{signed}{place}"
+
+
+def place_words(report: Report) -> str:
+    """Return where a journal does not hold, and what is wrong there."""
+    place = report.place
+    if place is None:
+        return f"run {report.run} is {report.status}"
+    where = f"{place.file}:{place.line}" if place.line else place.file
+    record = f"record {place.seq}: " if place.seq is not None else ""
+    return one_line(f"{where}: {record}{place.what}", 1000)
+
+
+def _proved(front: Front, run: str) -> bool:
+    """Tell whether a run is as it was written; if it is not, say where, and end with the code for that."""
+    from runbook.journal import Report
+    from runbook.session import review
+
+    report = review.verify(front.settings(), run)
+    if not isinstance(report, Report) or report.holds:
+        return True
+    front.code = Exit.AUDIT
+    where = place_words(report)
+    front.say(f"runbook: run {run} does not hold: {where}; `runbook audit verify` shows the whole verdict")
+    return False
+
+
+def _refused(front: Front, run: str) -> None:
+    """Write the object of an error for a run that cannot be read to its end."""
+    if not front.is_text:
+        told = {"outcome": word(Exit.AUDIT), "exit": int(Exit.AUDIT), "error": "the run does not hold", "where": run}
+        front.out.raw(encode(told, indent=front.format == "json"))
 
 
 @click.command(cls=Command)
@@ -206,8 +247,15 @@ def report(front: Front, run_id: str, path: Path | None) -> None:
     from runbook.session import review
 
     settings = front.settings()
-    run = review.find(settings, run_id)
-    text = review.report(settings, run)
+    run = _known(front, run_id)
+    holds = _proved(front, run)
+    try:
+        text = review.report(settings, run)
+    except (JournalError, UsageError):
+        if holds:
+            raise
+        _refused(front, run)
+        return
     if path is None:
         front.value({"id": run, "markdown": text}, lambda: text.rstrip("\n").split("\n"))
         return

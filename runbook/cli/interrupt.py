@@ -1,7 +1,8 @@
 """Signals while a run goes on: they only ask for its end; the engine stops what runs and looks whether it did.
 
 The first Ctrl-C and SIGTERM cancel, SIGHUP lets the running operation end, the second Ctrl-C leaves at once, with a
-last line that says what is left behind. The work is done on a thread that reads signal numbers from a pipe: locks held by the main thread cannot stand in its way.
+last line that says what is left behind. The work is done on a thread that reads signal numbers from a pipe: locks
+held by the main thread cannot stand in its way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,61 @@ def test_what_is_no_bundle_is_not_adopted(call: Call, place: Path) -> None:
     (place / "bundle").write_text(json.dumps({"run": "x"}))
 
     assert call("adopt", "bundle").code == 2
+
+
+def test_what_is_handed_over_gives_its_targets_back_and_is_no_open_run_here(call: Call, place: Path) -> None:
+    write(
+        place, "stuck", FAILING.replace("failing", "stuck").replace('command: [rm, "HERE/made"]', 'command: ["false"]')
+    )
+    assert call("replay", "stuck", "--on-failure", "undo").code == 10
+    run = call("audit", "list", "--output", "json").json[0]["id"]
+    assert call("replay", "touch-file").code == 5
+
+    call("handover", run, "--to", "shift.bundle")
+
+    assert call("replay", "touch-file").code == 0
+    assert "handed over as " in call("audit", "list").out.splitlines()[2]
+    assert call("audit", "list", "--open", "--output", "json").json == []
+
+
+# --- what does not hold -----------------------------------------------------------------------------------------
+
+
+def tamper(path: Path) -> None:
+    """Change the second line of a journal: the third does not fit it any more."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"look", b"lock", 1)
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_a_changed_journal_is_told_with_its_place(call: Call, run: str, home: Path, command: str) -> None:
+    path = journal(run, home)
+    tamper(path)
+
+    said = call("audit", command, run)
+    as_json = call("audit", command, run, "--output", "json")
+
+    assert said.code == 11
+    assert said.err.startswith(f"runbook: run {run} does not hold: {path}:3: record 2: ")
+    assert (as_json.code, as_json.json["outcome"], as_json.json["exit"]) == (11, "audit_failed", 11)
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_a_journal_that_is_gone_is_told_with_its_place(call: Call, run: str, home: Path, command: str) -> None:
+    path = journal(run, home)
+    shutil.rmtree(path.parent)
+
+    said = call("audit", command, run)
+
+    assert (said.code, said.out) == (11, "")
+    assert f"{path}: record 0: the ledger knows the run, but its journal is gone" in said.err
+
+
+def test_the_place_of_a_proof_reads_like_one_of_a_compiler(call: Call, run: str, home: Path) -> None:
+    path = journal(run, home)
+    tamper(path)
+
+    said = call("audit", "verify", run)
+
+    assert (said.code, f"CHANGED, 2 records, unsigned: {path}:3: record 2: " in said.out) == (11, True)
