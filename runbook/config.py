@@ -106,7 +106,7 @@ def find_playbook(where: Settings, wanted: str) -> Found:
     """
     if "/" in wanted or wanted.endswith(SUFFIXES):
         path = Path(wanted)
-        if not path.is_file():
+        if not _is_file(path):
             raise UsageError("there is no such playbook", where=wanted)
         check_owner(path)
         return Found(path.stem, path, "local")
@@ -118,6 +118,13 @@ def find_playbook(where: Settings, wanted: str) -> Found:
         check_owner(first.path)
         _check_trust(where, first, named[1:])
     return first
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def _suggestion(where: Settings, wanted: str) -> str:

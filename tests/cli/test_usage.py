@@ -126,3 +126,11 @@ def test_an_encoding_without_our_marks_gets_stand_ins(command: Call) -> None:
     assert said.code == 0
     assert said.out.startswith("+ SUCCEEDED  Touch a file - run ")
     assert said.err.isascii()
+
+
+def test_a_playbook_in_a_folder_that_cannot_be_read_is_a_matter_of_configuration(call: Call) -> None:
+    # Root may read everything; a name that no file system takes is refused in the same way.
+    said = call("replay", f"{'x' * 300}/mine.yaml")
+
+    assert said.code == 3
+    assert said.err.endswith("mine.yaml: cannot be read: File name too long\n")
