@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from runbook.demo import library
+from runbook.demo.incident import find_incident
+from runbook.session import demo as session
 from tests.cli.conftest import Call
+
+NOT_HERE = "no-ldconfig does not run"
 
 
 @pytest.mark.slow
 def test_the_demo_without_a_terminal_heals_the_shop_and_leaves_only_its_run(call: Call) -> None:
-    said = call("demo", "--unattended", "--output", "json")
+    said = call("demo", "config-rollback", "--unattended", "--output", "json")
 
     assert (said.code, said.json["outcome"], said.json["healthy"]) == (0, "succeeded", True)
     assert said.json["before"]["failure_rate"] < said.json["broken"]["failure_rate"]
     assert "before: " in said.err
-    assert "the shop is gone: no process, no folder; the run stays in the journal" in said.err
+    assert "the shop is gone: no process, no folder; what was run stays in the journal" in said.err
     assert call("audit", "list", "--output", "json").json[0]["id"] == said.json["id"]
     assert call("audit", "verify").code == 0
 
@@ -27,3 +33,37 @@ def test_what_is_no_shop_is_not_stopped(call: Call, place: Path) -> None:
     assert said.code != 0
     assert said.err.startswith("runbook: ")
     assert (place / "mine").exists()
+
+
+@pytest.fixture
+def without_ldconfig(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(library, "LDCONFIG", str(place / "no-ldconfig"))
+    library.why_not.cache_clear()
+    yield
+    library.why_not.cache_clear()
+
+
+@pytest.mark.usefixtures("without_ldconfig")
+def test_the_list_says_what_is_not_available_here(call: Call) -> None:
+    listed = call("demo", "--list", "--output", "json").json
+
+    assert {row["id"] for row in listed if not row["missing"]} >= {"config-rollback", "queue-replay"}
+    assert [row["id"] for row in listed if NOT_HERE in row["missing"]] == ["ldconfig-refresh"]
+    (line,) = (line for line in call("demo", "--list").out.splitlines() if "(not available here: " in line)
+    assert line.startswith("ldconfig-refresh  ")
+    assert NOT_HERE in line
+
+
+@pytest.mark.usefixtures("without_ldconfig")
+def test_what_is_not_available_is_refused_by_name_and_skipped_loudly_among_all(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All the others take minutes.
+    monkeypatch.setattr(session, "incidents", lambda: (find_incident("ldconfig-refresh"),))
+
+    named, among = call("demo", "ldconfig-refresh"), call("demo", "--unattended")
+
+    assert (named.code, among.code) == (5, 0)
+    assert NOT_HERE in named.err
+    assert among.err.startswith("NOT SHOWN: ldconfig-refresh is not available here: ")
+    assert NOT_HERE in among.err

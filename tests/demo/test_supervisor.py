@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -80,6 +81,22 @@ def test_a_crash_loop_shows_in_the_number_of_restarts(supervised: Supervised) ->
     assert supervised.ctl("logs", "faulty", "-n", "2") == "going down\ngoing down\n"
     supervised.ctl("stop", "faulty")
     assert supervised.show("faulty")["ActiveState"] in ("inactive", "failed")
+
+
+def test_a_crash_loop_is_given_up_at_its_limit_and_begins_anew_when_asked(supervised: Supervised) -> None:
+    supervised.add("faulty", "/bin/sh", "-c", "echo going down; exit 7", restart_delay=0.01, start_limit=2)
+    supervised.start()
+    until(lambda: supervised.show("faulty")["ActiveState"] == "failed")
+    figures = supervised.show("faulty")
+    assert (figures["Result"], figures["NRestarts"], figures["ExecMainStatus"]) == ("start-limit-hit", "2", "7")
+    assert supervised.ctl("logs", "faulty", "-n", "10") == "going down\n" * 3
+    supervised.ctl("stop", "faulty")
+
+    with suppress(RunbookError):
+        # It may be told as up for a moment.
+        supervised.ctl("start", "faulty")
+
+    until(lambda: supervised.ctl("logs", "faulty", "-n", "10") == "going down\n" * 6)
 
 
 def test_a_crash_without_restart_is_failed(supervised: Supervised) -> None:
