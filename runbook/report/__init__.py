@@ -7,7 +7,7 @@ no clock and no playbook. Total: a damaged or half journal gives a report that s
     summary       the one line about the outcome
     story         everything that the sections read, gathered in one pass
     decision      how decisions and deviations are worded
-    markdown      the page; its sections are headline, deviation, pending, happened, undoing, provenance
+    markdown      the page; its sections are headline, deviation, pending, happened, watch, undoing, provenance
 """
 
 from runbook.report.markdown import markdown_report

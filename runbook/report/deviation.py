@@ -8,6 +8,7 @@ from runbook.events import fact as f
 from runbook.report.block import fenced, item, part, section, table
 from runbook.report.decision import about, argument_lines, deviation, is_decision, what, who, why
 from runbook.report.story import Story, Told
+from runbook.report.watch import breach_lines
 from runbook.report.word import moment
 from runbook.text import markdown
 
@@ -26,7 +27,8 @@ def decisions(story: Story) -> list[str]:
 
 
 def _deviations(story: Story) -> str:
-    lines = [_deviation(told, kind) for told in story.told if (kind := deviation(told))]
+    lines = breach_lines(story)
+    lines += [_deviation(told, kind) for told in story.told if (kind := deviation(told))]
     if lines:
         return "\n".join(lines)
     if story.state.deviated or (story.finished is not None and story.finished.deviated):

@@ -1,4 +1,4 @@
-"""The section that tells what happened: the timeline, each change with its operations, readings, and errors."""
+"""The section that tells what happened: the timeline, each change with its operations, guards, readings, and errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from runbook.model.scalar import Json
 from runbook.report.block import fenced, item, part, section, table
 from runbook.report.story import Story
 from runbook.report.timeline import Row
+from runbook.report.watch import watched
 from runbook.report.word import at, counted, marked, moment, places, took, value_text
 from runbook.text import markdown, size_text
 
@@ -20,6 +21,7 @@ def happened(story: Story) -> list[str]:
     blocks = [
         _timeline(story.rows) or "No step is on record.",
         *_changes(story),
+        *watched(story),
         *part("Readings", ["\n".join(_readings(story))]),
         *_errors(story),
     ]
