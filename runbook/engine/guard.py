@@ -62,11 +62,12 @@ def _breach(guard: Guard, state: RunState) -> Breach | None:
         return Breach(guard.id, "no data", "pause", f"{at.missing} samples in a row gave no data")
     if at.bad >= guard.threshold:
         why = f"{guard.fail_when} held {at.bad} times in a row"
-        return Breach(guard.id, "bad", _response(guard), why)
+        return Breach(guard.id, "bad", response_of(guard), why)
     return None
 
 
-def _response(guard: Guard) -> Literal["pause", "stop", "undo wave", "undo stage", "undo run"]:
+def response_of(guard: Guard) -> Literal["pause", "stop", "undo wave", "undo stage", "undo run"]:
+    """Return what a breach of a guard is answered with."""
     if not isinstance(guard.on_breach, UndoScope):
         return guard.on_breach
     return _UNDO[guard.on_breach.undo]

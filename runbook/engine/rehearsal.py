@@ -6,6 +6,7 @@ is asked for; what depends on it is known later, and its `when` is a maybe.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -13,16 +14,20 @@ from msgspec.structs import replace
 
 from runbook.engine.context import StepContext
 from runbook.engine.decide import places_of
+from runbook.engine.guard import response_of
 from runbook.engine.inspection import inspect
 from runbook.engine.names import Names
 from runbook.engine.probe import run_probe
+from runbook.engine.sampling import baseline_of, guard_sample
 from runbook.engine.services import Services
 from runbook.engine.words import filled
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.fold import fold
+from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.expression import compile_expression, names_of_tree
+from runbook.model.host import ONCE
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.scalar import Effect, Json
 
@@ -53,6 +58,28 @@ def rehearse(services: Services, *, run_reads: bool = False) -> tuple[Rehearsed,
     return _Rehearsal(services, run_reads).walk()
 
 
+def _watch(
+    kind: str, name: str, words: str, evidence: list[str], result: dict[str, Json], notes: tuple[str, ...] = ()
+) -> Rehearsed:
+    return Rehearsed(
+        step=f"{kind} {name}",
+        title=name,
+        target=ONCE,
+        kind=kind,
+        effect="read",
+        state="known",
+        words=words,
+        notes=notes,
+        result=result,
+        evidence=tuple(evidence),
+    )
+
+
+def _number(value: Json) -> str:
+    found = thaw(value)
+    return f"{found:g}" if isinstance(found, int | float) else "unknown"
+
+
 class _Rehearsal:
     def __init__(self, services: Services, run_reads: bool) -> None:
         self._services = services
@@ -65,6 +92,9 @@ class _Rehearsal:
     def walk(self) -> tuple[Rehearsed, ...]:
         """Walk the plan in order."""
         found: list[Rehearsed] = []
+        for looked in self._watches():
+            found.append(looked)
+            self._tell(looked)
         for unit in self._services.plan.units:
             for wave in range(len(unit.waves)):
                 for step in unit.steps:
@@ -75,6 +105,29 @@ class _Rehearsal:
                         found.append(seen)
                         self._tell(seen)
         return tuple(found)
+
+    def _watches(self) -> Iterator[Rehearsed]:
+        """Yield the normal values and what the guards would see now; later steps compare with those values."""
+        plan, names = self._services.plan, self._names
+        for wanted in plan.baseline:
+            if self._services.cancel.is_set():
+                return
+            taken = baseline_of(self._services, names, self._state, wanted)
+            self._record(taken)
+            source = "as it is now, during the incident" if taken.during_incident else "from history"
+            words = f"{_number(taken.value)}, {source}" if taken.state == "good" else "no data"
+            yield _watch("baseline", wanted.id, words, taken.evidence, {"value": taken.value})
+        for guard in plan.guards:
+            if self._services.cancel.is_set():
+                return
+            seen = guard_sample(self._services, names, self._state, guard, self._services.cancel)
+            armed = f"after {guard.arm_after}" if guard.arm_after else "from the start"
+            words = (
+                f"{seen.state} now, {_number(seen.value)}; watches {armed}, every {guard.every:g} s; "
+                f"{guard.threshold} bad in a row: {response_of(guard)}"
+            )
+            notes = (f"bad if {guard.fail_when}",)
+            yield _watch("guard", guard.id, words, seen.evidence, {"value": seen.value}, notes)
 
     def _tell(self, seen: Rehearsed) -> None:
         for listener in self._services.listeners:

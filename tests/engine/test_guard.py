@@ -16,6 +16,9 @@ from runbook.events.plain import thaw
 from runbook.events.signal import Signal
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
+from runbook.session.order import Order
+from runbook.session.rehearse import rehearse
+from runbook.session.unattended import Unattended
 from tests.engine.desk import PATIENCE, Desk, Ear, change, indented, touch, until
 
 NORMAL, SPOILT = 10.0, 90.0
@@ -347,3 +350,38 @@ def test_a_server_that_never_answers_holds_back_neither_the_run_nor_its_end(desk
     assert result.status == "succeeded"
     assert (len(desk.facts(result.run)), samples(desk, result.run)) == (before, [])
     assert desk.holds()
+
+
+def test_a_rehearsal_takes_normal_values_and_a_sample_and_changes_nothing(desk: Desk, shop: Shop) -> None:
+    desk.path("bad").touch()
+    body = f"""baseline:
+  - {{id: normal, {query(shop)}, at: -2h}}
+  - {{id: present, {query(shop)}}}
+  - {{id: unknown, {query(shop, "nothing")}}}
+"""
+    body += guard(shop, "{undo: wave}", ", arm_after: first") + "steps:\n" + touch("first")
+
+    found = rehearse(desk.settings, Order(playbook=str(desk.playbook(body))), Unattended())
+
+    watches = {seen.step: (seen.kind, seen.words) for seen in found.steps if seen.kind in ("baseline", "guard")}
+    assert watches == {
+        "baseline normal": ("baseline", "10, from history"),
+        "baseline present": ("baseline", "90, as it is now, during the incident"),
+        "baseline unknown": ("baseline", "no data"),
+        "guard errors": (
+            "guard",
+            "bad now, 90; watches after first, every 0.02 s; 3 bad in a row: undo wave",
+        ),
+    }
+    assert (found.refused, found.unreachable, found.blast_radius["changes"]) == (False, False, 1)
+    assert not desk.path("first").exists()
+
+
+def test_a_rehearsed_look_compares_with_the_normal_value(desk: Desk, shop: Shop) -> None:
+    desk.path("bad").touch()
+    look = f'  - id: look\n    uses: metric.query\n    with: {{url: "{shop.url}", query: errors}}\n'
+    body = baseline(shop) + "steps:\n" + look + '    expect: "value < 2 * baseline.normal"\n'
+
+    found = rehearse(desk.settings, Order(playbook=str(desk.playbook(body))), Unattended())
+
+    assert found.steps[-1].words == "does not hold now: expected value < 2 * baseline.normal"
