@@ -66,6 +66,10 @@ class _Ended(Struct, frozen=True):
     error: BaseException | None = None
 
 
+_TOLD = (m.Skip, m.Fail, m.Conclude, m.GoBack, m.Breach, m.Retry)
+"""Moves that only put something on record."""
+
+
 class _Task(Struct, frozen=True):
     key: object
     move: m.Move
@@ -152,8 +156,12 @@ class Run:
     def _turns(self) -> m.Rest:
         while True:
             with self._scheduling:
-                self._take_turn()
-                self._employ()
+                try:
+                    self._take_turn()
+                    self._employ()
+                except BaseException:
+                    self._is_over = True
+                    raise
             if self._rest is not None:
                 return self._rest
             # Not for long, because mail rings no bell.
@@ -161,13 +169,28 @@ class Run:
                 self._bell.get(timeout=IDLE)
 
     def _take_turn(self) -> None:
-        if not self._is_over:
+        if self._is_over:
+            return
+        try:
             self._rest = self._turn()
-            self._is_over = self._rest is not None
+        except BaseException:
+            # What this turn has sent will not be done, and must not be waited for.
+            self._busy.difference_update(task.key for task in self._ready)
+            self._ready.clear()
+            raise
+        self._is_over = self._rest is not None
 
     def _employ(self) -> None:
         while self._ready:
-            self._pool.submit(partial(self._work, self._ready.popleft()))
+            self._pool.submit(partial(self._work, self._share()))
+
+    def _share(self) -> list[_Task]:
+        """Take what one thread does: all that is only put on record, in this order, else a single task."""
+        told = [task for task in self._ready if isinstance(task.move, _TOLD)]
+        if not told:
+            return [self._ready.popleft()] if self._ready else []
+        self._ready = deque(task for task in self._ready if not isinstance(task.move, _TOLD))
+        return told
 
     def _turn(self) -> m.Rest | None:
         self._read_mail()
@@ -213,11 +236,11 @@ class Run:
         self._busy.add(key)
         self._ready.append(_Task(key, move, self.state))
 
-    def _work(self, task: _Task) -> None:
+    def _work(self, tasks: list[_Task]) -> None:
         self._thread.works = True
-        following: _Task | None = task
-        while following is not None:
-            following = self._go_on(self._carry_out(following))
+        while tasks:
+            self._news.extend([self._carry_out(task) for task in tasks])
+            tasks = self._go_on()
 
     def _carry_out(self, task: _Task) -> _Ended:
         try:
@@ -227,22 +250,20 @@ class Run:
             return _Ended(task.key, failed)
         return _Ended(task.key)
 
-    def _go_on(self, ended: _Ended) -> _Task | None:
-        """Take a turn after a task; return the one that comes next on this thread.
+    def _go_on(self) -> list[_Task]:
+        """Take a turn where tasks have ended; return those that come next on this thread.
 
         To wake another thread for each of them would cost a command that ends at once more than the command.
         """
-        self._news.append(ended)
-        following: _Task | None = None
+        following: list[_Task] = []
         with self._scheduling:
             try:
                 self._take_turn()
-                following = self._ready.popleft() if self._ready else None
-                self._employ()
+                if not self._is_over:
+                    following = self._share()
+                    self._employ()
             except BaseException as failed:  # noqa: BLE001
-                # The border of a worker, too: what this turn has sent will not be done, and must not be waited for.
-                self._busy.difference_update(task.key for task in self._ready)
-                self._ready.clear()
+                # The border of a worker, too: the thread of the session raises it.
                 self._fatal = self._fatal or failed
             if self._is_over or self._fatal is not None:
                 self._bell.put(None)
