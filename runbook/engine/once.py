@@ -14,9 +14,16 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd
 
 
-def run_wait(record: Callable[..., None], cancel: Cancel, place: tuple[str, str, int], seconds: float) -> None:
+def run_wait(
+    record: Callable[..., None],
+    cancel: Cancel,
+    place: tuple[str, str, int],
+    seconds: float,
+    clock: Callable[[], float],
+) -> None:
     """Let time pass and record it; a cancelled wait is recorded as such."""
     step, target, attempt = place
+    began = clock()
     record(f.ReadStarted(step=step, target=target, attempt=attempt))
     stopped = cancel.wait(seconds)
     record(
@@ -26,7 +33,7 @@ def run_wait(record: Callable[..., None], cancel: Cancel, place: tuple[str, str,
             attempt=attempt,
             status="cancelled" if stopped else "succeeded",
             error=cancel.reason if stopped else "",
-            ms=int(seconds * 1000),
+            ms=int((clock() - began) * 1000),
         )
     )
 

@@ -304,7 +304,7 @@ class Run:
                     )
                 )
             case m.Hold():
-                run_wait(self.record, self._reading, (move.unit, f"#{move.wave}", 1), move.seconds)
+                self._pass_time((move.unit, f"#{move.wave}", 1), move.seconds)
             case m.Claim():
                 claim(self._services, self.record, self._steps, move.targets)
             case m.Settle():
@@ -332,11 +332,14 @@ class Run:
             case "action":
                 apply(context, move.attempt)
             case "wait":
-                run_wait(self.record, context.cancel, (move.step, move.target, move.attempt), step.source.wait or 0.0)
+                self._pass_time((move.step, move.target, move.attempt), step.source.wait or 0.0)
             case "notify":
                 run_notify(context, move.attempt)
             case _:
                 run_probe(context, move.attempt)
+
+    def _pass_time(self, place: tuple[str, str, int], seconds: float) -> None:
+        run_wait(self.record, self._reading, place, seconds, self._services.monotonic)
 
     def _retry(self, move: m.Retry) -> None:
         """Wait, then decide for another attempt as the playbook says; it is planned and agreed to like the first."""

@@ -108,6 +108,12 @@ def samples(desk: Desk, run: str) -> list[str]:
     return [x.state for x in desk.facts(run) if isinstance(x, f.GuardSampled)]
 
 
+def soaked(desk: Desk, run: str) -> int:
+    """Return how long the soak was, in milliseconds, as it is on record."""
+    (ended,) = (x for x in desk.facts(run) if isinstance(x, f.StepFinished) and x.step == "soak")
+    return ended.ms
+
+
 def test_a_breach_with_undo_ends_a_long_wait_at_once_and_leads_everything_back(desk: Desk, shop: Shop) -> None:
     result = desk.start(watch(shop, "{undo: run}") + "steps:\n" + touch("first") + SPOIL + LONG + touch("never"))
 
@@ -115,6 +121,7 @@ def test_a_breach_with_undo_ends_a_long_wait_at_once_and_leads_everything_back(d
     assert desk.statuses(result.run) == {"first": "undone", "spoil": "undone", "soak": "cancelled"}
     assert breaches(desk, result.run) == [("bad", "undo run")]
     assert desk.lines("log") == ["first", "un-first"]
+    assert soaked(desk, result.run) < 60_000
     assert not desk.path("bad").exists()
     assert desk.holds()
 
