@@ -303,6 +303,29 @@ def drift(step: str, target: str, state: RunState) -> Question:
     )
 
 
+def stuck(step: str, target: str, state: RunState) -> Question:
+    """Ask what to do where the way back came to no good end."""
+    at = state.at(step, target)
+    unknown = at.status == "in_doubt"
+    how = "is in doubt: it is not known what stands there" if unknown else "failed"
+    anyway = Choice("undo", "run the way back all the same", key="u", typed=step)
+    return Question(
+        id=f"undo/{_tries(step, (target,), state)}",
+        kind="undo",
+        title=f"The way back of {step} on {_where(target)} {how}. Nothing runs now",
+        step=step,
+        places=(target,),
+        evidence=(at.error, *at.evidence),
+        choices=(
+            Choice("look", "look again, and go on with the way back if nothing is in its way", key="l"),
+            *((anyway,) if unknown else ()),
+            Choice("leave", "mark it as back: it was led back by hand, with a reason", key="m", reason=True),
+            PAUSE,
+        ),
+        safe="pause",
+    )
+
+
 def _may_have_changed(at: StepState) -> bool:
     return any(a.may_have_changed and a.undone is None for a in at.attempts)
 

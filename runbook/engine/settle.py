@@ -50,9 +50,35 @@ def settle(context: StepContext, number: int) -> None:
         return
     if not found.open:
         is_done = bool(found.operations) and all(op.receipt is not None for op in found.operations)
+        if not is_done and _goes_back(context):
+            _left_off(context, attempt, found)
+            return
         carry_out(context, replace(attempt, operations=found.operations), adopted=is_done)
         return
     _last_evidence(context, action, model, before, attempt, found)
+
+
+def _goes_back(context: StepContext) -> bool:
+    """Tell whether this session undoes: then no change is gone on with."""
+    return bool(context.state.sessions) and context.state.sessions[-1].mode == "undo"
+
+
+def _left_off(context: StepContext, attempt: Attempt, found: Settled) -> None:
+    """Record an attempt that was broken off and is not gone on with, because the run is led back."""
+    sent = any(operation.receipt is not None for operation in found.operations)
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt.number,
+            status="cancelled",
+            effect=context.step.effect,
+            changed=sent,
+            error="it was broken off, and the run is undone",
+            evidence=list(found.evidence),
+            dispatched=sent,
+        )
+    )
 
 
 def settle_operations(

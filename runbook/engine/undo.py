@@ -109,6 +109,11 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         living = _living(context, attempt)
         if living:
             return Ended("undo_failed", "it still runs; nothing was undone", living)
+        if _is_doubtful(attempt) and not _was_told_to(context):
+            found = settle_operations(context, action, model, before, attempt, attempt.operations, undo=False)
+            if found.open:
+                return Ended("in_doubt", "it is not known whether it was done; nothing was undone", found.evidence)
+            attempt = replace(attempt, operations=found.operations)
         if attempt.undo_open or attempt.undo_operations:
             found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
             if found.open:
@@ -130,6 +135,21 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         raise
     except RunbookError as failed:
         return Ended("undo_failed", str(failed))
+
+
+def _is_doubtful(attempt: Attempt) -> bool:
+    """Tell whether nobody knows what the attempt did; then its way back could do harm."""
+    return attempt.finished is None or attempt.finished.status in ("in_doubt", "pending")
+
+
+def _was_told_to(context: StepContext) -> bool:
+    """Tell whether a person who saw the doubt said that the way back is to be run all the same."""
+    told = [
+        made
+        for made in context.state.decisions
+        if made.kind in ("doubt", "undo") and made.step == context.step.id and context.place in made.places
+    ]
+    return bool(told) and told[-1].choice == "undo"
 
 
 def _to_be_done(operation: Operation) -> Operation:

@@ -43,7 +43,13 @@ def back_from(plan: Plan, state: RunState, decision: DecisionMade) -> GoBack:
 
 
 def undo_moves(plan: Plan, state: RunState, unanswered: frozenset[str]) -> tuple[Move, ...]:
-    """Return the next undo moves: one step at a time, all its hosts together; the first that fails ends the walk."""
+    """Return the next undo moves: one step at a time, all its hosts together; the first that fails is asked about."""
+    failed = next(((step, target) for step, target, _ in state.undo_left if _is_stuck(state, step, target)), None)
+    if failed is not None:
+        question = ask.stuck(*failed, state)
+        if question.id in unanswered:
+            return (Rest("undo_incomplete", state.at(*failed).error),)
+        return () if question.id in state.questions else (Ask(question),)
     if state.undo_bad:
         return (Rest("undo_incomplete", _first_error(state)),)
     if not state.undo_left:
@@ -61,6 +67,11 @@ def undo_moves(plan: Plan, state: RunState, unanswered: frozenset[str]) -> tuple
     if unclaimed:
         return (Claim(unclaimed),)
     return tuple(Undo(step_id, target, bool(again)) for target in targets)
+
+
+def _is_stuck(state: RunState, step: str, target: str) -> bool:
+    ends = [a.undone.status for a in state.at(step, target).attempts if a.undone is not None]
+    return "undo_failed" in ends or "in_doubt" in ends
 
 
 def _has_drifted(state: RunState, step: str, target: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from runbook.events.fact import DecisionMade
+from runbook.events.fact import DecisionMade, UndoFinished
 from runbook.events.state import RunState, StepState
 from runbook.events.status import Status
 
@@ -39,6 +39,8 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
             return _doubt(state, fact)
         case "drift":
             return _drift(state, fact)
+        case "undo":
+            return _stuck(state, fact)
         case _:
             return state
 
@@ -121,6 +123,31 @@ def _drift(state: RunState, fact: DecisionMade) -> RunState:
         return state
     gone = {(fact.step, place) for place in fact.places}
     return replace(state, undo_left=tuple(e for e in state.undo_left if e[:2] not in gone), deviated=True)
+
+
+def _stuck(state: RunState, fact: DecisionMade) -> RunState:
+    """A way back that came to no good end is tried anew, or a person has led the step back."""
+    match fact.choice:
+        case "look" | "undo":
+            return replace(_each(state, fact, looked_again), undo_bad=False)
+        case "leave":
+            gone = {(fact.step, place) for place in fact.places}
+            left = tuple(entry for entry in state.undo_left if entry[:2] not in gone)
+            state = _each(state, fact, lambda step: _led_back(step, fact))
+            return replace(state, undo_left=left, undo_bad=False, deviated=True)
+        case _:
+            return state
+
+
+def _led_back(step: StepState, fact: DecisionMade) -> StepState:
+    """Return the step as undone by hand, in all its attempts that stood."""
+    attempts = tuple(
+        replace(a, undo_open=False, undone=UndoFinished(step=fact.step, target="", attempt=a.number, status="undone"))
+        if a.may_have_changed and (a.undone is None or a.undone.status not in ("undone", "none"))
+        else a
+        for a in step.attempts
+    )
+    return replace(looked_again(replace(step, attempts=attempts)), status="undone", by_hand=True, error="", evidence=())
 
 
 def _mark(state: RunState, fact: DecisionMade, status: Status, *, by_hand: bool = False) -> RunState:

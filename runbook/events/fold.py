@@ -109,6 +109,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
     baselines = state.baselines
+    # A way back that came to a bad end is looked at anew by whoever takes it up.
+    steps |= {entry[:2]: looked_again(steps[entry[:2]]) for entry in state.undo_left if entry[:2] in steps}
     if fact.mode == "resume":
         steps = {place: _tried_anew(step) for place, step in steps.items()}
         # What was never known may be known by now; else a guard that compares with it would pause for ever.

@@ -23,6 +23,7 @@ QuestionKind: TypeAlias = Literal[
     "failure",
     "doubt",
     "drift",
+    "undo",
     "secret",
     "host_key",
     "paused",

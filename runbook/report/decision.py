@@ -26,6 +26,8 @@ _DEVIATES = {
     ("doubt", "failed"): "marked failed by hand",
     ("doubt", "again"): "run again while in doubt",
     ("drift", "leave"): "left as somebody else changed it",
+    ("undo", "leave"): "marked as led back by hand",
+    ("undo", "undo"): "led back while in doubt",
 }
 
 _STEERING = {

@@ -162,9 +162,17 @@ def resume(
         session = Session(settings, prepared, approver, listeners, control or Control())
         on_failure = on_failure or str(state.opened.options.get("on_failure") or "")
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
-        opened = f.SessionOpened(mode="resume", options=options, plan_digest=prepared.plan.digest, **_who())
+        # What an undo has left is gone on with as an undo: the run itself must not go forward behind it.
+        mode: f.Mode = "undo" if state.undo_left and _last_mode(state) == "undo" else "resume"
+        opened = f.SessionOpened(mode=mode, options=options, plan_digest=prepared.plan.digest, **_who())
         more = _retries(state) if failed_hosts else ()
         return session.carry(writer, state, opened, *more, guided=guided, on_failure=on_failure, takeover=take_over)
+
+
+def _last_mode(state: RunState) -> str:
+    """Return what the last session that carried something out was for."""
+    carrying = [s.mode for s in state.sessions if s.mode not in ("note", "decide", "handover", "adopt")]
+    return carrying[-1] if carrying else ""
 
 
 def _given_to(state: RunState, approver: Unattended) -> Unattended:

@@ -47,6 +47,12 @@ def decide(
         post(layout, run, mail)
         return "sent to the live run"
     made = decision(question, answer)
+    after = fold(state, made)
+    if question.kind in ("undo", "drift") and choice == "leave" and not after.undo_left:
+        # That was the last of the way back: nothing is left to be carried out.
+        status: RunStatus = "aborted" if after.aborted else "undone"
+        _record(settings, run, "decide", made, *returned_leases(run, state), status=status)
+        return f"on record; the run is {status}"
     _record(settings, run, "decide", made, status=state.status)
     return f"on record; go on with `runbook resume {run}`"
 

@@ -242,8 +242,10 @@ def test_who_leaves_at_once_is_told_what_is_in_doubt_and_how_to_go_on(call: Call
             [("a", "h1"), ("a", "h2"), ("a", "h3"), ("b", "*")],
             True,
             8,
-            "left at once; a on h1, a on h2, a on h3 and 1 more are in doubt, it may still run · run R "
-            + "· next: runbook resume R",
+            (
+                "left at once; a on h1, a on h2, a on h3 and 1 more are in doubt, it may still run · run R "
+                "· next: runbook resume R"
+            ),
         ),
     ],
 )

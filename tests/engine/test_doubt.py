@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.model.question import Answer
+from runbook.session.record import JournalRecorder
+from runbook.session.run import reopen
+from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
 from tests.engine.desk import Desk, touch, until
 
@@ -82,9 +86,44 @@ def test_undo_leads_back_what_may_have_happened_and_asks_what_next(desk: Desk, r
     assert result.state.standing == ()
 
 
-def test_the_whole_run_can_be_undone_from_doubt(desk: Desk, run: str) -> None:
+ANYWAY = Answer(choice="undo", values={"typed": "lost"})
+
+
+def test_nothing_is_undone_unattended_while_it_is_not_known_what_was_done(desk: Desk, run: str) -> None:
+    result = desk.undo(run)
+
+    assert result.status == "undo_incomplete"
+    at = result.state.at("lost", "local")
+    assert (at.status, at.error) == ("in_doubt", "it is not known whether it was done; nothing was undone")
+    assert "its job was started, is gone, and left no status" in at.evidence[0]
+    assert desk.lines("counter") == ["x"]
+
+
+def test_a_person_may_have_the_way_back_run_in_spite_of_the_doubt(desk: Desk, run: str) -> None:
+    assert desk.undo(run, ScriptedApprover({"undo": ANYWAY})).status == "undone"
+    assert desk.lines("counter") == ["x", "undone"]
+
+
+def test_a_decision_from_outside_lets_the_next_undo_go_on_in_spite_of_the_doubt(desk: Desk, run: str) -> None:
+    desk.undo(run)
+    decide(desk.settings, run, "lost", "", "undo", values={"typed": "lost"})
+
     assert desk.undo(run).status == "undone"
     assert desk.lines("counter") == ["x", "undone"]
+
+
+def test_an_undo_does_not_go_on_with_what_was_broken_off(desk: Desk) -> None:
+    first = desk.start("steps:\n" + touch("one") + touch("two"))
+    writer, _ = reopen(desk.layout, first.run)
+    with writer:
+        recorder = JournalRecorder(writer)
+        recorder.record(f.SessionOpened(mode="resume", actor={}, boot_id="", versions={}))
+        started = next(x for x in desk.facts(first.run) if isinstance(x, f.AttemptStarted) and x.step == "two")
+        recorder.record(replace(started, attempt=2))
+    desk.path("log").unlink()
+
+    assert desk.undo(first.run).status == "undone"
+    assert desk.lines("log") == ["un-two", "un-one"]
 
 
 def test_nothing_is_undone_below_a_job_that_still_runs(desk: Desk) -> None:
@@ -99,7 +138,7 @@ def test_nothing_is_undone_below_a_job_that_still_runs(desk: Desk) -> None:
         desk.path("free").touch()
     until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
 
-    assert desk.undo(first.run).status == "undone"
+    assert desk.undo(first.run, ScriptedApprover({"undo": ANYWAY})).status == "undone"
     assert desk.lines("counter") == ["x", "undone"]
 
 

@@ -10,6 +10,7 @@ from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
+from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
 from tests.engine.desk import Desk, change, touch
 
@@ -137,6 +138,52 @@ def test_an_undo_that_fails_stops_the_walk_and_can_be_taken_up_again(desk: Desk)
     second = desk.undo(done.run)
     assert second.status == "undone"
     assert desk.lines("log") == ["one", "un-one"]
+
+
+STUBBORN = change("stubborn", "[touch, DIR/x]", "[test, -e, DIR/x]", "[test, -e, DIR/free]")
+
+
+def test_a_failed_undo_is_asked_about_and_looked_at_again(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + STUBBORN)
+
+    def look(question: Question) -> Answer:
+        assert [choice.id for choice in question.choices] == ["look", "leave", "pause"]
+        assert "The way back of stubborn on local failed" in question.title
+        desk.path("free").touch()
+        return Answer(choice="look")
+
+    assert desk.undo(done.run, ScriptedApprover({"undo": look})).status == "undone"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_a_failed_undo_can_be_marked_as_led_back_by_hand(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + STUBBORN)
+
+    result = desk.undo(done.run, ScriptedApprover({"undo": Answer(choice="leave", reason="I took it away")}))
+
+    assert (result.status, result.state.standing, result.state.deviated) == ("undone", (), True)
+    assert desk.lines("log") == ["one", "un-one"]
+    assert desk.statuses(done.run) == {"one": "undone", "stubborn": "undone"}
+
+
+def test_a_failed_undo_that_is_paused_is_gone_on_with_as_an_undo(desk: Desk) -> None:
+    done = desk.start("steps:\n" + touch("one") + STUBBORN)
+    assert desk.undo(done.run, ScriptedApprover({"undo": "pause"})).status == "paused"
+    desk.path("free").touch()
+
+    assert desk.resume(done.run).status == "undone"
+    assert desk.lines("log") == ["one", "un-one"]
+
+
+def test_a_decision_from_outside_ends_a_failed_undo(desk: Desk) -> None:
+    done = desk.start("steps:\n" + STUBBORN)
+    assert desk.undo(done.run).status == "undo_incomplete"
+
+    told = decide(desk.settings, done.run, "stubborn", "", "leave", reason="taken away by hand")
+
+    assert told == "on record; the run is undone"
+    assert (desk.state(done.run).status, desk.state(done.run).leases) == ("undone", frozenset())
+    assert desk.holds()
 
 
 def test_a_resumed_undo_does_not_pass_over_what_failed(desk: Desk) -> None:
