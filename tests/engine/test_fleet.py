@@ -184,7 +184,8 @@ def test_the_pause_between_waves_is_kept(desk: Desk) -> None:
 
     held = [x for x in desk.facts(result.run) if isinstance(x, f.StepFinished) and x.target == "#1"]
     assert result.status == "succeeded"
-    assert [(x.step, x.ms) for x in held] == [("all", 300)]
+    assert [(x.step, x.status) for x in held] == [("all", "succeeded")]
+    assert held[0].ms >= 299
 
 
 def test_a_host_sees_the_answer_that_was_given_for_its_wave(desk: Desk) -> None:
