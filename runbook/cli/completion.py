@@ -39,7 +39,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "new": ("--folder",),
     "validate": ("--trust",),
     "schema": (),
-    "demo": ("--keep", "--unattended", "--stop"),
+    "demo": ("--keep", "--list", "--unattended", "--stop"),
     "completion": (),
 }
 """The options of every command, without the common ones."""
