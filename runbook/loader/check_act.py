@@ -7,19 +7,28 @@ from typing import Any
 
 from msgspec import Struct
 
-from runbook.errors import RunbookError
+from runbook.errors import RunbookError, UsageError
+from runbook.expression import is_template
 from runbook.loader.check_name import PROBED, NameCheck
 from runbook.loader.diagnostic import Findings
 from runbook.loader.later import LATER
+from runbook.loader.param import check_value
 from runbook.model.convert import convert, keys_of, takes_anything
 from runbook.model.fault import Fault, ValuePath, did_you_mean, shown
-from runbook.model.playbook import Act
+from runbook.model.playbook import Act, Param, ParamType
 from runbook.ports.action import ActionInfo, Catalogue
 
 RUNS = ("uses", "command", "shell")
 SURROUNDINGS = ("sudo", "env", "cwd", "stdin")
 CLAIMED = frozenset({"command", "shell"})
 """What nobody but the author knows the effect of."""
+
+_ADDRESSES: dict[str, dict[str, ParamType]] = {
+    "http": {"url": "url"},
+    "metric.query": {"url": "url"},
+    "tcp": {"host": "host"},
+}
+"""Arguments of network probes that name a place."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_SECRETS = frozenset({"argv", "script"})
@@ -112,6 +121,7 @@ class ActCheck(Struct, frozen=True):
         if verify is not None and "verify" in known:
             arguments["verify"] = verify
         self._bind(path, arguments, written, info)
+        self._addresses(path, written, info)
         for key, value in written.items():
             at = (*path, "with", key)
             if act.uses == "shell" and key == "script":
@@ -120,6 +130,16 @@ class ActCheck(Struct, frozen=True):
             welcome = key not in _NO_SECRETS and takes_anything(info.model, key)
             self.names.tree(at, value, secrets=welcome, place=f"the argument {key}")
         return info
+
+    def _addresses(self, path: ValuePath, written: dict[str, Any], info: ActionInfo) -> None:
+        """Check addresses that are written out: what a template gives is checked when it is known."""
+        for key, kind in _ADDRESSES.get(info.name, {}).items():
+            value = written.get(key)
+            if isinstance(value, str) and not is_template(value):
+                try:
+                    check_value(key, Param(type=kind), value)
+                except UsageError as error:
+                    self.findings.add((*path, "with", key), error.message, "", error.remedy)
 
     def watch(self, path: ValuePath, name: str, raw: dict[str, Any]) -> None:
         """Check the probe of a baseline or a guard."""

@@ -49,12 +49,15 @@ class SecretRef(Struct, frozen=True):
 def check_value(name: str, param: Param, given: Json) -> Json | SecretRef:
     """Return the value of a parameter in the type that it declares; a duration or size stays the text as written.
 
-    None is no value: it is refused if the parameter is required. The value of a secret is always a reference.
+    None is no value: it is refused if the parameter is required. The value of a secret is always a reference; one that
+    is not required and has no source has none.
 
     Raises:
         UsageError: the value is none that the parameter accepts; the message names the parameter, never a secret.
     """
     if param.type == "secret":
+        if given is None and not param.from_ and not param.required:
+            return None
         return secret_ref(name, param.from_ if given is None else given)
     if given is None:
         if param.required:

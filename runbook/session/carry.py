@@ -13,7 +13,7 @@ from runbook.events.status import RunStatus
 from runbook.journal import Layout, Writer, read
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
-from runbook.secret import Masker
+from runbook.secret import Masker, Secret
 from runbook.session.canary import leaked
 from runbook.session.control import Control
 from runbook.session.inbox import FileInbox
@@ -47,6 +47,11 @@ class Session:
         self._control = control
         self._masker = Masker()
         self._transports = transports()
+        self._secrets: dict[str, Secret] | None = None
+
+    def fetch(self) -> None:
+        """Fetch the secrets, before anything is on record. Raises UsageError if one cannot be had."""
+        self._secrets = fetch_secrets(self._prepared.values, self._approver, self._control.cancel_token)
 
     def carry(
         self,
@@ -72,7 +77,9 @@ class Session:
 
     def _services(self, writer: Writer, inbox: FileInbox, guided: bool, on_failure: str, takeover: str) -> Services:
         prepared = self._prepared
-        secrets = fetch_secrets(prepared.values, self._approver, self._control.cancel_token)
+        if self._secrets is None:
+            self.fetch()
+        secrets = self._secrets or {}
         for name, secret in secrets.items():
             self._masker.add(secret, name)
         return Services(

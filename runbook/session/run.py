@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from runbook.config import Settings
 from runbook.engine import failpoint
 from runbook.engine.undoing import way_back
@@ -55,7 +57,7 @@ def replay_run(
         raise UsageError(f"run {run} has no playbook on record", remedy="replay a playbook")
     prepared, differences = prepare_again(settings, state.opened, order)
     if isinstance(approver, Unattended):
-        answers = {d.step: _reply(d) for d in state.decisions if d.kind in ("manual", "form", "choose")}
+        answers = {d.step: _reply(d) for d in state.decisions if d.kind in ("form", "choose")}
         approver = approver.knows_also((), {k: v for k, v in answers.items() if v is not None})
     return begin(
         settings,
@@ -74,8 +76,6 @@ def _reply(made: f.DecisionMade) -> Json:
     match made.kind:
         case "form" if made.choice == "answer":
             return dict(made.values)
-        case "manual" if made.choice == "done":
-            return "done"
         case "choose" if made.choice not in ("pause", "abort"):
             return made.choice
         case _:
@@ -94,6 +94,8 @@ def begin(
     notes: tuple[str, ...] = (),
 ) -> Result:
     """Open the journal of a new run and carry it to a rest."""
+    if isinstance(approver, Unattended):
+        approver.check(prepared.plan)
     missing = approver.missing(prepared.plan, settled(prepared.values)) if isinstance(approver, Unattended) else ()
     options: dict[str, Any] = {
         "guided": order.guided,
@@ -107,6 +109,7 @@ def begin(
     }
     session = Session(settings, prepared, approver, listeners, control)
     opened = opening(prepared, mode="run" if order.guided else "replay", options=options, **_who())
+    session.fetch()
     run = new_run_id(datetime.now(UTC))
     writer = Writer.create(session.layout, run, crash=failpoint.crash)
     return session.carry(
@@ -131,6 +134,8 @@ def adhoc(
     """Run one recorded ad-hoc command. Raises RunbookError if nothing was begun."""
     prepared = prepare_adhoc(order)
     missing = approver.missing(prepared.plan, settled(prepared.values)) if isinstance(approver, Unattended) else ()
+    # There is nothing that such a command could be given beforehand: it is agreed to when it is seen.
+    missing = tuple(replace(each, remedy="your answer on a terminal") for each in missing)
     session = Session(settings, prepared, approver, listeners, control or Control())
     opened = opening(prepared, mode="exec", options={"incident": order.incident}, **_who())
     writer = Writer.create(session.layout, new_run_id(datetime.now(UTC)), crash=failpoint.crash)
@@ -158,6 +163,7 @@ def resume(
             raise UsageError(f"run {run} is over: {state.status}", remedy="run the playbook again")
         prepared = from_snapshot(state.opened)
         if isinstance(approver, Unattended):
+            approver.check(prepared.plan)
             approver = _given_to(state, approver)
         session = Session(settings, prepared, approver, listeners, control or Control())
         on_failure = on_failure or str(state.opened.options.get("on_failure") or "")

@@ -9,11 +9,12 @@ from msgspec import Struct
 
 from runbook.engine.question import confirmation
 from runbook.engine.words import filled
-from runbook.errors import ConfigError, RunbookError
+from runbook.errors import ConfigError, RunbookError, UsageError
 from runbook.events.fact import DecisionMade
 from runbook.expression import compile_expression
-from runbook.loader import parse, read_text, value_from_text
+from runbook.loader import check_value, parse, read_text, value_from_text
 from runbook.model.plan import Plan, PlannedStep
+from runbook.model.playbook import Param
 from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
@@ -55,6 +56,20 @@ class Unattended:
     def knows_also(self, approvals: Iterable[str], answers: Mapping[str, Json]) -> Unattended:
         """Return an approver that knows these too; what this one was given itself stands above them."""
         return Unattended((*self._approvals, *approvals), {**answers, **self._answers})
+
+    def check(self, plan: Plan) -> None:
+        """Refuse what was given for nothing, or in a form that no question takes. Raises UsageError."""
+        gates = _gates(plan)
+        for name in sorted(self._approvals - gates):
+            raise UsageError(f"--approve {name}: nothing of that name needs an approval", remedy=_known(gates))
+        asking = {step.id: step for unit in plan.units for step in unit.steps if _wanted(step)}
+        for name, given in self._answers.items():
+            if name not in asking:
+                raise UsageError(f"there is an answer for {name}, which asks nothing", remedy=_known(asking))
+            if not _fits(asking[name], given):
+                raise UsageError(
+                    f"the answer for {name} is none that it takes", remedy=f"write {name}: {_wanted(asking[name])}"
+                )
 
     def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
         """Return what was given for this question, or nothing."""
@@ -111,6 +126,51 @@ class Unattended:
         if step.effect == "destructive" and not (isinstance(given, dict) and "confirm" in given):
             return Missing(step.id, "confirmation", title, f'{step.id}: {{confirm: "{confirmation(step)}"}}')
         return None
+
+
+def _gates(plan: Plan) -> frozenset[str]:
+    """Return the names of all that needs an approval."""
+    units = (u for u in plan.units if u.approve != "none" and any(step.kind == "action" for step in u.steps))
+    return frozenset(unit.id if unit.is_stage else unit.steps[0].id for unit in units)
+
+
+def _known(names: Iterable[str]) -> str:
+    shown = ", ".join(names)
+    return f"there are {shown}" if shown else "there is none here"
+
+
+def _wanted(step: PlannedStep) -> str:
+    """Return how an answer for a step is written; nothing for one that asks nothing."""
+    source = step.source
+    if step.kind == "manual":
+        return "done"
+    if source.choose is not None:
+        return " | ".join(option.id for option in source.choose.options)
+    if source.ask is not None:
+        return f"{{{', '.join(f'{name}: {param.type}' for name, param in source.ask.items())}}}"
+    return f'{{confirm: "{confirmation(step)}"}}' if step.effect == "destructive" else ""
+
+
+def _fits(step: PlannedStep, given: Json) -> bool:
+    source = step.source
+    if step.kind == "manual":
+        return given == "done"
+    if source.choose is not None:
+        return given in [option.id for option in source.choose.options]
+    if source.ask is not None:
+        return isinstance(given, dict) and all(_fits_field(source.ask, name, value) for name, value in given.items())
+    return given == {"confirm": confirmation(step)}
+
+
+def _fits_field(fields: Mapping[str, Param], name: str, value: Json) -> bool:
+    param = fields.get(name)
+    if param is None:
+        return False
+    try:
+        value_from_text(name, param, value) if isinstance(value, str) else check_value(name, param, value)
+    except UsageError:
+        return False
+    return True
 
 
 def _names(step: PlannedStep, params: Mapping[str, object]) -> Mapping[str, object]:

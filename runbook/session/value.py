@@ -103,6 +103,8 @@ def _high(
         best = (value_from_text(name, param, env[PREFIX + name]), PREFIX + name)
         found.append((PREFIX + name, env[PREFIX + name]))
     if name in given:
+        if given[name] == "" and param.type not in ("string", "secret"):
+            raise UsageError(f"--set {name}= gives no value", remedy=f"write --set {name}={param.type.upper()}")
         best = (value_from_text(name, param, given[name]), "--set")
         found.append(("--set", given[name]))
     return best

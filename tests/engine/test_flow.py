@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.model.question import Answer
 from runbook.testing import ScriptedApprover
@@ -218,8 +219,8 @@ def test_a_wrong_confirmation_executes_nothing(desk: Desk) -> None:
         "steps:\n  - id: wipe\n    command: [touch, DIR/wiped]\n    effect: destructive\n"
         '    verify: [{command: [test, -e, DIR/wiped]}]\n    undo: {none: "a test"}\n'
     )
-    wrong = desk.start(body, given={"wipe": {"confirm": "all 1"}})
-    assert wrong.status == "waiting"
+    with pytest.raises(UsageError, match=r"write wipe: {confirm: .local 1.}"):
+        desk.start(body, given={"wipe": {"confirm": "all 1"}})
     assert not desk.path("wiped").exists()
     unread = desk.guided(body, ScriptedApprover({"confirm": Answer(choice="confirm")}))
     assert unread.status == "waiting"

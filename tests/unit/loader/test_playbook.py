@@ -177,13 +177,20 @@ STEP_FAULTS = {
     ),
     "unknown action": ("- {id: a, uses: metric.query, with: {}}", "there is no action or probe metric.query"),
     "unknown argument": (
-        "- {id: a, uses: http, with: {url: x, statsu: 1}}",
+        "- {id: a, uses: http, with: {url: http://x, statsu: 1}}",
         'unknown key "statsu"; expected one of url, headers, status, method; did you mean status?',
     ),
     "missing argument": ("- {id: a, uses: http}", "url is missing; expected text"),
-    "wrong argument": ("- {id: a, uses: http, with: {url: x, status: ok}}", 'status is "ok"; expected a whole number'),
-    "wrong word": ("- {id: a, uses: http, with: {url: x, method: GTE}}", 'method is "GTE"; expected one of GET, HEAD'),
-    "sudo of a probe": ("- {id: a, uses: http, with: {url: x}, sudo: true}", "sudo does not go with http"),
+    "wrong argument": (
+        "- {id: a, uses: http, with: {url: http://x, status: ok}}",
+        'status is "ok"; expected a whole number',
+    ),
+    "wrong word": (
+        "- {id: a, uses: http, with: {url: http://x, method: GTE}}",
+        'method is "GTE"; expected one of GET, HEAD',
+    ),
+    "no address": ("- {id: a, uses: http, with: {url: localhost}}", 'url is "localhost"; write http://… or https://…'),
+    "sudo of a probe": ("- {id: a, uses: http, with: {url: http://x}, sudo: true}", "sudo does not go with http"),
     "argument twice": (
         "- {id: a, uses: service.restart, with: {unit: x, sudo: true}, sudo: true}",
         "sudo stands twice, here and in with",
@@ -198,7 +205,7 @@ STEP_FAULTS = {
         "git.restore has no check with options; expected a list of probes",
     ),
     "change as a check": (
-        "- {id: a, uses: http, with: {url: x}, verify: [{uses: service.restart, with: {unit: x}}]}",
+        "- {id: a, uses: http, with: {url: http://x}, verify: [{uses: service.restart, with: {unit: x}}]}",
         "service.restart changes its target; expected a probe; verify only reads",
     ),
     "template in a script": (
@@ -209,7 +216,7 @@ STEP_FAULTS = {
         "- {id: a, uses: shell, with: {script: 'echo {{ 1 }}'}, effect: read}",
         "a shell script takes no templates",
     ),
-    "effect of a read": ("- {id: a, uses: http, with: {url: x}, effect: change}", "http is read, not change"),
+    "effect of a read": ("- {id: a, uses: http, with: {url: http://x}, effect: change}", "http is read, not change"),
     "effect made smaller": (
         "- {id: a, uses: git.restore, with: {repo: /r, path: p, ref: r}, effect: read}",
         "git.restore is change, not read; expected change; leave effect out",
@@ -235,7 +242,7 @@ STEP_FAULTS = {
     ),
     "bad redaction": ("- {id: a, command: [ls], effect: read, redact: ['(']}", "this is no regular expression"),
     "every after within": (
-        "- {id: a, uses: http, with: {url: x}, until: {every: 5m, within: 1m}}",
+        "- {id: a, uses: http, with: {url: http://x}, until: {every: 5m, within: 1m}}",
         "every is longer than within",
     ),
     "no time": ("- {id: a, command: [ls], effect: read, timeout: 0s}", "timeout is not positive"),
@@ -294,7 +301,11 @@ TOP_FAULTS = {
         "4:24 there is no action or probe metric.query",
         "",
     ),
-    "baseline": (HEAD + "baseline: [{id: b, uses: metric.query}]\n", "4:26 there is no action or probe metric.query", ""),
+    "baseline": (
+        HEAD + "baseline: [{id: b, uses: metric.query}]\n",
+        "4:26 there is no action or probe metric.query",
+        "",
+    ),
     "default": (
         HEAD + "params: {r: {type: git_ref, default: a..b}}\n",
         '4:38 the default of r is "a..b"; write a tag, a branch or a commit id',
