@@ -107,7 +107,7 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     after = (
         f"runbook audit report {result.run}"
         if is_over
-        else next_command(result.run, ending, missing=bool(result.missing))
+        else next_command(result.run, ending, missing=bool(result.missing), adhoc=result.playbook == "exec")
     )
     return [*lines, f"  Next: {after}"] if after else lines
 
@@ -151,11 +151,13 @@ def open_lines(state: RunState, pending_undo: int) -> list[str]:
     return lines
 
 
-def next_command(run: str, ending: Ending, *, missing: bool = False) -> str:
+def next_command(run: str, ending: Ending, *, missing: bool = False, adhoc: bool = False) -> str:
     """Return the command that goes on from here; empty if nothing is left to do."""
     match of_run(ending):
         case Exit.SUCCEEDED:
             return f"runbook audit report {run}"
+        case Exit.WAITING if missing and adhoc:
+            return f"runbook resume {run}, on a terminal: it shows the command and asks"
         case Exit.WAITING if missing:
             return "give what it lacks, and replay again"
         case Exit.WAITING:

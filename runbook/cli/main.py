@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, takewhile
+
 import click
 
 from runbook import __version__
 from runbook.cli.border import guarded
 from runbook.cli.command import Entry, Group, pass_front
-from runbook.cli.front import Front
+from runbook.cli.front import FORMATS, Format, Front
 
 COMMANDS = {
     "list": Entry("runbook.cli.library", "list_playbooks", "Playbooks, ranked by the text of an alert with --for"),
@@ -45,7 +47,16 @@ def root(front: Front) -> None:
     """Run playbooks in an incident: guided, recorded, reversible."""
 
 
+def wanted_format(arguments: list[str]) -> Format | None:
+    """Return the format that the words ask for, wherever they say it: an error in them is told in it too."""
+    words = list(takewhile(lambda word: word != "--", arguments))
+    found = [after for word, after in pairwise(words) if word == "--output"]
+    found += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+    return next((known for known in FORMATS if found and known == found[-1]), None)
+
+
 def run(arguments: list[str], front: Front | None = None) -> int:
     """Run one command line and return the exit code."""
     front = front or Front()
+    front.format = wanted_format(arguments) or front.format
     return guarded(front, lambda: root.main(arguments, prog_name="runbook", obj=front, standalone_mode=False))

@@ -22,6 +22,9 @@ LINE = 400
 LONG = 4000
 """Characters of one line of output; more is cut, as the side file has it whole."""
 
+SEEN = 3
+"""Lines of what a step that only reads has seen; all of them are on record."""
+
 STATUS = 11
 """Columns of the word of a status."""
 
@@ -174,6 +177,9 @@ class Printer:
         self._line(fact.status, f"{text}: {one_line(said, LINE)}" if said else text)
         if fact.status != "succeeded":
             self._evidence(fact.evidence)
+        elif fact.effect == "read" and fact.output is None:
+            # Where output was shown, the evidence would repeat it.
+            self._evidence(fact.evidence[:SEEN])
 
     def _undone(self, fact: f.UndoFinished) -> None:
         words = {

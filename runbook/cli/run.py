@@ -40,14 +40,9 @@ def run(
     incident: str,
 ) -> None:
     """Run a playbook, guided: each step is shown first, and runs when you say so."""
-    if not front.is_interactive:
-        raise ApprovalDenied(
-            "there is no terminal to ask on, so nothing was executed",
-            where=playbook,
-            remedy=f"`runbook replay {playbook}` executes without interaction",
-        )
     from runbook.cli.conduct import conduct
     from runbook.session.order import Order
+    from runbook.session.prepare import prepare
     from runbook.session.run import start
 
     order = Order(
@@ -61,6 +56,14 @@ def run(
         guided=True,
         take_over=take_over,
     )
+    if not front.is_interactive:
+        # What is wrong with the order is worth more to know than that nobody can be asked.
+        prepare(front.settings(), order)
+        raise ApprovalDenied(
+            "there is no terminal to ask on, so nothing was executed",
+            where=playbook,
+            remedy=f"`runbook replay {playbook}` executes without interaction",
+        )
     conduct(front, lambda asked, heard, control: start(front.settings(), order, asked, heard, control), asks=True)
 
 

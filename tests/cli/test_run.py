@@ -335,3 +335,110 @@ def test_an_ad_hoc_command_that_takes_too_long_is_stopped(call: Call) -> None:
     said = call("exec", "--timeout", "200ms", "--output", "json", "--", "sleep", "60")
 
     assert (said.code, said.json["steps"][0]["status"]) == (1, "timed_out")
+
+
+# --- what is given for nothing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "line"),
+    [
+        (("--approve", "tuch"), "", "--approve tuch: nothing of that name needs an approval; there are touch"),
+        ((), "redy: done", "there is an answer for redy, which asks nothing; there are ready"),
+        ((), "ready: yes", "the answer for ready is none that it takes; write ready: done"),
+    ],
+)
+def test_what_is_given_for_nothing_is_refused_and_nothing_is_run(
+    call: Call, place: Path, words: tuple[str, ...], answers: str, line: str
+) -> None:
+    write(place, "approved", APPROVED)
+    (place / "answers.yaml").write_text(answers or "ready: done\n")
+
+    said = call("replay", "approved", "--answers", "answers.yaml", *words)
+
+    assert (said.code, said.err) == (2, f"runbook: {line}\n")
+    assert call("audit", "list", "--output", "json").json == []
+
+
+def test_what_was_done_by_hand_once_is_not_taken_for_done_again(call: Call, place: Path) -> None:
+    write(place, "approved", APPROVED)
+    (place / "answers.yaml").write_text("ready: done\n")
+    first = call("replay", "approved", "--answers", "answers.yaml", "--approve", "touch", "--output", "json").json
+
+    again = call("replay", first["id"], "--approve", "touch", "--output", "json")
+
+    assert again.code == 6
+    assert [(m["step"], m["what"]) for m in again.json["missing"]] == [("ready", "manual")]
+
+
+SECRET = """\
+schema: runbook/v1
+id: secretive
+title: With a secret
+params:
+  token: {type: secret, FROM}
+steps:
+  - id: look
+    command: ["true"]
+    effect: read
+"""
+
+
+def test_a_secret_that_nobody_needs_is_not_asked_for(call: Call, place: Path) -> None:
+    write(place, "secretive", SECRET.replace("FROM", "required: false"))
+
+    assert call("replay", "secretive").code == 0
+
+
+def test_a_secret_that_cannot_be_had_leaves_no_run(call: Call, place: Path) -> None:
+    write(place, "secretive", SECRET.replace("FROM", 'from: "env:NOT_SET"'))
+
+    said = call("replay", "secretive")
+
+    assert (said.code, "export NOT_SET" in said.err) == (2, True)
+    assert call("audit", "list", "--output", "json").json == []
+
+
+def test_a_parameter_that_is_set_to_nothing_is_a_usage_error(call: Call, place: Path) -> None:
+    write(place, "secretive", SECRET.replace("token: {type: secret, FROM}", "n: {type: int, default: 3}"))
+
+    said = call("replay", "secretive", "--set", "n=")
+
+    assert (said.code, said.err) == (2, "runbook: --set n= gives no value; write --set n=INT\n")
+
+
+def test_without_a_terminal_what_is_wrong_with_the_order_is_told_first(call: Call, place: Path) -> None:
+    write(place, "wrong", "schema: runbook/v1\nid: wrong\n")
+
+    codes = [
+        call("run", *words).code
+        for words in (("touch-file", "--set", "no=1"), ("wrong",), ("touch-file", "--limit", "nobody"), ("touch-file",))
+    ]
+
+    assert codes == [2, 3, 4, 6]
+
+
+def test_an_ad_hoc_change_without_a_terminal_says_how_it_can_be_agreed_to(call: Call, place: Path) -> None:
+    said = call("exec", "--effect", "change", "--", "touch", "made")
+
+    assert (said.code, (place / "made").exists()) == (6, False)
+    assert "give your answer on a terminal" in said.err
+    assert "--approve" not in said.err
+    assert ", on a terminal: it shows the command and asks" in said.err.splitlines()[-1]
+
+
+def test_a_step_that_reads_shows_what_it_saw(call: Call, place: Path) -> None:
+    write(place, "reads", "schema: runbook/v1\nid: reads\ntitle: It reads\nsteps:\n" + SUM)
+    (place / "file").write_text("x")
+
+    said = call("replay", "reads")
+
+    assert said.code == 0
+    assert "✓ succeeded   sum on local  0:00\n  | " in steady(said.err, place)
+
+
+SUM = """\
+  - id: sum
+    uses: file.checksum
+    with: {path: "HERE/file"}
+"""

@@ -134,3 +134,17 @@ def test_a_playbook_in_a_folder_that_cannot_be_read_is_a_matter_of_configuration
 
     assert said.code == 3
     assert said.err.endswith("mine.yaml: cannot be read: File name too long\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--output", "json", "replay", "--nonsense"),
+        ("replay", "touch-file", "--nonsense", "--output=json"),
+        ("--output", "json", "nonsense"),
+    ],
+)
+def test_an_error_in_the_words_is_an_object_wherever_objects_are_asked_for(call: Call, words: tuple[str, ...]) -> None:
+    said = call(*words)
+
+    assert (said.code, said.json["outcome"], said.json["exit"]) == (2, "usage", 2)
