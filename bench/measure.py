@@ -30,6 +30,8 @@ class Sample(Struct, frozen=True):
     """One run of a process."""
 
     seconds: float
+    cpu_seconds: float
+    """Of the process and the children it has waited for, in user and system mode."""
     peak_bytes: int
     """The largest resident set of the process or of a child it has waited for."""
 
@@ -73,7 +75,7 @@ def sample(command: Command, place: Place) -> Sample:
             seconds = float(told.read())
     # ru_maxrss counts KiB on Linux and bytes on macOS (getrusage(2) of either).
     unit = KIB if os.uname().sysname == "Linux" else 1
-    return Sample(seconds, usage.ru_maxrss * unit)
+    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
 def in_turns(commands: Mapping[str, Command], place: Place, rounds: int) -> dict[str, tuple[Sample, ...]]:
@@ -106,6 +108,11 @@ def spread(samples: Sequence[Sample]) -> float:
 def paired_ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
     """Return the median of the ratios of neighbours, which a drifting machine disturbs least."""
     return statistics.median(a.seconds / b.seconds for a, b in zip(ours, theirs, strict=True))
+
+
+def paired_cpu_ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
+    """Return the same of the processor time, which a busy machine disturbs less than the clock on the wall."""
+    return statistics.median(a.cpu_seconds / b.cpu_seconds for a, b in zip(ours, theirs, strict=True))
 
 
 def peak_mib(samples: Sequence[Sample]) -> float:

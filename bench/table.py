@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.measure import Sample, median_seconds, paired_ratio, peak_mib, spread
+from bench.measure import Sample, median_seconds, paired_cpu_ratio, paired_ratio, peak_mib, spread
 from bench.work import Row
 
 Samples = Mapping[str, tuple[Sample, ...]]
 
-TITLES = ("work", "Runbook s", "Chaos Toolkit s", "floor s", "to peer", "to floor", "goal", "holds", "peak MiB")
+TITLES = (
+    "work",
+    "Runbook s",
+    "Chaos Toolkit s",
+    "floor s",
+    "to peer",
+    "CPU to peer",
+    "to floor",
+    "goal",
+    "holds",
+    "peak MiB",
+)
 
 
 def head() -> str:
     """Return the first two lines."""
-    return _line(TITLES) + "\n" + _line(["---"] + ["---:"] * 5 + ["---", "---", "---:"])
+    return _line(TITLES) + "\n" + _line(["---"] + ["---:"] * 6 + ["---", "---", "---:"])
 
 
 def line(row: Row, taken: Samples) -> str:
@@ -27,6 +38,7 @@ def line(row: Row, taken: Samples) -> str:
         _seconds(taken, "chaos"),
         floor,
         _ratio(taken, "chaos"),
+        f"{paired_cpu_ratio(taken['runbook'], taken['chaos']):.2f}" if "chaos" in taken else "–",
         _ratio(taken, "floor"),
         row.goal.words if row.goal else "–",
         verdict,
