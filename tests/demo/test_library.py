@@ -33,7 +33,8 @@ from runbook.testing import tree
 from tests.demo.conftest import crew
 
 NAME = "ldconfig-refresh"
-NOBODY = Unattended(("refresh", "in-order"), {"cause": "restart", "stack": "fix", "by-hand": "done"})
+REFRESH = Unattended(("refresh",))
+RESTART = Unattended(("in-order",), {"cause": "restart", "stack": "fix", "by-hand": "done"})
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +70,11 @@ class Labels:
             playbook="service-restart", values=values | brief, inventory=self.inventory, approvals=("in-order",)
         )
 
-    def run(self, order: Order) -> Result:
-        return start(self.settings, order, NOBODY)
+    def run_refresh(self) -> Result:
+        return start(self.settings, self.refresh, REFRESH)
+
+    def run_restart(self) -> Result:
+        return start(self.settings, self.restart, RESTART)
 
     @property
     def service(self) -> dict[str, str]:
@@ -106,15 +110,15 @@ def test_a_stale_library_ends_the_labels_and_nothing_else_until_both_playbooks_h
     log = shop.layout.log(LABELS).read_text()
     assert f"{shop.layout.library / STALE / SONAME}: undefined symbol: {FUNCTION}" in log
     files = labels.files
-    seen = rehearse(labels.settings, labels.refresh, NOBODY)
+    seen = rehearse(labels.settings, labels.refresh, REFRESH)
     assert (seen.refused, seen.blast_radius["changes"], labels.files) == (False, 1, files)
 
-    refreshed = labels.run(labels.refresh)
+    refreshed = labels.run_refresh()
 
     assert (refreshed.status, refreshed.why, labels.loads) == ("succeeded", "", RIGHT)
     # The library alone does not bring back what was given up.
     assert labels.service["Result"] == "start-limit-hit"
-    restarted = labels.run(labels.restart)
+    restarted = labels.run_restart()
     assert (restarted.status, restarted.why) == ("succeeded", "")
     after = shop.wait(labels_are_printed, "printing labels", within=20)
     assert after.labels is not None
@@ -124,10 +128,10 @@ def test_a_stale_library_ends_the_labels_and_nothing_else_until_both_playbooks_h
 def test_undo_of_the_refresh_gives_back_every_byte_of_the_broken_state(labels: Labels) -> None:
     break_labels(labels.shop)
     files, cache = labels.files, (labels.shop.layout.library / CACHE).read_bytes()
-    result = labels.run(labels.refresh)
+    result = labels.run_refresh()
     assert (result.status, labels.loads) == ("succeeded", RIGHT)
 
-    undone = undo(labels.settings, result.run, NOBODY)
+    undone = undo(labels.settings, result.run, Unattended())
 
     assert (undone.status, labels.loads) == ("undone", STALE)
     assert (labels.files, (labels.shop.layout.library / CACHE).read_bytes()) == (files, cache)
@@ -147,7 +151,7 @@ def test_the_other_incidents_run_without_labels(tmp_path: Path) -> None:
 def test_the_demo_heals_it_unattended_and_leaves_nothing(tmp_path: Path) -> None:
     told: list[str] = []
 
-    shown = demo(settings(tmp_path), NOBODY, (), Control(), name=NAME, folder=tmp_path / "shop", tell=told.append)
+    shown = demo(settings(tmp_path), Unattended(), (), Control(), name=NAME, folder=tmp_path / "shop", tell=told.append)
 
     assert ([each.status for each in shown.results], shown.healthy) == (["succeeded", "succeeded"], True)
     assert shown.before.labels is not None
@@ -162,7 +166,7 @@ def test_the_system_has_no_part_in_it(labels: Labels) -> None:
     before = [(path, os.stat(path).st_mtime_ns) for path in ("/etc/ld.so.cache", "/etc")]
 
     break_labels(labels.shop)
-    labels.run(labels.refresh)
+    labels.run_refresh()
 
     assert [(path, os.stat(path).st_mtime_ns) for path, _ in before] == before
 
@@ -217,7 +221,7 @@ def test_without_ldconfig_the_incident_is_listed_as_missing_and_refused_before_a
     assert "no-ldconfig does not run" in missing[NAME]
     assert "\n" not in missing[NAME]
     with pytest.raises(RefusedError, match="cannot be staged on this machine"):
-        demo(settings(tmp_path), NOBODY, (), Control(), name=NAME, folder=tmp_path / "shop", tell=told.append)
+        demo(settings(tmp_path), Unattended(), (), Control(), name=NAME, folder=tmp_path / "shop", tell=told.append)
     assert (told, (tmp_path / "shop").exists()) == ([], False)
 
 
