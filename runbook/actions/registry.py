@@ -65,6 +65,7 @@ class Registry:
     def __init__(self, table: dict[str, str]) -> None:
         self._table = table
         self._classes: dict[str, type | None] = {}
+        self._infos: dict[str, ActionInfo] = {}
         self._guests: dict[str, list[EntryPoint]] | None = None
         self._lock = RLock()
 
@@ -77,21 +78,12 @@ class Registry:
 
         Raises ActionError, naming its distribution, if a guest of this name cannot be used.
         """
-        found = self._find(name)
-        if found is None:
-            return None
-        known = cast("type[Action[Struct, Struct, Struct]]", found)
-        return ActionInfo(
-            name=name,
-            summary=known.summary,
-            effect=known.effect,
-            model=known.model,
-            result=known.result,
-            is_probe=not _has(found, _CHANGES),
-            once=known.once,
-            brings_verify=bool(getattr(known, "brings_verify", False)),
-            brings_undo=bool(getattr(known, "brings_undo", False)),
-        )
+        if name not in self._infos:
+            found = self._find(name)
+            if found is None:
+                return None
+            self._infos[name] = _info(name, found)
+        return self._infos[name]
 
     def action(self, name: str) -> Action[Struct, Struct, Struct]:
         """Return the action; raises KeyError, or ActionError for a guest that cannot be used."""
@@ -132,6 +124,21 @@ class Registry:
             offers = " and ".join(sorted({_distribution(point) for point in points}))
             raise ActionError("more than one guest has this name", where=name, remedy=f"remove one of: {offers}")
         return _load(points[0]) if points else None
+
+
+def _info(name: str, found: type) -> ActionInfo:
+    known = cast("type[Action[Struct, Struct, Struct]]", found)
+    return ActionInfo(
+        name=name,
+        summary=known.summary,
+        effect=known.effect,
+        model=known.model,
+        result=known.result,
+        is_probe=not _has(found, _CHANGES),
+        once=known.once,
+        brings_verify=bool(getattr(known, "brings_verify", False)),
+        brings_undo=bool(getattr(known, "brings_undo", False)),
+    )
 
 
 def _built_in(place: str) -> type:

@@ -10,7 +10,7 @@ from runbook.events.fact import Output
 from runbook.events.signal import OutputReceived, Signal
 from runbook.ports.recorder import OutputWriter
 from runbook.ports.target import Stream
-from runbook.secret import Masker
+from runbook.secret import Masker, MaskStream
 from runbook.text import StreamSanitiser
 
 HELD = 1024 * 1024
@@ -39,13 +39,18 @@ class OutputSink:
         self.lost = False
         self._listened = listened
         self._lock = threading.Lock()
-        self._masks = {"out": masker.stream(), "err": masker.stream()}
-        self._sanitisers = {"out": StreamSanitiser(), "err": StreamSanitiser()}
-        self._held: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
+        self._masker = masker
+        # For each stream with its first byte: most commands that only look write one of them or none.
+        self._masks: dict[Stream, MaskStream] = {}
+        self._sanitisers: dict[Stream, StreamSanitiser] = {}
+        self._held: dict[Stream, bytearray] = {}
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Take some bytes of a stream."""
         with self._lock:
+            if stream not in self._masks:
+                self._masks[stream], self._sanitisers[stream] = self._masker.stream(), StreamSanitiser()
+                self._held[stream] = bytearray()
             self._pass(stream, self._masks[stream].feed(data), data)
 
     def _pass(self, stream: Stream, masked: bytes, raw: bytes) -> None:
@@ -67,12 +72,11 @@ class OutputSink:
 
     def text(self, stream: Stream) -> str:
         """Return the beginning of what came, unmasked, for expressions alone."""
-        return self._held[stream].decode("utf-8", "replace")
+        return self._held.get(stream, b"").decode("utf-8", "replace")
 
     def close(self) -> Output | None:
         """Finish: what was held back is passed on; return the reference of the side file."""
-        streams: tuple[Stream, ...] = ("out", "err")
         with self._lock:
-            for stream in streams:
-                self._pass(stream, self._masks[stream].flush(), b"")
+            for stream, mask in self._masks.items():
+                self._pass(stream, mask.flush(), b"")
             return self._writer.close()

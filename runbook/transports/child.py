@@ -47,6 +47,7 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
     try:
         child = subprocess.Popen(
             argv,
+            executable=_program(argv[0], env),
             stdin=subprocess.PIPE if data or stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -215,6 +216,19 @@ class _Loop:
         if self._streams:
             return ("the command ended, but its output is held open: what comes later was not read", *living)
         return living
+
+
+def _program(name: str, env: dict[bytes, bytes]) -> bytes | None:
+    """Find a program by PATH, as execvp(3) would; None to leave it to that, for what is not plain.
+
+    To try one folder after the other in the child takes longer, and this process stands still meanwhile.
+    """
+    wanted = os.fsencode(name)
+    folders = env.get(b"PATH", b"").split(b":")
+    if b"/" in wanted or not all(folder.startswith(b"/") for folder in folders):
+        return None
+    paths = (folder + b"/" + wanted for folder in folders)
+    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def _not_started(cmd: Cmd, error: OSError, seconds: float) -> Finished:
