@@ -207,6 +207,9 @@ class _Runs(Generic[W]):
             return NoData((f"ended by {got.finished.ended} after {got.finished.seconds:.0f} s", *seen))
         found = _result(got)
         told = f"exit {got.exit}" if got.why == f"exit {got.exit}" else f"exit {got.exit}: {got.why}"
+        if got.exit == 127 and not isinstance(self, Shell):
+            # What `env`, the shells and POSIX say when there is no such program.
+            told = f"{told}: there is no program {one_line(self._cmd(w).argv[0])}"
         evidence = (told, "the output is longer than what is kept") if got.truncated else (told,)
         return Good(found, evidence) if got.exit == 0 else Bad(found, evidence)
 

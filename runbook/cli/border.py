@@ -35,6 +35,8 @@ def guarded(front: Front, work: Callable[[], object]) -> int:
         front.err.live("")
         front.say("runbook: interrupted")
         return of_interrupt(effect=front.effect, terminated=front.terminated)
+    except OSError as error:
+        return _told(front, RunbookError(error.strerror or str(error), where=str(error.filename or "")))
     except Exception as error:  # noqa: BLE001  the border: nothing unexpected shows a traceback to an operator
         return _unexpected(front, error)
     return front.code

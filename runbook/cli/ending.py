@@ -99,7 +99,8 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     if status == "aborted" and result.pending_undo:
         head += f", {standing(result.pending_undo)}"
     lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
-    if result.why and status != "succeeded":
+    told_below = [at.error for at in state.steps.values() if at.status in (*BAD, "in_doubt", "undo_failed")]
+    if result.why and status != "succeeded" and result.why not in told_below:
         lines.append(f"  {one_line(result.why, LINE)}")
     lines.append(f"  {verified_words(state)}")
     lines.extend(f"  {line}" for line in _missing(result))

@@ -6,6 +6,8 @@ control character visible; nothing that was typed before the question stood ther
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Callable, Mapping
 
 from runbook.cli.form import Asked, ask_edit, ask_fields
@@ -16,6 +18,8 @@ from runbook.model.question import Answer, Choice, NoAnswer, Preview, Question
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
 from runbook.text import reveal
+
+_BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
 
 Arguments = Callable[[str], Mapping[str, Json]]
 """The arguments of a step's latest plan, for an edit."""
@@ -68,7 +72,22 @@ class Guided:
 
     def _block(self, text: str) -> None:
         if text.strip():
-            self._write("\n" + "".join(f"  {line}\n".rstrip(" ") for line in reveal(text).strip().split("\n")))
+            lines = [wrapped for line in reveal(text).strip().split("\n") for wrapped in self._wrapped(line)]
+            self._write("\n" + "".join(f"  {line}\n" if line else "\n" for line in lines))
+
+    def _wrapped(self, line: str) -> list[str]:
+        """Return a line of Markdown in the width of the terminal, broken between words, bold where it can be."""
+        style = self._to.style
+        indent = line[: len(line) - len(line.lstrip(" -*0123456789."))]
+        broken = textwrap.wrap(
+            line,
+            style.width - 2,
+            subsequent_indent=" " * len(indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+        return [_BOLD.sub(lambda found: style.bold(found[1]), part) for part in broken] or [""]
 
     def _choices(self, question: Question) -> None:
         self._write("\n")

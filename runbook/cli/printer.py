@@ -174,12 +174,13 @@ class Printer:
             parts.append("found done afterwards")
         text = "  ".join(parts)
         said = fact.error or _message(fact)
+        seen = [line for line in fact.evidence if line != fact.error]
         self._line(fact.status, f"{text}: {one_line(said, LINE)}" if said else text)
         if fact.status != "succeeded":
-            self._evidence(fact.evidence)
+            self._evidence(seen)
         elif fact.effect == "read" and fact.output is None:
-            # Where output was shown, the evidence would repeat it.
-            self._evidence(fact.evidence[:SEEN])
+            # Where output was shown, the evidence would repeat it; that all went well was just said.
+            self._evidence([line for line in seen if line != "exit 0"][:SEEN])
 
     def _undone(self, fact: f.UndoFinished) -> None:
         words = {

@@ -88,6 +88,10 @@ class Style(Struct, frozen=True):
         code = _SGR[tone]
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code else text
 
+    def bold(self, text: str) -> str:
+        """Return the text in bold, where the terminal can show it; the text itself must be clean already."""
+        return f"\x1b[1m{text}\x1b[22m" if self.colour else text
+
     def mark(self, status: str) -> str:
         """Return the painted symbol of a status."""
         mark = MARKS.get(status, PENDING)

@@ -66,7 +66,8 @@ def _planned(context: StepContext) -> f.StepPlanned:
             target=context.place,
             answer="proceed",
             words=words,
-            commands=commands,
+            commands=commands if _is_typed(bound) else [],
+            notes=[] if _is_typed(bound) else commands,
             digest=digest,
             form=form,
             arguments=bound.arguments,
@@ -137,6 +138,11 @@ def _refuse_masked(context: StepContext, bound: Bound) -> None:
             where=context.step.id,
             remedy="pass it as that secret, by env or stdin, or take a secret that is no ordinary word",
         )
+
+
+def _is_typed(bound: Bound) -> bool:
+    """Tell whether the arguments are a command; those of other probes are no line that anybody could type."""
+    return "argv" in bound.arguments or "script" in bound.arguments
 
 
 def _commands(bound: Bound) -> list[str]:

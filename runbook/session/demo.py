@@ -224,11 +224,11 @@ def _recovered(shop: Shop, incident: Incident, control: Control, *, patient: boo
 def _tell_kept(shop: Shop, result: Result, tell: Tell) -> None:
     known = shop.parameters()
     tell(f"the shop stays up in {shop.folder}")
-    tell(f"  look   curl {known['metrics_url']}")
-    tell(f"         {shell_words([known['control'], 'show', ORDER])}")
-    tell(f"         {shell_words(['git', '-C', known['repo'], 'diff', GOOD_TAG])}")
+    tell(f"  look:   curl {known['metrics_url']}")
+    tell(f"          {shell_words([known['control'], 'show', ORDER])}")
+    tell(f"          {shell_words(['git', '-C', known['repo'], 'diff', GOOD_TAG])}")
     if result.status not in CLOSED and result.status != "aborted":
-        tell(f"  resume runbook resume {result.run}")
+        tell(f"  resume: runbook resume {result.run}")
     if result.state.standing:
-        tell(f"  undo   runbook undo {result.run}")
-    tell(f"  stop   {shell_words(['runbook', 'demo', '--stop', str(shop.folder)])}")
+        tell(f"  undo:   runbook undo {result.run}")
+    tell(f"  stop:   {shell_words(['runbook', 'demo', '--stop', str(shop.folder)])}")

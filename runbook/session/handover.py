@@ -51,7 +51,7 @@ def handover(settings: Settings, run: str, path: Path, reason: str) -> Path:
     writer, state = reopen(layout, run)
     with writer:
         if state.status in CLOSED and not state.standing:
-            raise UsageError(f"run {run} is over: {state.status}", where=run)
+            raise UsageError(f"run {run} is over: {state.status}")
         status: RunStatus = "interrupted" if state.live and state.status == "running" else state.status
         name = f"{run}-{hashlib.sha256(os.urandom(16)).hexdigest()[:8]}"
         recorder = JournalRecorder(writer)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from runbook.config import Settings
 from runbook.engine import failpoint
 from runbook.engine.undoing import way_back
-from runbook.errors import UsageError
+from runbook.errors import RefusedError, UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold
 from runbook.events.state import RunState
@@ -154,13 +154,13 @@ def resume(
     on_failure: str = "",
     take_over: str = "",
 ) -> Result:
-    """Go on with a run from its journal. Raises UsageError if it is over, JournalLocked if it lives."""
+    """Go on with a run from its journal. Raises RefusedError if it is over, JournalLocked if it lives."""
     writer, state = reopen(Layout(settings.state), run)
     with writer:
         if state.opened is None:
             raise UsageError(f"run {run} has no beginning on record", remedy="run the playbook again")
         if state.status in CLOSED or state.status == "aborted":
-            raise UsageError(f"run {run} is over: {state.status}", remedy="run the playbook again")
+            raise RefusedError(f"run {run} is over: {state.status}", remedy="run the playbook again")
         prepared = from_snapshot(state.opened)
         if isinstance(approver, Unattended):
             approver.check(prepared.plan)
@@ -224,7 +224,7 @@ def undo(
     reason: str = "",
     take_over: str = "",
 ) -> Result:
-    """Walk the undo stack of a run, all of it or one step. Raises UsageError if nothing stands."""
+    """Walk the undo stack of a run, all of it or one step. Raises RefusedError if nothing stands."""
     writer, state = reopen(Layout(settings.state), run)
     with writer:
         if state.opened is None:
@@ -232,8 +232,13 @@ def undo(
         prepared = from_snapshot(state.opened)
         chosen = [c for c in state.standing if (not step or c[0] == step) and (not target or c[1] == target)]
         if not chosen:
+            if step and not any(step == name for name, _ in state.steps):
+                raise UsageError(f"{step} has done nothing in this run", where=run, remedy="write STEP or STEP@HOST")
             what = f"{step}: nothing" if step else "nothing"
-            raise UsageError(f"{what} stands that could be undone", where=run, remedy="`runbook audit show` tells why")
+            over = "it is undone already; " if state.status == "undone" else ""
+            raise RefusedError(
+                f"{over}{what} stands that could be undone", where=run, remedy="`runbook audit show` tells why"
+            )
         session = Session(settings, prepared, approver, listeners, control or Control())
         opened = f.SessionOpened(mode="undo", options={"step": step}, plan_digest=prepared.plan.digest, **_who())
         back = way_back(prepared.plan, state, chosen)

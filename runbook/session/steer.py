@@ -74,6 +74,8 @@ def _gate_to_come(state: RunState, run: str, step: str) -> Question:
         for missing in Unattended().missing(plan):
             if missing.step == step:
                 return gate(plan, missing)
+    if state.status in CLOSED or state.status == "aborted":
+        raise UsageError(f"run {run} is over: {state.status}; it asks nothing any more")
     names = sorted({question.step for question in state.questions.values()})
     remedy = f"questions are open for {', '.join(names)}" if names else f"`runbook resume {run}` goes on"
     raise UsageError(f"no question is open for {step}", where=run, remedy=remedy)
@@ -91,7 +93,7 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
         return _steer(settings, run, "cancel", reason)
     state = fold_all(facts_of(layout, run))
     if state.status in CLOSED or state.status == "aborted":
-        raise UsageError(f"run {run} is over: {state.status}", where=run)
+        raise UsageError(f"run {run} is over: {state.status}")
     if any(at.status == "in_doubt" or at.orphan for at in state.steps.values()):
         raise UsageError(
             "a step of it may have changed a target, and its outcome is unknown",
@@ -109,7 +111,7 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
 def _steer(settings: Settings, run: str, kind: str, reason: str) -> str:
     layout = Layout(settings.state)
     if holder(layout, run) is None:
-        raise UsageError(f"run {run} does not run now", where=run, remedy="`runbook audit list` shows what does")
+        raise UsageError(f"run {run} does not run now", remedy="`runbook audit list` shows what does")
     post(layout, run, Mail(kind, reason=reason, actor=owner()))
     return f"{kind} was asked for"
 

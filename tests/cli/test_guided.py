@@ -70,7 +70,7 @@ def test_a_step_is_shown_whole_before_it_runs(terminal: Open, place: Path) -> No
 
     assert screen.end() == 0
     assert shown[shown.index("◆ Make the file") :] == (
-        "◆ Make the file\n  on local\n\n  Look **closely**.\n\n  Run touch HERE/made\n".replace("  Run", "  local: Run")
+        "◆ Make the file\n  on local\n\n  Look closely.\n\n  Run touch HERE/made\n".replace("  Run", "  local: Run")
         + "    $ touch HERE/made\n    Way back: rm HERE/made\n"
         + f"  digest {shown.split('digest ')[1][:16]}\n"
         "\n"
@@ -369,3 +369,22 @@ def test_an_edit_is_shown_as_a_diff_and_marked_as_a_deviation(terminal: Open, ca
 
     assert screen.end() == 0
     assert call("audit", "list", "--output", "json").json[0]["deviated"] is True
+
+
+def test_a_guide_is_broken_between_words_and_its_bold_is_shown() -> None:
+    screen = io.StringIO()
+    question = Question(
+        id="q",
+        kind="proceed",
+        title="Sure",
+        step="s",
+        body="- Look **closely** at the pool before you go on",
+        choices=(Choice("pause", "wait"),),
+        safe="pause",
+    )
+
+    Guided(Stream(screen, Style(width=40)), lambda _: {}, Fingers(screen)).ask(question, Cancel())
+    Guided(Stream(screen, Style(colour=True)), lambda _: {}, Fingers(screen)).ask(question, Cancel())
+
+    assert "\n  - Look closely at the pool before\n    you go on\n" in screen.getvalue()
+    assert "\n  - Look \x1b[1mclosely\x1b[22m at the pool" in screen.getvalue()

@@ -187,8 +187,9 @@ def test_undoing_twice_says_that_nothing_stands(call: Call) -> None:
 
     said = call("undo", run)
 
-    assert (said.code, said.out) == (2, "")
-    assert "nothing stands that could be undone" in said.err
+    assert (said.code, said.out) == (5, "")
+    assert "it is undone already; nothing stands that could be undone" in said.err
+    assert said.err.count("\n") == 1
 
 
 def test_a_past_run_is_replayed_with_its_own_values(call: Call, place: Path) -> None:
@@ -217,8 +218,24 @@ def test_a_run_that_is_over_is_not_resumed(call: Call) -> None:
 
     said = call("resume", run_of(call))
 
-    assert said.code == 2
+    assert said.code == 5
     assert "is over: succeeded" in said.err
+
+
+def test_a_decision_for_a_run_that_is_over_is_told_so(call: Call) -> None:
+    call("replay", "touch-file")
+
+    said = call("decide", run_of(call), "look", "skip", "--reason", "x")
+
+    assert (said.code, "is over: succeeded; it asks nothing any more" in said.err) == (2, True)
+
+
+def test_a_program_that_is_not_there_is_told_once(call: Call) -> None:
+    said = call("exec", "--", "no-such-program")
+
+    assert said.code == 1
+    assert "exec on local  0:00: exit 127: there is no program no-such-program" in steady(said.err, Path("/nowhere"))
+    assert "  | exit 127" not in said.err
 
 
 def test_a_guided_run_without_a_terminal_executes_nothing(command: Call, place: Path) -> None:

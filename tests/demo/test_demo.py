@@ -223,7 +223,7 @@ def test_a_shop_that_is_to_be_kept_stays_for_a_run_that_was_stopped(show: Show) 
 
     try:
         assert (found.result.status, found.folder) == ("interrupted", show.folder)
-        assert f"  resume runbook resume {found.result.run}" in show.lines
+        assert f"  resume: runbook resume {found.result.run}" in show.lines
         assert undo(show.settings, found.result.run, NOBODY).status == "undone"
     finally:
         demo_stop(show.folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.errors import UsageError
+from runbook.errors import RefusedError
 from runbook.events import fact as f
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
@@ -122,7 +122,7 @@ def test_one_step_alone_can_be_undone(desk: Desk) -> None:
     assert [entry[0] for entry in result.state.standing] == ["two"]
     assert desk.undo(done.run).status == "undone"
     assert desk.lines("log")[-1] == "un-two"
-    with pytest.raises(UsageError, match="nothing"):
+    with pytest.raises(RefusedError, match="nothing"):
         desk.undo(done.run)
 
 
@@ -240,7 +240,7 @@ def test_a_later_undo_of_an_aborted_run_ends_as_undone(desk: Desk) -> None:
 def test_an_aborted_run_is_over(desk: Desk) -> None:
     first = desk.guided("steps:\n" + touch("one") + touch("two"), ScriptedApprover({"proceed": ["run", "abort"]}))
 
-    with pytest.raises(UsageError, match="is over: aborted"):
+    with pytest.raises(RefusedError, match="is over: aborted"):
         desk.resume(first.run)
     assert desk.lines("log") == ["one"]
 

@@ -175,7 +175,10 @@ STEP_FAULTS = {
         "- {id: a, uses: git.dif, with: {}}",
         "there is no action or probe git.dif; did you mean git.diff?",
     ),
-    "unknown action": ("- {id: a, uses: metric.query, with: {}}", "there is no action or probe metric.query"),
+    "action of another catalogue": (
+        "- {id: a, uses: metric.query, with: {}}",
+        "there is no action or probe metric.query",
+    ),
     "unknown argument": (
         "- {id: a, uses: http, with: {url: http://x, statsu: 1}}",
         'unknown key "statsu"; expected one of url, headers, status, method; did you mean status?',
