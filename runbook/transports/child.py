@@ -10,7 +10,6 @@ import errno
 import os
 import secrets
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Dead, Finished, Sink, Stream
 from runbook.transports.folder import BLOCK
 from runbook.transports.process import Family
+from runbook.transports.spawn import Child, spawn
 from runbook.transports.wake import Wake
 from runbook.transports.wrapper import COOKIE, encoded, unmasked, words
 
@@ -45,17 +45,7 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
     env[os.fsencode(COOKIE)] = mark.encode()
     data = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
     try:
-        child = subprocess.Popen(
-            argv,
-            executable=_program(argv[0], env),
-            stdin=subprocess.PIPE if data or stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            cwd=cmd.cwd or None,
-            bufsize=0,
-            start_new_session=True,
-        )
+        child = spawn(argv, env, cmd.cwd, feed=bool(data or stdin))
     except OSError as error:
         if error.errno in _OURS:
             raise DispatchRefused(f"no process can be started: {error.strerror}", where=argv[0]) from error
@@ -70,15 +60,13 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
         raise
     finally:
         wake.close()
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
+        child.close()
 
 
 class _Loop:
     """The one loop that reads, feeds and watches a child."""
 
-    def __init__(self, child: subprocess.Popen[bytes], sink: Sink, family: Family, wake: Wake) -> None:
+    def __init__(self, child: Child, sink: Sink, family: Family, wake: Wake) -> None:
         self._child = child
         self._sink = sink
         self._family = family
@@ -86,10 +74,9 @@ class _Loop:
         self._streams: dict[int, Stream] = {}
         names: tuple[Stream, ...] = ("out", "err")
         for name, pipe in zip(names, (child.stdout, child.stderr), strict=True):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            self._streams[pipe.fileno()] = name
-            self._poll.register(pipe.fileno(), select.POLLIN)
+            os.set_blocking(pipe, False)
+            self._streams[pipe] = name
+            self._poll.register(pipe, select.POLLIN)
         self._wake = wake
         self._poll.register(wake.descriptor, select.POLLIN)
         self._cancelled = False
@@ -162,8 +149,8 @@ class _Loop:
             return
         rest = [data]
         self._feed = (lambda: stdin.read(BLOCK)) if stdin else (lambda: rest.pop() if rest else b"")
-        os.set_blocking(pipe.fileno(), False)
-        self._poll.register(pipe.fileno(), select.POLLOUT)
+        os.set_blocking(pipe, False)
+        self._poll.register(pipe, select.POLLOUT)
 
     def _write(self) -> None:
         pipe = self._child.stdin
@@ -174,12 +161,12 @@ class _Loop:
         with suppress(BlockingIOError):
             try:
                 if self._pending:
-                    self._pending = self._pending[os.write(pipe.fileno(), self._pending) :]
+                    self._pending = self._pending[os.write(pipe, self._pending) :]
                     return
             except BrokenPipeError:
                 pass  # it has read as much as it wanted
-            self._poll.unregister(pipe.fileno())
-            pipe.close()
+            self._poll.unregister(pipe)
+            self._child.close_stdin()
 
     def _stop(self, why: str, begun: float) -> Finished:
         """End all that was started, and go on reading meanwhile, lest somebody hangs on a full pipe."""
@@ -216,19 +203,6 @@ class _Loop:
         if self._streams:
             return ("the command ended, but its output is held open: what comes later was not read", *living)
         return living
-
-
-def _program(name: str, env: dict[bytes, bytes]) -> bytes | None:
-    """Find a program by PATH, as execvp(3) would; None to leave it to that, for what is not plain.
-
-    To try one folder after the other in the child takes longer, and this process stands still meanwhile.
-    """
-    wanted = os.fsencode(name)
-    folders = env.get(b"PATH", b"").split(b":")
-    if b"/" in wanted or not all(folder.startswith(b"/") for folder in folders):
-        return None
-    paths = (folder + b"/" + wanted for folder in folders)
-    return next((path for path in paths if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def _not_started(cmd: Cmd, error: OSError, seconds: float) -> Finished:
