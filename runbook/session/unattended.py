@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runbook.config import check_owner
 from runbook.engine.question import confirmation
 from runbook.engine.words import filled
 from runbook.errors import ConfigError, RunbookError, UsageError
@@ -33,8 +34,9 @@ class Missing(Struct, frozen=True):
 def load_answers(path: Path) -> dict[str, Json]:
     """Return an answers file: step to `done`, an option, a mapping of fields, or `{confirm: "TARGET COUNT"}`.
 
-    Raises PlaybookError, ConfigError.
+    Raises PlaybookError, ConfigError if it is none or others may write it.
     """
+    check_owner(path)
     content = parse(read_text(path), str(path)).value
     if not isinstance(content, dict):
         raise ConfigError("is no mapping of steps to answers", where=str(path))
