@@ -15,6 +15,7 @@ from runbook.events import fact as f
 from runbook.events.fold import fold
 from runbook.events.state import RunState
 from runbook.journal import Layout, Writer, new_run_id, read
+from runbook.model.plan import Plan
 from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
@@ -25,7 +26,7 @@ from runbook.session.prepare import Prepared, from_snapshot, opening, prepare, p
 from runbook.session.provenance import actor, boot_id, versions
 from runbook.session.record import state_of, to_fact
 from runbook.session.result import CLOSED, Result
-from runbook.session.unattended import Unattended, given_before
+from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import settled
 
 
@@ -168,11 +169,34 @@ def resume(
         session = Session(settings, prepared, approver, listeners, control or Control())
         on_failure = on_failure or str(state.opened.options.get("on_failure") or "")
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
-        # What an undo has left is gone on with as an undo: the run itself must not go forward behind it.
-        mode: f.Mode = "undo" if state.undo_left and _last_mode(state) == "undo" else "resume"
+        mode: f.Mode = "undo" if _is_going_back(state) else "resume"
         opened = f.SessionOpened(mode=mode, options=options, plan_digest=prepared.plan.digest, **_who())
         more = _retries(state) if failed_hosts else ()
-        return session.carry(writer, state, opened, *more, guided=guided, on_failure=on_failure, takeover=take_over)
+        return session.carry(
+            writer,
+            state,
+            opened,
+            *more,
+            guided=guided,
+            on_failure=on_failure,
+            takeover=take_over,
+            missing=_still_missing(prepared.plan, state, approver),
+        )
+
+
+def _still_missing(plan: Plan, state: RunState, approver: Approver) -> tuple[Missing, ...]:
+    """Return what a person has yet to say before the first step; nothing once a step has begun."""
+    if not isinstance(approver, Unattended) or any(at.attempts for at in state.steps.values()):
+        return ()
+    said = {made.step for made in state.decisions}
+    return tuple(lacking for lacking in approver.missing(plan) if lacking.step not in said)
+
+
+def _is_going_back(state: RunState) -> bool:
+    """Whether the last session was an undo that did not come to its end: the run must not go forward behind it."""
+    if _last_mode(state) != "undo":
+        return False
+    return bool(state.undo_left) or (state.status in ("running", "interrupted") and not state.pending_undo)
 
 
 def _last_mode(state: RunState) -> str:

@@ -131,7 +131,8 @@ def _record(settings: Settings, run: str, mode: f.Mode, *facts: f.Fact, status: 
     """Write facts into a resting run, in a session of their own that leaves it as it was otherwise."""
     writer, state = reopen(Layout(settings.state), run)
     with writer:
-        if state.live and state.status == "running":
+        if status == "running":
+            # The process that wrote it is gone, and has left nothing that says so.
             status = "interrupted"
         recorder = JournalRecorder(writer)
         opened = f.SessionOpened(mode=mode, actor=actor(), boot_id=boot_id(), versions=versions())
