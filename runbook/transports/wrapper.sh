@@ -27,6 +27,16 @@ rb_identify() {
     rb_start=$1_$2_$3_$4_$5 rb_sid=$$
     rb_boot=$(sysctl -n kern.bootsessionuuid)
   fi
+  rb_born=$rb_start
+}
+
+# Tells whether the wrapper lives; its number may have passed on to another process.
+rb_wraps() {
+  if [ -r /proc/self/stat ]; then
+    rb_stat $$ && [ "$rb_start" = "$rb_born" ] && case $rb_state in Z | X | x) return 1 ;; esac
+  else
+    kill -0 $$
+  fi
 }
 
 # Claims the folder below $1; the mkdir decides who is first.
@@ -145,23 +155,41 @@ rb_over() {
   return $rb_won
 }
 
-rb_watch() {
-  # With exec: a redirection of the function would keep copies, and the caller would not see the wrapper's end.
-  exec 3>&- 4>&-
-  # KILL, since a child that has just been forked would still catch TERM as this shell does, and forget it.
-  trap 'kill -9 $!; exit 0' TERM
-  LC_ALL=C sleep "$rb_timeout" &
+# Sleeps $1 seconds and returns the status of `sleep`; ends with the job if that is over.
+rb_doze() {
+  LC_ALL=C sleep "$1" &
   # A TERM that came before the trap stood is lost; then this tells of it.
   [ -f "$rb_dir/over" ] && kill -9 $! && exit 0
   wait $!
+  rb_slept=$?
+  rb_reaped=$!
+  return $rb_slept
+}
+
+rb_watch() {
+  # With exec: a redirection of the function would keep copies, and the caller would not see the wrapper's end.
+  exec 3>&- 4>&-
+  rb_reaped=
+  # KILL, since a child that has just been forked would still catch TERM as this shell does, and forget it.
+  trap '[ "$!" = "$rb_reaped" ] || kill -9 $!; exit 0' TERM
+  rb_self=
+  rb_stat self && rb_self=${rb_line%% *}
+  # In few parts, since each is a little late; between them it looks whether there still is something to watch.
+  rb_gone=0 rb_part=$((rb_ceiling / 64))
+  [ $rb_part -ge 5 ] || rb_part=5
+  while [ $((rb_ceiling - rb_gone)) -gt $rb_part ]; do
+    rb_doze $rb_part || exit 0
+    rb_gone=$((rb_gone + rb_part))
+    # Whoever killed the wrapper outright may have left the job, which then still has its time limit.
+    rb_wraps || { rb_members; [ "$rb_pids" ] || exit 0; }
+  done
+  rb_doze "$((${rb_timeout%.*} - rb_gone)).${rb_timeout#*.}"
   case $? in
     0) ;;
-    1 | 2) sleep "$rb_ceiling" & wait $! || exit 0 ;; # a sleep that takes whole seconds only
+    1 | 2) rb_doze $((rb_ceiling - rb_gone)) || exit 0 ;; # a sleep that takes whole seconds only
     *) exit 0 ;;
   esac
   trap '' TERM
-  rb_self=
-  rb_stat self && rb_self=${rb_line%% *}
   rb_over timeout || exit 0
   printf '' >"$rb_dir/over.timeout"
   rb_end
@@ -172,11 +200,13 @@ rb_follow() {
   rb_last=
   trap 'rb_last=1' TERM
   # A TERM that came before the trap stood is lost; then the status tells of the end.
-  while [ -z "$rb_last" ] && IFS= read -r rb_line <"$rb_dir/status" && [ -z "${rb_line##open*}" ]; do
+  while [ -z "$rb_last" ] && rb_wraps && IFS= read -r rb_line <"$rb_dir/status" && [ -z "${rb_line##open*}" ]; do
     cat <&5 >&3 && cat <&6 >&4 || exit 0
     rb_nap 05 &
     wait $!
   done
+  # A wrapper that was killed outright can neither end this nor pass on the rest.
+  rb_wraps || { cat <&5 >&3; cat <&6 >&4; }
 }
 
 rb_run() {

@@ -171,6 +171,31 @@ def test_the_timeout_is_kept_by_the_target(shell: tuple[str, ...], folder: JobFo
     assert folder.family().living() == []
 
 
+def test_the_timeout_is_kept_when_it_is_slept_in_parts(shell: tuple[str, ...], folder: JobFolder) -> None:
+    number, _, _, _ = talk(shell, text("sleep", "313", timeout=5.3))
+
+    assert number == 143
+    assert folder.state() == JobFinished(143, ("ended by timeout",))
+
+
+def test_nothing_lingers_after_a_wrapper_and_its_job_were_killed(shell: tuple[str, ...], folder: JobFolder) -> None:
+    one = start(shell, text("sleep", "314", timeout=300))
+    until(lambda: folder.wrapper() is not None and bool(folder.family().living()))
+    wrapper = folder.wrapper()
+    assert wrapper is not None
+    watcher, follower = wrapper.children
+
+    one.kill()
+    out, _ = one.communicate(timeout=30)
+
+    assert out.startswith(b"runbook-job started")
+    assert find(follower) is None
+    assert find(watcher) is not None, "the job still lives, and its time limit holds"
+    for process in folder.family().living():
+        os.kill(process.pid, signal.SIGKILL)
+    until(lambda: find(watcher) is None)
+
+
 def test_the_wrapper_survives_the_signals_of_a_shutdown(
     shell: tuple[str, ...], folder: JobFolder, tmp_path: Path
 ) -> None:
