@@ -59,14 +59,19 @@ def settings(cwd: Path | None = None) -> Settings:
 def _user_folders() -> tuple[Path, Path]:
     """Return the user's folders for state and for configuration, as this system has them."""
     if sys.platform == "linux":
-        # XDG base directories; every command asks, and platformdirs would cost it more than reading a playbook.
-        state = os.environ.get("XDG_STATE_HOME", "").strip() or os.path.expanduser("~/.local/state")
-        config = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
-        return Path(state) / "runbook", Path(config) / "runbook"
+        # Every command asks, and platformdirs would cost it more than reading a playbook.
+        state, config = _xdg_folder("XDG_STATE_HOME", "~/.local/state"), _xdg_folder("XDG_CONFIG_HOME", "~/.config")
+        return state / "runbook", config / "runbook"
     import platformdirs
 
     folders = platformdirs.PlatformDirs("runbook", appauthor=False)
     return folders.user_state_path, folders.user_config_path
+
+
+def _xdg_folder(variable: str, default: str) -> Path:
+    """Return a folder of the XDG base directories, which want a relative path to be ignored."""
+    given = os.environ.get(variable, "").strip()
+    return Path(given if given.startswith("/") else os.path.expanduser(default))
 
 
 def _built_in() -> Path:

@@ -91,7 +91,8 @@ def _state() -> str:
 
 
 def _home(variable: str, default: str) -> str:
-    return os.environ.get(variable) or os.path.join(os.path.expanduser("~"), default)
+    given = os.environ.get(variable, "")
+    return given if given.startswith("/") else os.path.join(os.path.expanduser("~"), default)
 
 
 def script(shell: str) -> str:
