@@ -53,8 +53,9 @@ class Supervisor:
 
     def run(self) -> None:
         """Start the services, answer until the end is asked for, and return when all services are proven dead."""
-        listener = self._listen()
+        # Whoever sees the socket may signal at once.
         self._watch_signals()
+        listener = self._listen()
         self._selector.register(0, selectors.EVENT_READ, self._opener_spoke)
         for file in sorted(self._layout.services.glob("*.json")):
             service = self._service(file.stem)
