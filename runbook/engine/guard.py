@@ -32,8 +32,11 @@ def watch_moves(plan: Plan, state: RunState) -> tuple[Move, ...]:
 def is_armed(plan: Plan, guard: Guard, state: RunState) -> bool:
     """Tell whether a guard watches by now: from the start, or from the end of the step that it names.
 
-    The end of its first wave counts: to wait for the last one would leave a canary without a watch.
+    The end of its first wave counts: to wait for the last one would leave a canary without a watch. The start is when
+    the normal values are taken: a sample before would lack what it is compared with, and count as one without data.
     """
+    if any(b.id not in state.baselines for b in plan.baseline):
+        return False
     if not guard.arm_after:
         return True
     return any(

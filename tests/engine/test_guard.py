@@ -220,8 +220,11 @@ def test_a_normal_value_that_nobody_knows_makes_every_sample_one_without_data(de
         if isinstance(event, f.BaselineTaken):
             desk.path("down").unlink(missing_ok=True)
             desk.path("bad").touch()
+        elif isinstance(event, f.GuardBreached):
+            desk.path("seen").touch()
 
-    result = desk.start(body + "steps:\n" + LONG.replace("5m", "300ms") + touch("rest"), ear=Ear(hear))
+    hold = "  - id: hold\n    command: [sh, -c, 'while [ ! -e DIR/seen ]; do sleep 0.02; done']\n    effect: read\n"
+    result = desk.start(body + "steps:\n" + hold + touch("rest"), ear=Ear(hear))
 
     assert result.status == "paused"
     assert set(samples(desk, result.run)) == {"no data"}

@@ -83,6 +83,16 @@ def test_a_guard_is_armed_from_the_start_unless_it_names_a_step() -> None:
     assert is_armed(paper.plan, paper.plan.guards[0], paper.state)
 
 
+def test_no_guard_is_armed_before_what_it_compares_with_is_taken() -> None:
+    paper = Paper(plan_of(BASELINE + guard() + "steps:\n" + read("look")))
+    paper.tell(f.BaselineTaken(baseline="normal", state="no data"))
+    before = is_armed(paper.plan, paper.plan.guards[0], paper.state)
+
+    paper.tell(f.BaselineTaken(baseline="present", state="good", value=1))
+
+    assert (before, is_armed(paper.plan, paper.plan.guards[0], paper.state)) == (False, True)
+
+
 @pytest.mark.parametrize("status", ["succeeded", "skipped"])
 def test_a_guard_is_armed_by_the_end_of_its_step_in_the_first_wave(status: Status) -> None:
     paper = canary(arm_after="one")
