@@ -95,6 +95,10 @@ class Watched:
         """Give the claim back."""
         self._target.release_lease(run)
 
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what ended jobs have printed."""
+        self._target.forget_output(ops)
+
 
 class Operations:
     """The `Work` of one attempt in one place."""

@@ -196,6 +196,15 @@ class Target(Reader, Protocol):
     def release_lease(self, run: str) -> None:
         """Give the claim back; does nothing if the lease is not of this run."""
 
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what these jobs have printed: it lies in their folders as it came, unmasked.
+
+        Called once the outcome is on record and nobody needs the output any more; all at once, so that it costs one
+        round trip. How each job ended and its intent stay: `job` answers as before, `job_output` gives nothing. A
+        job that left no exit status keeps everything, for it may run or be in doubt; a name without a folder is
+        passed over. Raises TransportError if the target cannot be asked.
+        """
+
 
 class Transport(Protocol):
     """One kind of way to reach hosts; keeps a connection per host and run."""

@@ -111,6 +111,11 @@ class Bench:
         if self._lease is not None and self._lease.run == run:
             self._lease = None
 
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what jobs have printed."""
+        for name in {op.text() for op in ops} & self._jobs.keys():
+            self._jobs[name] = (self._jobs[name][0], b"", b"")
+
     def _claim(self, op: OpKey) -> None:
         if op.text() in self._jobs:
             raise DispatchRefused(f"{op.name} was claimed before", where=self._host.name)

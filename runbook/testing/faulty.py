@@ -97,6 +97,10 @@ class Faulty:
         """Give the claim back."""
         self._target.release_lease(run)
 
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what ended jobs have printed."""
+        self._target.forget_output(ops)
+
     def _fault(self, op: OpKey) -> Fault | None:
         name = op.name.partition("~")[0]
         fault = self.faults.pop(name, None)

@@ -170,6 +170,15 @@ class JobFolder:
             return (self.path / name).stat().st_size
         return 0
 
+    def forget_output(self) -> None:
+        """Remove what the job has printed, and the command lines of what survived it.
+
+        The names go, not only the content: what a job left running may print on, and must not do so into our folder.
+        """
+        for name in ("out", "err", "survivors"):
+            with suppress(OSError):
+                (self.path / name).unlink()
+
     def begin(self) -> None:
         """Say that this process does the job itself."""
         own = process.find(os.getpid())

@@ -136,6 +136,13 @@ class LocalTarget:
         """Give the claim back; does nothing if it is not of this run."""
         self._leases.release(self._host.name, run)
 
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what these jobs have printed, of those that left a status; how each ended stays."""
+        for op in ops:
+            folder = self._jobs.find(op)
+            if folder is not None and folder.status() is not None:
+                folder.forget_output()
+
     def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
         return self._jobs.purge(older_than)

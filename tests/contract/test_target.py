@@ -707,6 +707,53 @@ def test_a_lease_is_given_back_by_its_run_alone(way: Way) -> None:
     assert isinstance(way.target().take_lease(lease("run2")), LeaseTaken)
 
 
+def test_output_that_nobody_needs_is_forgotten_and_how_the_job_ended_is_not(way: Way) -> None:
+    gone, kept = op("gone"), op("kept")
+    for each in (gone, kept):
+        way.target().change(script("echo out; echo err >&2; exit 3"), each, Gathered())
+
+    way.target().forget_output((gone, op("never-claimed")))
+    way.target().forget_output((gone,))
+
+    told = {each.name: Gathered() for each in (gone, kept)}
+    for each in (gone, kept):
+        way.target().job_output(each, told[each.name])
+    assert (told["gone"].out, told["gone"].err) == (b"", b"")
+    assert (told["kept"].out, told["kept"].err) == (b"out\n", b"err\n")
+    assert way.target().job(gone) == JobFinished(3)
+    assert way.target().attach(gone, Gathered(), 5.0).exit == 3
+    with pytest.raises(DispatchRefused):
+        way.target().change(Cmd(("true",)), gone, Gathered())
+
+
+def test_the_output_of_a_job_that_runs_is_not_forgotten(way: Way, pool: ThreadPoolExecutor) -> None:
+    gate = Gate(way)
+    future, sink = begin(pool, way, gate)
+
+    way.target().forget_output((op(),))
+
+    replayed = Gathered()
+    way.target().job_output(op(), replayed)
+    assert replayed.out == sink.out
+    gate.open()
+    assert future.result().exit == 0
+
+
+def test_what_a_job_left_running_prints_nowhere_once_its_output_is_forgotten(way: Way) -> None:
+    fifo = f"{way.folder}/gate"
+    way.sh('mkfifo "$1"', fifo)
+    left = 'echo begun; (read x <"$1"; echo late; echo done >"$2") & exit 0'
+    way.target().change(script(left, fifo, f"{way.folder}/done"), op(), Gathered())
+
+    way.target().forget_output((op(),))
+    way.sh('echo go >"$1"', fifo)
+    until(lambda: way.sh('cat "$1" 2>/dev/null || true', f"{way.folder}/done") == "done")
+
+    printed = Gathered()
+    way.target().job_output(op(), printed)
+    assert (printed.out, printed.err) == (b"", b"")
+
+
 def test_hosts_are_leased_one_by_one(way: Way) -> None:
     way.target("web1").take_lease(lease("run1"))
 
