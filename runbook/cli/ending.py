@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runbook.cli.exit_codes import Ending, Exit, of_leaving, of_run, outcome
-from runbook.cli.style import Style, place, word
+from runbook.cli.style import Style, place
 from runbook.events.degradation import still_open
 from runbook.events.fact import RunFinished
 from runbook.events.state import RunState
 from runbook.events.status import BAD
 from runbook.session.result import Result, standing
 from runbook.text import one_line
+from runbook.text.mark import status_word
 
 LINE = 400
 
@@ -95,7 +96,7 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     """
     state = result.state
     status = "aborted" if ending.status == "aborted" and not ending.in_doubt else outcome(ending)
-    head = style.status(status).replace(word(status), word(status).upper(), 1)
+    head = style.status(status).replace(status_word(status), status_word(status).upper(), 1)
     if status == "aborted" and result.pending_undo:
         head += f", {standing(result.pending_undo)}"
     lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
@@ -141,7 +142,7 @@ def open_lines(state: RunState, pending_undo: int) -> list[str]:
     for (step, target), at in state.steps.items():
         if at.status in BAD or at.status in ("in_doubt", "undo_failed"):
             error = f": {one_line(at.error, LINE)}" if at.error else ""
-            lines.append(f"Open: {step}{place(target)} {word(at.status)}{error}")
+            lines.append(f"Open: {step}{place(target)} {status_word(at.status)}{error}")
     lines.extend(
         f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
     )

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from runbook.cli.form import Asked, ask_edit, ask_fields
 from runbook.cli.keyboard import Keyboard, NoInput
 from runbook.cli.stream import Stream
-from runbook.cli.style import WAITING, Tone
+from runbook.cli.style import Tone
 from runbook.model.question import Answer, Choice, NoAnswer, Preview, Question
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
 from runbook.text import reveal
+from runbook.text.mark import WAITING
 
 _BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 
 from runbook.cli.clock import Clock
 from runbook.cli.stream import Stream
-from runbook.cli.style import WARNING, Tone, place, word
+from runbook.cli.style import Tone, place
 from runbook.cli.watching import watch_words
 from runbook.events import fact as f
+from runbook.events.plain import thaw
 from runbook.events.signal import OutputReceived, PhaseEntered, Progressed, Signal
 from runbook.text import duration_text, one_line, sanitise
+from runbook.text.mark import WARNING, status_word
 
 LINE = 400
 """Characters of a message in one line."""
@@ -148,6 +150,9 @@ class Printer:
                 self._flush(*key)
                 self._clock.end(*key)
                 self._finished(fact)
+            case f.PaceSet():
+                by = f", by {one_line(fact.actor, 60)}" if fact.actor else ""
+                self._line("running", f"{at(fact)}: rate set to {pace_words(fact)}{by}{_reason(fact.reason)}")
             case f.UndoStarted():
                 self._clock.begin(*key, "undoing")
                 self._line("undoing", at(fact))
@@ -244,6 +249,12 @@ def at(fact: f.AtStep) -> str:
     return f"{fact.step}{place(fact.target)}"
 
 
+def pace_words(fact: f.PaceSet) -> str:
+    """Return the rate that was set, as people say it."""
+    rate = thaw(fact.rate)
+    return f"{rate:g} a second" if isinstance(rate, (int, float)) and rate else "no limit"
+
+
 def _message(fact: f.StepFinished) -> str:
     """Return what a `notify` step tells people."""
     message = fact.result.get("message") if len(fact.result) == 1 else None
@@ -252,7 +263,7 @@ def _message(fact: f.StepFinished) -> str:
 
 def _source(fact: f.DecisionMade) -> str:
     actor = f" ({one_line(fact.actor, 60)})" if fact.actor else ""
-    return f"{word(fact.source).replace('-', ' ')}{actor}"
+    return f"{status_word(fact.source).replace('-', ' ')}{actor}"
 
 
 def _reason(reason: str) -> str:

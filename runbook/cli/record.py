@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from runbook.cli.printer import at
-from runbook.cli.style import Style, word
+from runbook.cli.printer import at, pace_words
+from runbook.cli.style import Style
 from runbook.cli.watching import watch_words
 from runbook.events import fact as f
 from runbook.text import duration_text, one_line
+from runbook.text.mark import status_word
 
 LINE = 300
 
@@ -24,7 +25,7 @@ def fact_words(fact: f.Fact, style: Style) -> str:
             return one_line(f"session opened: {fact.mode} by {who}{f', {title}' if title else ''}", LINE)
         case f.SessionClosed():
             following = f", handed over as {fact.next_session}" if fact.next_session else ""
-            return one_line(f"session closed: {word(fact.status)}{following}", LINE)
+            return one_line(f"session closed: {status_word(fact.status)}{following}", LINE)
         case f.JournalRepaired():
             return f"journal repaired: {fact.size} bytes of a line that was never finished were set aside"
         case f.QuestionAsked():
@@ -82,10 +83,12 @@ def _step(fact: f.AtStep, style: Style) -> str:
             verified = ", verified" if fact.verified else ""
             time = duration_text(fact.ms / 1000)
             return f"{style.status(fact.status)}  {one_line(f'{where} {time}{verified}{_reason(fact.error)}', LINE)}"
+        case f.PaceSet():
+            return one_line(f"{where}: rate set to {pace_words(fact)}{_by(fact.actor)}{_reason(fact.reason)}", LINE)
         case f.UndoStarted():
             return one_line(f"{where}: the way back begins", LINE)
         case f.UndoFinished():
-            return one_line(f"{where}: the way back ended, {word(fact.status)}{_reason(fact.error)}", LINE)
+            return one_line(f"{where}: the way back ended, {status_word(fact.status)}{_reason(fact.error)}", LINE)
         case _:
             return one_line(f"{where}: {fact.type}", LINE)
 

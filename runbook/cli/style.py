@@ -1,6 +1,6 @@
-"""How plain lines look: the mark, word and colour of each status, and what a terminal can show of them.
+"""How plain lines look: the colour of each tone, and what a terminal can show.
 
-Owns the table of statuses and the escape sequences of colours, which are the only ones the command line writes.
+Owns the escape sequences of colours, which are the only ones the command line writes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from typing import Literal, TextIO, TypeAlias
 from msgspec import Struct
 
 from runbook.text import one_line
+from runbook.text.mark import Tone as MarkTone
+from runbook.text.mark import mark_of, status_word
 
-Tone: TypeAlias = Literal["plain", "good", "bad", "doubt", "wait", "live", "back", "muted"]
+Tone: TypeAlias = MarkTone | Literal["plain", "muted"]
 
 _SGR: dict[Tone, str] = {
     "plain": "",
+    "pending": "",
+    "skipped": "",
     "good": "32",
     "bad": "91",
     "doubt": "95",
@@ -25,49 +29,6 @@ _SGR: dict[Tone, str] = {
     "muted": "2",
 }
 
-
-class Mark(Struct, frozen=True):
-    """Symbol, its stand-in for terminals without Unicode, and colour; the word comes from the status."""
-
-    symbol: str
-    ascii: str
-    tone: Tone
-
-
-PENDING = Mark("◦", ".", "plain")
-RUNNING = Mark("►", ">", "live")
-DONE = Mark("✓", "+", "good")
-FAILED = Mark("✗", "x", "bad")
-REFUSED = Mark("⊘", "/", "bad")
-DOUBT = Mark("?", "?", "doubt")
-SKIPPED = Mark("↷", "-", "plain")
-UNDONE = Mark("↶", "<", "back")
-WAITING = Mark("◆", "*", "wait")
-WARNING = Mark("!", "!", "wait")
-
-MARKS: dict[str, Mark] = {
-    "pending": PENDING,
-    "skipped": SKIPPED,
-    "refused": REFUSED,
-    "waiting": WAITING,
-    "running": RUNNING,
-    "verifying": RUNNING,
-    "succeeded": DONE,
-    "failed": FAILED,
-    "timed_out": FAILED,
-    "cancelled": FAILED,
-    "unreachable": REFUSED,
-    "in_doubt": DOUBT,
-    "undoing": RUNNING,
-    "undone": UNDONE,
-    "undo_failed": FAILED,
-    "paused": WAITING,
-    "interrupted": WAITING,
-    "partial": FAILED,
-    "aborted": FAILED,
-    "undo_incomplete": FAILED,
-}
-"""The mark of every status of a step and of a run."""
 
 _ASCII = str.maketrans(
     {"─": "-", "━": "=", "│": "|", "·": "-", "…": "...", "×": "x", "›": ">", "↵": "Enter", "–": "-", "→": "->"}
@@ -94,23 +55,18 @@ class Style(Struct, frozen=True):
 
     def mark(self, status: str) -> str:
         """Return the painted symbol of a status."""
-        mark = MARKS.get(status, PENDING)
+        mark = mark_of(status)
         return self.paint(mark.symbol if self.unicode else mark.ascii, mark.tone)
 
     def status(self, status: str, width: int = 0) -> str:
         """Return symbol and word of a status; the word is padded to `width`."""
-        mark = MARKS.get(status, PENDING)
-        text = f"{mark.symbol if self.unicode else mark.ascii} {word(status).ljust(width)}"
+        mark = mark_of(status)
+        text = f"{mark.symbol if self.unicode else mark.ascii} {status_word(status).ljust(width)}"
         return self.paint(text, mark.tone)
 
     def plain(self, text: str) -> str:
         """Return our own words with stand-ins for what the encoding cannot write."""
         return text if self.unicode else text.translate(_ASCII)
-
-
-def word(status: str) -> str:
-    """Return a status as people read it."""
-    return status.replace("_", " ")
 
 
 def place(target: str) -> str:

@@ -51,7 +51,7 @@ def about(told: Told) -> str:
             return at(step, "") if not targets or list(targets) == ["*"] else f"{step} on {places(targets)}"
         case f.DecisionMade(question=question):
             return told.question.title if told.question is not None else question
-        case f.StepSkipped(step=step, target=target):
+        case f.StepSkipped(step=step, target=target) | f.PaceSet(step=step, target=target):
             return at(step, target)
         case f.UndoAsked(steps=steps):
             return ", ".join(_undo_entry(entry) for entry in steps)
@@ -76,6 +76,8 @@ def what(told: Told) -> str:
             return f"took over the lease of {over}"
         case f.StepSkipped():
             return "skip"
+        case f.PaceSet(rate=rate):
+            return f"set its rate to {value_text(rate)} a second"
         case f.NoteWritten():
             return "note"
         case f.SessionOpened(mode=mode):

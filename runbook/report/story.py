@@ -36,7 +36,14 @@ class Session(Struct, frozen=True):
 
 
 PeopleFact: TypeAlias = (
-    f.DecisionMade | f.SteeringAsked | f.UndoAsked | f.LeaseClaimed | f.NoteWritten | f.StepSkipped | f.SessionOpened
+    f.DecisionMade
+    | f.SteeringAsked
+    | f.UndoAsked
+    | f.LeaseClaimed
+    | f.NoteWritten
+    | f.PaceSet
+    | f.StepSkipped
+    | f.SessionOpened
 )
 """What people bring about; a session is one of these where it hands over or adopts."""
 
@@ -138,7 +145,7 @@ class _Reader:
                 self.unanswered[question.id] = (timed.time, question)
             case f.DecisionMade() | f.SteeringAsked() | f.UndoAsked() | f.NoteWritten() | f.LeaseClaimed():
                 self._tell(timed, fact)
-            case f.StepSkipped():
+            case f.StepSkipped() | f.PaceSet():
                 self._tell(timed, fact)
             case _:
                 pass
@@ -155,7 +162,7 @@ class _Reader:
     def _tell(self, timed: Timed, fact: PeopleFact) -> None:
         if isinstance(fact, f.DecisionMade):
             self.unanswered.pop(fact.question, None)
-        named = fact.actor if isinstance(fact, (f.DecisionMade, f.SteeringAsked, f.NoteWritten)) else ""
+        named = fact.actor if isinstance(fact, (f.DecisionMade, f.SteeringAsked, f.NoteWritten, f.PaceSet)) else ""
         actor = named or (person(self.sessions[-1].opened.actor) if self.sessions else "")
         question = self._asked.get(fact.question) if isinstance(fact, f.DecisionMade) else None
         before = self._arguments(fact) if isinstance(fact, f.DecisionMade) and fact.choice == "edit" else {}

@@ -10,36 +10,22 @@ from datetime import UTC, datetime
 
 from runbook.model.scalar import Json
 from runbook.text import duration_text
+from runbook.text.mark import mark_of, status_word
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelt out here, because the locale of the machine must not change a report."""
-
-_SYMBOLS = {
-    "◦": ("pending",),
-    "►": ("running", "verifying", "undoing"),
-    "✓": ("succeeded",),
-    "✗": ("failed", "timed_out", "cancelled", "undo_failed", "partial", "aborted", "undo_incomplete"),
-    "⊘": ("refused", "unreachable"),
-    "?": ("in_doubt",),
-    "↷": ("skipped",),
-    "↶": ("undone",),
-    "◆": ("waiting", "paused", "interrupted"),
-}
-SYMBOL = {status: symbol for symbol, statuses in _SYMBOLS.items() for status in statuses}
-"""The mark of every status of steps and runs."""
 
 _DEEPEST = 8
 _NUMBERS = ({"float"}, {"int"})
 
 
-def words(identifier: str) -> str:
-    """Return a status or the id of a choice as words: `timed_out` is "timed out"."""
-    return identifier.replace("_", " ")
+words = status_word
+"""Ids of choices are worded like statuses."""
 
 
 def marked(status: str) -> str:
     """Return a status with its mark, as on the screens: "✓ succeeded"."""
-    return f"{SYMBOL.get(status, '◦')} {words(status)}"
+    return f"{mark_of(status).symbol} {words(status)}"
 
 
 def where(place: str) -> str:

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from runbook.cli.clock import Clock
 from runbook.cli.printer import Printer
 from runbook.cli.stream import CLEAR, Stream
-from runbook.cli.style import MARKS, Style, cells, table
+from runbook.cli.style import Style, cells, table
 from runbook.events import fact as f
 from runbook.events.signal import OutputReceived, Progressed
-from runbook.events.status import RUN_STATUSES, STATUSES
 
 
 def heard(*events: object, hosts: int = 1, style: Style | None = None) -> str:
@@ -77,14 +76,6 @@ def test_a_drifted_undo_says_that_nothing_was_overwritten() -> None:
         "✗ undo failed s on order-1  0:00: somebody else changed it since, nothing was overwritten\n"
         "  | sha256 differs\n"
     )
-
-
-def test_every_status_has_a_mark() -> None:
-    assert {*STATUSES, *RUN_STATUSES} - set(MARKS) == set()
-
-
-def test_every_mark_has_a_stand_in_of_its_own_tone() -> None:
-    assert all(mark.ascii.isascii() and len(mark.ascii) == len(mark.symbol) == 1 for mark in MARKS.values())
 
 
 def test_columns_are_aligned_by_what_the_eye_sees() -> None:

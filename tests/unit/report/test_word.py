@@ -2,9 +2,8 @@
 
 import pytest
 
-from runbook.events.status import RUN_STATUSES, STATUSES
 from runbook.model.scalar import Json
-from runbook.report.word import SYMBOL, at, full_moment, moment, took, value_text, where
+from runbook.report.word import at, full_moment, moment, took, value_text, where
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,3 @@ def test_a_value_without_end_is_cut() -> None:
         value = [value]
 
     assert "…" in value_text(value)
-
-
-def test_every_status_has_a_mark() -> None:
-    assert set(STATUSES) | set(RUN_STATUSES) == set(SYMBOL)
