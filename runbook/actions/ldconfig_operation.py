@@ -36,7 +36,8 @@ case $(have "$f") in
   "$from") ;;
   *) echo "$f was changed by somebody else and is left alone" >&2; exit 65 ;;
 esac
-if [ "$to" = none ]; then rm -- "$f" || exit; sync; exit 0; fi
+settle() { sync "${f%/*}/" 2>/dev/null || sync; }
+if [ "$to" = none ]; then rm -- "$f" || exit; settle; exit 0; fi
 if [ -d "$f" ]; then echo "$f leads to a folder" >&2; exit 65; fi
 umask 077
 part=${f%/*}/.${f##*/}.runbook
@@ -44,7 +45,7 @@ rm -f -- "$part/link"; rmdir -- "$part" 2>/dev/null
 mkdir -- "$part" || exit
 trap 'rm -f -- "$part/link"; rmdir -- "$part"' EXIT
 ln -s -- "${to#=}" "$part/link" && mv -f -- "$part/link" "$f" || exit
-sync
+settle
 """
 )
 _LOOK = (
