@@ -12,6 +12,7 @@ from runbook.engine.bind import rebind
 from runbook.engine.context import StepContext, border
 from runbook.engine.probe import capture, check, shown
 from runbook.engine.sink import OutputSink
+from runbook.engine.trace import forget
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw
@@ -111,6 +112,8 @@ def carry_out(context: StepContext, attempt: Attempt, *, adopted: bool = False) 
         )
     )
     context.services.failpoint("after-outcome")
+    if outcome.status != "in_doubt":
+        forget(context, attempt)
 
 
 def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopted: bool) -> Outcome:

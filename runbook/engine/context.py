@@ -107,6 +107,11 @@ class StepContext:
         host = self.services.plan.hosts.get(self.place, Host(LOCAL, "local"))
         return Watched(self._connect(host))
 
+    @property
+    def jobs(self) -> frozenset[OpKey]:
+        """The jobs that were begun or met again here; does not connect."""
+        return frozenset(self.target.jobs) if "target" in self.__dict__ else frozenset()
+
     def _connect(self, host: Host) -> Target:
         transport = self.services.transports.get(host.transport)
         if transport is None:

@@ -34,6 +34,7 @@ from runbook.engine.probe import run_probe
 from runbook.engine.sampling import Sampler, baseline_of
 from runbook.engine.services import Services
 from runbook.engine.settle import settle
+from runbook.engine.trace import forget_left
 from runbook.engine.undo import run_again, undo
 from runbook.errors import JournalError
 from runbook.events import fact as f
@@ -447,6 +448,10 @@ class Run:
     def catch_up(self) -> None:
         """Fold all that is recorded by now."""
         self._drain()
+
+    def forget_output(self) -> None:
+        """Remove what jobs of the run have left in their folders and nobody needs any more."""
+        forget_left(self._services, self.state)
 
     def give_back_leases(self) -> None:
         """Return the leases of this run; a target that cannot be asked keeps its own."""

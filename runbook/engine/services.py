@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from runbook.model.plan import Plan
 from runbook.ports.action import Catalogue
 from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Inbox, Listener, OutputStore, Recorder
-from runbook.ports.target import Transport
+from runbook.ports.target import OpKey, Transport
 from runbook.secret import Masker, Secret
 
 
@@ -54,3 +54,5 @@ class Services(Struct, frozen=True, kw_only=True):
     """Reason to take over leases of other runs."""
     monotonic: Callable[[], float] = time.monotonic
     failpoint: Callable[[str], None] = no_failpoint
+    forgotten: set[OpKey] = field(default_factory=set)
+    """Jobs whose output was removed in this session; each worker adds its own."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from runbook.engine.change import AnyAction, carry_out, unpack, verify
 from runbook.engine.context import StepContext, border
+from runbook.engine.trace import forget
 from runbook.engine.work import op_key
 from runbook.errors import RunbookError
 from runbook.events import fact as f
@@ -79,6 +80,7 @@ def _left_off(context: StepContext, attempt: Attempt, found: Settled) -> None:
             dispatched=sent,
         )
     )
+    forget(context, attempt)
 
 
 def settle_operations(
@@ -195,6 +197,7 @@ def _last_evidence(
                     adopted=True,
                 )
             )
+            forget(context, attempt)
             return
     if context.step.source.idempotent and found.job_over:
         context.record(

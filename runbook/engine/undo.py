@@ -18,6 +18,7 @@ from runbook.engine.context import StepContext, border
 from runbook.engine.probe import check
 from runbook.engine.settle import WRITTEN, settle_operations
 from runbook.engine.sink import OutputSink
+from runbook.engine.trace import forget
 from runbook.engine.work import Operations, op_key
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
@@ -98,6 +99,8 @@ def _undo_attempt(context: StepContext, attempt: Attempt) -> End:
             ms=int((clock() - began) * 1000),
         )
     )
+    if ended.status == "undone" or (ended.status != "in_doubt" and not _is_doubtful(attempt)):
+        forget(context, attempt)
     return ended.status
 
 
@@ -292,6 +295,8 @@ def run_again(context: StepContext) -> None:
             output=output,
         )
     )
+    if ended.status != "in_doubt":
+        forget(context, known)
 
 
 def _again(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:

@@ -36,6 +36,8 @@ class Watched:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self.jobs: set[OpKey] = set()
+        """What was begun, or met again, through this target."""
         self.last: Finished | None = None
         self.last_read: Finished | None = None
         self.dispatched = False
@@ -70,16 +72,19 @@ class Watched:
         """Run a changing command."""
         self.last = None
         self.dispatched = True
+        self.jobs.add(op)
         self.last = self._target.change(cmd, op, sink)
         return self.last
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
         """Replace a file."""
         self.dispatched = True
+        self.jobs.add(op)
         return self._target.put(src, path, op, mode=mode, sudo=sudo)
 
     def attach(self, op: OpKey, sink: Sink, timeout: float) -> Finished:
         """Wait for a job that is already running."""
+        self.jobs.add(op)
         self.last = self._target.attach(op, sink, timeout)
         return self.last
 

@@ -46,7 +46,7 @@ class Session:
         self._listeners = listeners
         self._control = control
         self._masker = Masker()
-        self._transports = transports()
+        self._transports = transports(self._masker.mask)
         self._secrets: dict[str, Secret] | None = None
 
     def fetch(self) -> None:
@@ -132,6 +132,7 @@ class Session:
         opened: f.SessionOpened,
         missing: tuple[Missing, ...],
     ) -> Result:
+        run.forget_output()
         if status not in KEEPS_LEASE:
             run.give_back_leases()
         run.catch_up()

@@ -42,7 +42,7 @@ class LocalTransport:
     """Reaches the hosts that are this machine."""
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
-        """Use `mask` on the command lines that job folders show."""
+        """Use `mask` on the command lines and working folders that job folders show."""
         self._mask = mask
 
     def target(self, host: Host, cancel: Cancel) -> LocalTarget:
@@ -152,6 +152,6 @@ class LocalTarget:
             raise DispatchRefused(f"cancelled before it was started: {self._cancel.reason}", where=op.text())
         intent = Intent(
             op.run, op.step, self._host.name, op.attempt, op.name, self._mask(command),
-            tuple(sorted(cmd.env)), reveal(cmd.cwd), cmd.sudo, cmd.timeout,
+            tuple(sorted(cmd.env)), self._mask(reveal(cmd.cwd)), cmd.sudo, cmd.timeout,
         )  # fmt: skip
         return self._jobs.claim(op, intent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from threading import RLock
 from typing import cast
@@ -18,16 +18,20 @@ BUILT_IN = {
 """Name to `module:Class`, sorted by name."""
 
 
-def transports() -> Transports:
-    """Return the transports of this installation, for one run; close them at its end."""
-    return Transports(BUILT_IN)
+def transports(mask: Callable[[str], str] = str) -> Transports:
+    """Return the transports of this installation, for one run; close them at its end.
+
+    `mask` goes over the text that a job folder shows of its command.
+    """
+    return Transports(BUILT_IN, mask)
 
 
 class Transports(Mapping[str, Transport]):
     """Transports by name, each built at its first use and kept."""
 
-    def __init__(self, table: Mapping[str, str]) -> None:
+    def __init__(self, table: Mapping[str, str], mask: Callable[[str], str] = str) -> None:
         self._table = table
+        self._mask = mask
         self._built: dict[str, Transport] = {}
         self._lock = RLock()
 
@@ -36,7 +40,7 @@ class Transports(Mapping[str, Transport]):
         with self._lock:
             if name not in self._built:
                 place = self._table.get(name)
-                self._built[name] = _built_in(place) if place else _guest(name)
+                self._built[name] = _built_in(place, self._mask) if place else _guest(name)
             return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -54,9 +58,9 @@ class Transports(Mapping[str, Transport]):
             transport.close()
 
 
-def _built_in(place: str) -> Transport:
+def _built_in(place: str, mask: Callable[[str], str]) -> Transport:
     module, _, name = place.partition(":")
-    return cast("Transport", getattr(import_module(module), name)())
+    return cast("Transport", getattr(import_module(module), name)(mask))
 
 
 def _guest(name: str) -> Transport:

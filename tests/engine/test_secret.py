@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runbook.events import fact as f
-from tests.engine.desk import Desk
+from runbook.journal import list_runs
+from tests.engine.desk import Desk, Ear
 
 SECRET = "c0rrect-h0rse-b4ttery"
 PARAMS = 'params:\n  db_pass: {type: secret, from: "env:DB_PASS"}\n'
@@ -67,6 +68,100 @@ steps:
     assert result.status == "failed"
     assert found_in(desk, SECRET) == []
     assert "it is" in "".join(path.read_text() for path in desk.layout.output(result.run).iterdir())
+
+
+SAYS = """
+steps:
+  - id: act
+    shell: echo "it is $PASS" | tee /dev/stderr; touch DIR/made
+    env: {PASS: "{{ params.db_pass }}"}
+    effect: change
+    verify: [{command: [test, -e, DIR/made]}]
+    undo: [{shell: 'echo "undone, it was $PASS"; rm DIR/made', env: {PASS: "{{ params.db_pass }}"}}]
+"""
+
+
+def test_a_secret_that_a_change_and_its_undo_print_is_gone_once_their_outcome_is_on_record(desk: Desk) -> None:
+    held: dict[str, list[str]] = {}
+
+    def look(event: object) -> None:
+        if isinstance(event, f.StepPlanned):
+            held[event.step] = found_in(desk, SECRET)
+
+    result = desk.start(
+        PARAMS + SAYS + "  - {id: after, command: [touch, DIR/x], effect: change, "
+        'verify: [{command: [test, -e, DIR/x]}], undo: {none: "a test"}}\n',
+        ear=Ear(look),
+    )
+    after = found_in(desk, SECRET)
+    undone = desk.undo(result.run)
+
+    assert (result.status, undone.status) == ("succeeded", "undone")
+    assert held == {"act": [], "after": []}
+    assert (after, found_in(desk, SECRET)) == ([], [])
+    assert "it was" in "".join(path.read_text() for path in desk.layout.output(result.run).iterdir())
+
+
+def test_what_a_job_in_doubt_has_printed_stays_as_evidence_until_somebody_decides(desk: Desk) -> None:
+    result = desk.start(
+        PARAMS
+        + """
+steps:
+  - id: act
+    shell: echo "the evidence"; kill -9 $(cut -d " " -f 1 "$RUNBOOK_JOB/process"); sleep 60
+    timeout: 2s
+    effect: change
+    verify: [{command: [test, -e, DIR/made]}]
+    undo: {none: "a test"}
+"""
+    )
+    seen = [path for path in desk.files() if path.name == "out" and "the evidence" in path.read_text()]
+
+    assert result.status == "in_doubt"
+    assert len(seen) == 1
+
+
+def test_the_output_of_a_session_that_was_killed_after_the_outcome_goes_when_the_run_is_taken_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(point: str) -> None:
+        if point == "after-outcome":
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("runbook.engine.failpoint.crash", kill)
+        with pytest.raises(Killed):
+            desk.start(PARAMS + SAYS)
+    (run,) = list_runs(desk.layout)
+    left = found_in(desk, SECRET)
+
+    result = desk.resume(run)
+
+    assert [path.rpartition("/")[2] for path in left] == ["err", "out"]
+    assert result.status == "succeeded"
+    assert found_in(desk, SECRET) == []
+
+
+def test_a_secret_in_the_text_of_a_command_is_masked_in_its_job_folder(desk: Desk) -> None:
+    result = desk.start(
+        PARAMS
+        + f"""
+steps:
+  - id: act
+    command: [touch, DIR/made]
+    effect: change
+    verify: [{{command: [test, -e, DIR/made]}}]
+    undo: [{{shell: ": {SECRET}; rm DIR/made"}}]
+"""
+    )
+
+    assert desk.undo(result.run).status == "undone"
+    intents = [path.read_text() for path in desk.files() if path.name == "intent"]
+    assert len(intents) == 2
+    assert not any(SECRET in text for text in intents)
 
 
 def test_a_secret_parameter_passes_into_an_include(desk: Desk) -> None:
@@ -154,6 +249,7 @@ steps:
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     for word in (b"one-time-word", b"other-word", b"third-word", b"fourth-word"):
         assert word not in kept
+        assert found_in(desk, word.decode()) == []
 
 
 def test_redact_hides_a_pattern_in_the_output_of_its_step_alone(desk: Desk) -> None:
