@@ -120,7 +120,7 @@ PLACES: Mapping[str, tuple[set[str], tuple[str, ...]]] = {
     "runbook.transports.ssh": ({"paramiko", "importlib.metadata"}, ()),
     "runbook": (set(), ()),
 }
-"""Packages, the inner ones first: which watched libraries their modules may load, and what is loaded for all of them."""
+"""Packages, the inner ones first: which watched libraries their modules may load, and what is loaded for all."""
 
 
 @pytest.mark.parametrize("package", PLACES)
