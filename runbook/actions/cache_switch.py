@@ -112,6 +112,11 @@ class Noted:
         """Receipts of `apply`."""
         return self._work.receipts
 
+    @property
+    def rate(self) -> float | None:
+        """What an operator has set."""
+        return self._work.rate
+
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation with the note."""
         return self._work.op(name, {**intent, **self._note}, lambda key: {**body(key), **self._note})

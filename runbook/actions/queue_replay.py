@@ -63,7 +63,10 @@ class ReplayWith(QueueWith, frozen=True, kw_only=True):
     ]
     limit: Annotated[int, Meta(description="Most messages of this step, for a canary; 0: no limit", ge=0)] = 0
     batch: Annotated[int, Meta(description="Messages per operation", ge=1, le=10_000)] = 1000
-    rate: Annotated[float, Meta(description="Messages per second; 0: as fast as it goes", ge=0)] = 0.0
+    rate: Annotated[
+        float,
+        Meta(description="Most messages per second, which can be lowered while it runs; 0: as fast as it goes", ge=0),
+    ] = 0.0
     filter: Annotated[
         dict[str, Template], Meta(description="Only messages whose headers match these shell patterns")
     ] = field(default_factory=dict)
@@ -105,6 +108,7 @@ class QueueReplay:
     once: ClassVar[bool] = False
     brings_verify: ClassVar[bool] = True
     brings_undo: ClassVar[bool] = False
+    paced: ClassVar[bool] = True
     model = ReplayWith
     before = ReplayBefore
     result = ReplayResult

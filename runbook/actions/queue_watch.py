@@ -6,8 +6,8 @@ itself when the queues are well again; one that lasts too long ends the step, wi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -19,6 +19,9 @@ from runbook.ports.action import Work
 
 LOOK_EVERY = 0.5
 """Seconds between two looks in a pause."""
+
+SLICE = 0.2
+"""Seconds in which a changed rate is noticed."""
 
 Look = Callable[[], tuple[QueueState, QueueState]]
 """Gives the source and the destination as they are."""
@@ -53,7 +56,7 @@ class Watch:
         Raises:
             ActionError: messages come back, a pause lasts too long, or the end was asked for.
         """
-        deadline = time.monotonic() + self._on.within
+        deadline = monotonic() + self._on.within
         told = ""
         while True:
             source, destination = self._look()
@@ -66,7 +69,7 @@ class Watch:
             if not told:
                 self._tell(f"pauses: {why}")
                 told = why
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 remedy = "look after the consumers, then try again: the rest is still in the source"
                 raise ActionError(f"the replay waited {self._on.within:.0f} s: {why}", remedy=remedy)
             if self._work.cancel.wait(LOOK_EVERY):
@@ -93,25 +96,37 @@ class Watch:
 
 
 class Pace:
-    """Spreads messages evenly over time."""
+    """Spreads messages evenly over time; an operator can change how fast they go meanwhile."""
 
     def __init__(self, rate: float, work: Work) -> None:
-        """Set the rate in messages per second; 0: no limit."""
-        self._rate = rate
+        """Set the most messages per second; 0: no limit."""
+        self._written = rate
         self._work = work
-        self._due = time.monotonic()
+        self._since = monotonic()
+        self._count = 0
+
+    @property
+    def rate(self) -> float:
+        """What holds at this moment; never more than what was written."""
+        asked = self._work.rate
+        if asked is None:
+            return self._written
+        return min(asked, self._written) if self._written > 0 else asked
 
     def most(self, batch: int) -> int:
         """Return how many may go at once: never more than a second's worth."""
-        return min(batch, max(1, int(self._rate))) if self._rate > 0 else batch
+        rate = self.rate
+        return min(batch, max(1, int(rate))) if rate > 0 else batch
 
     def wait(self) -> None:
-        """Wait until the next batch is due, or the end is asked for."""
-        pause = self._due - time.monotonic()
-        if pause > 0:
-            self._work.cancel.wait(pause)
+        """Wait until the next batch is due, by whatever rate holds meanwhile, or the end is asked for."""
+        while (pause := self._due() - monotonic()) > 0 and not self._work.cancel.wait(min(pause, SLICE)):
+            pass
 
     def spend(self, count: int) -> None:
         """Note that so many go now; lost time is not made up for."""
-        if self._rate > 0:
-            self._due = max(self._due, time.monotonic()) + count / self._rate
+        self._since, self._count = max(self._due(), monotonic()), count
+
+    def _due(self) -> float:
+        rate = self.rate
+        return self._since + self._count / rate if rate > 0 else self._since

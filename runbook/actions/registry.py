@@ -138,6 +138,7 @@ def _info(name: str, found: type) -> ActionInfo:
         once=known.once,
         brings_verify=bool(getattr(known, "brings_verify", False)),
         brings_undo=bool(getattr(known, "brings_undo", False)),
+        paced=bool(getattr(known, "paced", False)),
     )
 
 

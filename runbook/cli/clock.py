@@ -32,6 +32,7 @@ class _Active:
         self.progress = ""
         self.first: tuple[float, int] | None = None
         """When progress was told first, and how far it was: what was done before says nothing of the speed."""
+        self.rate: float | None = None
 
     def speed(self, now: float, done: int, total: int) -> str:
         """Return rate and time left, as far as they can be told."""
@@ -84,8 +85,12 @@ class Clock:
         active = self._active.get((event.step, event.target))
         if active is not None:
             of = f" of {event.total}" if event.total else ""
+            if event.rate != active.rate:
+                # What was moved at another rate says nothing of the time left.
+                active.rate, active.first = event.rate, None
             speed = active.speed(self._now(), event.done, event.total)
-            active.progress = f" · {event.done}{of} {one_line(event.unit, 20)}{speed}"
+            bound = "" if event.rate is None else f", set to {event.rate:g}/s" if event.rate else ", set to no limit"
+            active.progress = f" · {event.done}{of} {one_line(event.unit, 20)}{speed}{bound}"
 
     def end(self, step: str, target: str) -> None:
         """Note that it is over."""

@@ -28,6 +28,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "pause": ("--reason",),
     "cancel": ("--reason",),
     "note": ("--step",),
+    "rate": ("--reason",),
     "watch": (),
     "handover": ("--to", "--reason"),
     "adopt": ("--reason",),
@@ -47,7 +48,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 TAKES: dict[str, str] = {
     **dict.fromkeys(("show", "rehearse", "run"), "playbooks"),
     "replay": "playbooks runs",
-    **dict.fromkeys(("resume", "undo", "decide", "pause", "cancel", "note", "watch", "handover"), "runs"),
+    **dict.fromkeys(("resume", "undo", "decide", "pause", "cancel", "note", "rate", "watch", "handover"), "runs"),
     **dict.fromkeys(("audit show", "audit verify", "audit report"), "runs"),
 }
 """Of what the first argument of a command is one."""

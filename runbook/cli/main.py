@@ -24,6 +24,7 @@ COMMANDS = {
     "pause": Entry("runbook.cli.steer", "pause", "Let what runs come to its end, then pause the run"),
     "cancel": Entry("runbook.cli.steer", "cancel", "Stop the running step of a run"),
     "note": Entry("runbook.cli.steer", "note", "Write a note into the journal of a run"),
+    "rate": Entry("runbook.cli.steer", "rate", "Set how fast a running replay of messages may go"),
     "watch": Entry("runbook.cli.steer", "watch", "Follow a live run, read-only"),
     "handover": Entry("runbook.cli.handover", "handover", "One file with which another operator goes on"),
     "adopt": Entry("runbook.cli.handover", "adopt", "Take over a run from such a file"),

@@ -1,4 +1,4 @@
-"""The commands that steer a run from outside: decide, pause, cancel, note, watch."""
+"""The commands that steer a run from outside: decide, pause, cancel, note, rate, watch."""
 
 from __future__ import annotations
 
@@ -80,8 +80,27 @@ def note(front: Front, run_id: str, text: tuple[str, ...], step: str) -> None:
     _done(front, found, steer.note(settings, found, words, step))
 
 
+@click.command(cls=Command)
+@click.argument("run_id", metavar="RUN")
+@click.argument("step", metavar="STEP[@HOST]")
+@click.argument("rate", metavar="PER_SECOND", type=float)
+@click.option("--reason", default="", help="Why; it goes on record.")
+@pass_front
+def rate(front: Front, run_id: str, step: str, rate: float, reason: str) -> None:
+    """Set how fast a step may go, such as a queue replay: messages a second, 0 for no limit.
+
+    A live run takes it at once, a resting one when it is resumed. What the playbook says is the most.
+    """
+    from runbook.session import review, steer
+
+    settings = front.settings()
+    found = review.find(settings, run_id)
+    only, target = step_and_target(step)
+    _done(front, found, "\n".join(steer.set_rate(settings, found, only, rate, target=target, reason=reason)))
+
+
 def _done(front: Front, run: str, words: str) -> None:
-    front.value({"id": run, "done": words}, lambda: [one_line(words, 1000)])
+    front.value({"id": run, "done": words}, lambda: [one_line(line, 1000) for line in words.split("\n")])
 
 
 class _AtRest:

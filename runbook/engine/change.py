@@ -141,6 +141,9 @@ def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopte
         if not context.target.dispatched and not intended:
             stopped = _stopped(context, "unreachable")
             return Outcome(status=stopped, changed=False, error=str(unknown), dispatched=False)
+        if not work.is_open:
+            # It was looking between two operations, and of each that it began the end is on record.
+            return Outcome(status=_stopped(context, "failed"), changed=True, error=str(unknown))
         return Outcome(status="in_doubt", changed=True, error=str(unknown), evidence=_seen(context))
     except RunbookError as failed:
         return _failed(context, action, model, before, work.target.dispatched or intended, str(failed))

@@ -51,6 +51,7 @@ class StepContext:
         step: PlannedStep,
         place: str,
         cancel: Cancel | None = None,
+        rate: Callable[[], float | None] | None = None,
     ) -> None:
         self.services = services
         self._record = record
@@ -60,6 +61,8 @@ class StepContext:
         self.place = place
         self.cancel = cancel or services.cancel
         self._names = names
+        self.rate = rate or (lambda: self.at.rate)
+        """Gives the rate that somebody has set by now."""
 
     def record(self, *facts: f.Fact) -> None:
         """Record facts of this step; what its output gave is masked as the step wants it."""
@@ -154,4 +157,5 @@ class StepContext:
             known=known,
             receipts=receipts,
             undo=undo,
+            rate=self.rate,
         )

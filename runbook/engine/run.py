@@ -29,6 +29,7 @@ from runbook.engine.lease import claim, give_back
 from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
+from runbook.engine.pace import pace_by_mail
 from runbook.engine.pool import Pool
 from runbook.engine.probe import run_probe
 from runbook.engine.sampling import Sampler, baseline_of
@@ -111,6 +112,7 @@ class Run:
         self._fatal: BaseException | None = None
         self._pool = Pool(WORKERS)
         self._resting = False
+        self._rates = {place: at.rate for place, at in state.steps.items() if at.rate is not None}
 
     def record(self, *facts: f.Fact) -> None:
         """Record facts and pass them on; returns when they are on disk. Raises JournalFull."""
@@ -368,7 +370,8 @@ class Run:
 
     def _context(self, step: str, target: str, state: RunState, cancel: Cancel | None = None) -> StepContext:
         planned = self._steps[step]
-        return StepContext(self._services, self._names, self.record, self.tell, state, planned, target, cancel)
+        rate = partial(self._rates.get, (step, target))
+        return StepContext(self._services, self._names, self.record, self.tell, state, planned, target, cancel, rate)
 
     def _drain(self) -> None:
         # The bell is emptied first: whoever rings later brings news that the loop below may miss.
@@ -442,6 +445,9 @@ class Run:
                 self.record(f.NoteWritten(text=mail.reason, step=mail.step, actor=mail.actor))
             case "decide":
                 self._asking.answer_from_outside(mail)
+            case "pace":
+                step = self._steps.get(mail.step)
+                self._rates |= pace_by_mail(self._services.catalogue, self.record, self.state, step, mail)
             case _:
                 self.record(f.NoteWritten(text=f"mail of an unknown kind was dropped: {mail.kind}"))
 

@@ -236,6 +236,11 @@ class Renamed:
         self.run = work.run
         self.progress = work.progress
 
+    @property
+    def rate(self) -> float | None:
+        """What an operator has set."""
+        return self._work.rate
+
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation under the prefixed name."""
         return self._work.op(f"{self._prefix}-{name}", intent, body)

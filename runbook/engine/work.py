@@ -121,6 +121,7 @@ class Operations:
         known: tuple[Operation, ...],
         receipts: Mapping[str, dict[str, Json]],
         undo: bool = False,
+        rate: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.target = target
         self.sink = sink
@@ -131,7 +132,15 @@ class Operations:
         self._failpoint = failpoint
         self._key = key
         self._undo = undo
+        self._rate = rate
         self._known = {op.name: op for op in known}
+        self.is_open = any(op.receipt is None for op in known)
+        """An operation has begun, and its end is not on record."""
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second that an operator has set by now."""
+        return self._rate()
 
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation, unless its receipt is on record; see `runbook.ports.action.Work`."""
@@ -154,7 +163,7 @@ class Operations:
             )
         )
         self._failpoint("after-intent")
-        self.target.operating = True
+        self.target.operating = self.is_open = True
         try:
             receipt = freeze_object(body(op_key(self._key, name, tries, undo=self._undo)))
         finally:
@@ -165,6 +174,7 @@ class Operations:
                 step=key.step, target=key.target, attempt=key.attempt, operation=name, undo=self._undo, receipt=receipt
             )
         )
+        self.is_open = False
         self._failpoint("after-receipt")
         self._known[name] = Operation(name, {}, receipt, tries=tries)
         if not self._undo:
@@ -190,7 +200,7 @@ class Operations:
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Tell how far it is."""
-        self._tell(Progressed(self._key.step, self._key.target, done, total, unit))
+        self._tell(Progressed(self._key.step, self._key.target, done, total, unit, self.rate))
 
 
 def op_key(attempt: OpKey, name: str, tries: int, *, undo: bool) -> OpKey:

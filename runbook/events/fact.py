@@ -258,6 +258,17 @@ class StepFinished(AtStep, frozen=True, kw_only=True):
     """Found succeeded after a doubt, not seen succeeding."""
 
 
+class PaceSet(AtStep, frozen=True, kw_only=True):
+    """Somebody set how fast the step may go, within what the playbook says; it holds from here on."""
+
+    type = "pace.set"
+    code = "R370"
+    rate: Json
+    """Units a second; 0: no limit."""
+    reason: str = ""
+    actor: str = ""
+
+
 class UndoStarted(AtStep, frozen=True, kw_only=True):
     """The way back of a step begins."""
 
@@ -393,6 +404,7 @@ Fact: TypeAlias = (
     | OperationDone
     | VerifyFinished
     | StepFinished
+    | PaceSet
     | UndoStarted
     | UndoFinished
     | UndoAsked

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.decision import decided, looked_again
+from runbook.events.plain import thaw
 from runbook.events.state import Attempt, GuardState, Operation, RunState, StepState
 from runbook.events.status import BAD
 
@@ -224,6 +225,9 @@ def _fold_step(step: StepState, fact: Any) -> StepState:
             return replace(step, status="verifying", verified=fact.state == "good")
         case f.StepFinished():
             return _finished(step, fact)
+        case f.PaceSet():
+            rate = thaw(fact.rate)
+            return replace(step, rate=float(rate) if isinstance(rate, (int, float)) else None)
         case f.UndoStarted():
             return _undo_started(step, fact)
         case f.UndoFinished():

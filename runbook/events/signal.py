@@ -27,6 +27,8 @@ class Progressed(Struct, frozen=True):
     done: int
     total: int
     unit: str
+    rate: float | None = None
+    """Units a second that somebody has set; None: as the playbook says."""
 
 
 class PhaseEntered(Struct, frozen=True):

@@ -88,6 +88,8 @@ class StepState(Struct, frozen=True):
     by_hand: bool = False
     """A person said what its status is."""
     output: Output | None = None
+    rate: float | None = None
+    """Units a second that somebody has set; None: as the playbook says."""
 
     @property
     def attempt(self) -> Attempt | None:

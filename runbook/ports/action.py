@@ -143,6 +143,13 @@ class Work(Protocol):
     def receipts(self) -> Mapping[str, dict[str, Json]]:
         """Receipts of `apply` by the name of the operation: in `undo` they tell how far it came."""
 
+    @property
+    def rate(self) -> float | None:
+        """Units a second that an operator has set by now, on record; None: as `with:` says.
+
+        May change at any moment, also while `apply` waits; only for actions that are `paced`.
+        """
+
     def op(self, name: str, intent: Mapping[str, Json], body: Callable[[OpKey], Mapping[str, Json]]) -> dict[str, Json]:
         """Carry out one operation: intent on disk, `body(key)`, receipt on disk; return the receipt.
 
@@ -229,6 +236,8 @@ class ActionInfo(Struct, frozen=True):
     once: bool
     brings_verify: bool
     brings_undo: bool
+    paced: bool = False
+    """Obeys `Work.rate`; its `with:` has a `rate` in units a second (0: no limit): the most that can be set."""
 
 
 class Catalogue(Protocol):

@@ -51,7 +51,7 @@ class Mail(Struct, frozen=True):
     """Something that was asked of a live run from another process."""
 
     kind: str
-    """decide, pause, cancel or note."""
+    """decide, pause, cancel, interrupt, note or pace."""
     step: str = ""
     target: str = ""
     choice: str = ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.actions import catalogue
 from runbook.config import Settings
 from runbook.engine.asking import checked, decision
+from runbook.engine.pace import checked_rate, pace_set
 from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold, fold_all
@@ -125,6 +127,41 @@ def note(settings: Settings, run: str, text: str, step: str = "") -> str:
     state = fold_all(facts_of(layout, run))
     _record(settings, run, "note", f.NoteWritten(text=text, step=step, actor=owner()), status=state.status)
     return "on record"
+
+
+def set_rate(
+    settings: Settings, run: str, step: str, rate: float, *, target: str = "", reason: str = ""
+) -> tuple[str, ...]:
+    """Set how fast a step may go, in units a second (0: no limit); return what was done, a line per place.
+
+    A live run takes it at once, a resting one when it is resumed. It may be lowered, and raised up to what the playbook
+    says.
+
+    Raises UsageError if there is no such step, its rate cannot be set, or the playbook allows less.
+    """
+    layout = Layout(settings.state)
+    state = fold_all(facts_of(layout, run))
+    if state.opened is None or state.status in CLOSED or state.status == "aborted":
+        raise UsageError(f"run {run} is over: {state.status}")
+    plan = from_snapshot(state.opened).plan
+    uses = next((s.uses for unit in plan.units for s in unit.steps if s.id == step), None)
+    if uses is None:
+        raise UsageError(f"the run has no step {step}", where=run)
+    info = catalogue().info(uses) if uses else None
+    if info is None:
+        raise UsageError("it is no action, and has no rate", where=step)
+    places = [place for name, place in state.steps if name == step and target in ("", place)]
+    if not places:
+        raise UsageError("the step has no plan yet", where=step, remedy="set its rate once it runs")
+    for place in places:
+        checked_rate(state.at(step, place), info, rate, f"{step}@{place}")
+    words = f"{rate:g} a second" if rate else "no limit"
+    if holder(layout, run) is not None:
+        post(layout, run, Mail("pace", step, target, values={"rate": rate}, reason=reason, actor=owner()))
+        return tuple(f"{step}@{place}: {words}, sent to the live run" for place in places)
+    made = [pace_set(step, p, rate, reason, owner()) for p in places]
+    _record(settings, run, "note", *made, status=state.status)
+    return tuple(f"{step}@{place}: {words}, on record; `runbook resume {run}` goes on with it" for place in places)
 
 
 def _record(settings: Settings, run: str, mode: f.Mode, *facts: f.Fact, status: RunStatus) -> None:

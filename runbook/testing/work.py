@@ -58,6 +58,8 @@ class MemoryWork:
         """The receipts of `apply`, by name."""
         self.told: list[tuple[int, int, str]] = []
         """What `progress` was told."""
+        self.rate: float | None = None
+        """What an operator has set."""
         self._crash = crash
         self._undo = undo
         # Job folders outlive a test: no two works may share the names of their operations.

@@ -15,7 +15,7 @@ import pytest
 
 from runbook.actions.queue_inspect import InspectWith, QueueInspect
 from runbook.actions.queue_replay import QueueReplay, ReplayBefore, ReplayResult, ReplayWith
-from runbook.actions.queue_watch import PauseOn
+from runbook.actions.queue_watch import Pace, PauseOn
 from runbook.demo.queue import Consumer, Message
 from runbook.errors import ActionError, TransportError
 from runbook.model.host import Host
@@ -364,25 +364,67 @@ def test_a_set_token_ends_a_pause(queues: Queues, target: Bench) -> None:
     assert (len(queues.held(LIVE)), len(queues.held(DEAD))) == (10, 20)
 
 
+class Hours:
+    """A clock that moves only where somebody waits."""
+
+    def __init__(self, work: MemoryWork, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.waited: list[float] = []
+        self.at: Callable[[], None] = lambda: None
+        monkeypatch.setattr("runbook.actions.queue_watch.monotonic", lambda: self.now)
+        monkeypatch.setattr(work.cancel, "wait", self.wait)
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        self.waited.append(seconds)
+        self.at()
+        return False
+
+
 def test_a_rate_bounds_batches_and_spreads_them(queues: Queues, target: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     queues.fill(12)
     work = MemoryWork(target)
-    waited: list[float] = []
-
-    def wait(seconds: float) -> bool:
-        waited.append(seconds)
-        return False
-
-    monkeypatch.setattr(work.cancel, "wait", wait)
+    hours = Hours(work, monkeypatch)
     w = queues.replay(rate=5.0)
 
     result = ACTION.apply(w, before(w, target), work)
 
     assert (result.moved, result.batches) == (12, 3)
-    # Two batches of five were ahead of the clock, which this token does not let pass, by a second each.
-    assert len(waited) == 2
-    assert 0 < waited[0] <= 1.0
-    assert 1.0 < waited[1] <= 2.0
+    # Two batches of five each took a second; nothing follows the last one, of two.
+    assert sum(hours.waited) == pytest.approx(2.0)
+
+
+def test_a_rate_that_is_lowered_and_raised_holds_at_once_also_in_a_wait(
+    queues: Queues, target: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues.fill(24)
+    work = MemoryWork(target)
+    hours = Hours(work, monkeypatch)
+    rates = {1000.0: 10.0, 1001.0: 1.0, 1004.0: 10.0}
+    sizes: list[tuple[float, int]] = []
+
+    def steer() -> None:
+        work.rate = [rate for since, rate in rates.items() if since <= hours.now + 1e-6][-1]
+        sizes.append((round(hours.now, 1), len(queues.held(LIVE))))
+
+    hours.at = steer
+    w = queues.replay(rate=10.0, batch=10)
+
+    result = ACTION.apply(w, before(w, target), work)
+
+    assert (result.moved, queues.held(DEAD)) == (24, [])
+    # Ten in the first second; at one a second a single one goes, after the ten seconds that ten are worth by then,
+    # which the raise at 1004 ends; then the rest.
+    assert dict(sizes)[1000.8] == 10
+    assert dict(sizes)[1003.8] == 10
+    assert sizes[-1][0] <= 1006.2
+
+
+def test_a_rate_above_the_written_one_is_not_taken(queues: Queues, target: Bench) -> None:
+    work = MemoryWork(target)
+    work.rate = 1000.0
+
+    assert [Pace(5.0, work).most(100), Pace(0.0, work).most(5000)] == [5, 1000]
 
 
 # --- crashes -----------------------------------------------------------------------------------------------------
