@@ -12,6 +12,7 @@ from runbook.cli.command import Entry, Group, pass_front
 from runbook.cli.front import FORMATS, Format, Front
 
 COMMANDS = {
+    "open": Entry("runbook.cli.screens", "open_playbook", "The screens, straight at one playbook"),
     "list": Entry("runbook.cli.library", "list_playbooks", "Playbooks, ranked by the text of an alert with --for"),
     "show": Entry("runbook.cli.library", "show", "One playbook as a readable page"),
     "rehearse": Entry("runbook.cli.rehearse", "rehearse", "Look at the targets and show what would happen"),
@@ -41,11 +42,19 @@ EPILOG = "Exit codes: 0 succeeded, 1 failed, 2 usage, 3 invalid, 4 unreachable, 
 8 in doubt, 9 aborted, 10 undo incomplete, 11 audit failed, 130/143 interrupted."
 
 
-@click.command(cls=Group, table=COMMANDS, no_args_is_help=True, epilog=EPILOG)
+@click.command(cls=Group, table=COMMANDS, invoke_without_command=True, epilog=EPILOG)
 @click.version_option(__version__, "-V", "--version", message="runbook %(version)s")
 @pass_front
-def root(front: Front) -> None:
-    """Run playbooks in an incident: guided, recorded, reversible."""
+@click.pass_context
+def root(context: click.Context, front: Front) -> None:
+    """Run playbooks in an incident: guided, recorded, reversible. Without a command it opens the screens."""
+    if context.invoked_subcommand is not None:
+        return
+    from runbook.cli.screens import has_screen, open_screens
+
+    if not has_screen(front):
+        raise click.exceptions.NoArgsIsHelpError(context)
+    open_screens(front)
 
 
 def wanted_format(arguments: list[str]) -> Format | None:

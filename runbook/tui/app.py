@@ -1,0 +1,278 @@
+"""The application: four modes, one carried run, and the way out.
+
+Owns what goes between the screens: who carries a run, who is asked, when the process may end. Leaves drawing to the
+screens and everything about runs to the session behind `backend`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from runbook.errors import RunbookError
+from runbook.model.question import Answer, NoAnswer, Question
+from runbook.session.order import Order
+from runbook.tui import messages as msg
+from runbook.tui.backend import Backend
+from runbook.tui.bridge import Asked, Bridge
+from runbook.tui.carrier import Act, Carrier, Ended
+from runbook.tui.dialogs.quit import QuitSheet
+from runbook.tui.dialogs.sheet import sheet_for
+from runbook.tui.look import Look, look_of, theme_of
+from runbook.tui.scene import Scene
+from runbook.tui.screens.library import LibraryScreen
+from runbook.tui.screens.prepare import PrepareScreen
+from runbook.tui.screens.review import ReviewScreen
+from runbook.tui.screens.run import RunScreen
+from runbook.tui.theme import THEMES
+
+DRAWS = 1 / 20
+"""Seconds between looks for what came, while a run is carried."""
+
+
+class RunbookApp(App[int]):
+    """The terminal interface."""
+
+    TITLE = "runbook"
+    CSS_PATH = "global.tcss"
+    DEFAULT_MODE = "library"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "go('library')", "Library", show=False, id="library", tooltip="Choose a playbook"),
+        Binding(
+            "f3", "go('prepare')", "Prepare", show=False, id="prepare", tooltip="Values, targets, what would change"
+        ),
+        Binding("f4", "go('run')", "Run", show=False, id="run", tooltip="The run that is open"),
+        Binding("f5", "go('review')", "Review", show=False, id="review", tooltip="Past runs"),
+        Binding("q", "leave", "leave", show=False, id="leave", tooltip="Leave; asks during a run"),
+        Binding("ctrl+q", "leave", "leave", show=False, system=True),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
+    ]
+
+    def __init__(self, backend: Backend, look: Look | None = None, theme: str = "", first: Order | None = None) -> None:
+        """Build the interface.
+
+        Args:
+            backend: the use cases.
+            look: what the terminal can draw; default: found out.
+            theme: the name of a theme; default: chosen by the terminal.
+            first: what to prepare at once.
+        """
+        super().__init__()
+        self.backend = backend
+        self.look = look or look_of()
+        self._first = first
+        self.carrier: Carrier | None = None
+        self._bridge: Bridge | None = None
+        self._asked: dict[int, tuple[Asked, Screen[Any]]] = {}
+        self.scene = Scene()
+        self.library = LibraryScreen(self.look, backend)
+        self.prepare = PrepareScreen(self.look, backend)
+        self.run_screen = RunScreen(self.look, self.scene)
+        self.review = ReviewScreen(self.look, backend)
+        for theme_known in THEMES:
+            self.register_theme(theme_known)
+        self.theme = theme or theme_of()
+        for mode, screen in self._screens().items():
+            self.add_mode(mode, partial(_same, screen))
+
+    def _screens(self) -> dict[str, Screen[None]]:
+        return {"library": self.library, "prepare": self.prepare, "run": self.run_screen, "review": self.review}
+
+    def on_mount(self) -> None:
+        """Take the signals that end a terminal program; the run is left in good order by each of them."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, partial(self._leave_by, "SIGTERM", cancel=True))
+        loop.add_signal_handler(signal.SIGHUP, partial(self._leave_by, "SIGHUP: the terminal was closed", cancel=False))
+        self.set_interval(DRAWS, self._draw)
+        self.set_interval(1.0, self._tick)
+        if self._first is not None:
+            self.call_after_refresh(self._prepare, self._first)
+
+    def _leave_by(self, why: str, *, cancel: bool) -> None:
+        if self.carrier is not None and self.carrier.is_live:
+            (self.carrier.control.cancel if cancel else self.carrier.control.interrupt)(why)
+        self.exit(return_code=0)
+
+    # --- between the screens ------------------------------------------------------------------------------------
+
+    async def action_go(self, mode: str) -> None:
+        """Go to a mode."""
+        await self.switch_mode(mode)
+
+    async def on_playbook_chosen(self, message: msg.PlaybookChosen) -> None:
+        """Prepare it."""
+        await self._prepare(Order(playbook=message.playbook, guided=True))
+
+    async def _prepare(self, order: Order) -> None:
+        self.prepare.open(order)
+        await self.switch_mode("prepare")
+
+    async def on_loop_chosen(self, message: msg.LoopChosen) -> None:
+        """Take it up where it is: a run to resume at its question, all else in review."""
+        loop = message.loop
+        if loop.next.startswith("runbook resume "):
+            await self.on_resume_wanted(msg.ResumeWanted(loop.run))
+        elif loop.next.startswith("runbook undo "):
+            await self.on_undo_wanted(msg.UndoWanted(loop.run))
+        else:
+            await self.on_review_wanted(msg.ReviewWanted(loop.run))
+
+    async def on_begin_wanted(self, message: msg.BeginWanted) -> None:
+        """Open the run; its first question stands before anything is executed."""
+        await self._carry(self.backend.start(message.order), Scene())
+
+    async def on_resume_wanted(self, message: msg.ResumeWanted) -> None:
+        """Go on with a run, with its record in sight."""
+        await self._carry_on(message.run, self.backend.resume(message.run))
+
+    async def on_undo_wanted(self, message: msg.UndoWanted) -> None:
+        """Walk a run back, with its record in sight."""
+        await self._carry_on(message.run, self.backend.undo(message.run, message.step, message.target))
+
+    async def on_review_wanted(self, message: msg.ReviewWanted) -> None:
+        """Show a run's record."""
+        self.review.open(message.run)
+        await self.switch_mode("review")
+
+    # --- the carried run ----------------------------------------------------------------------------------------
+
+    async def _carry_on(self, run: str, act: Act) -> None:
+        try:
+            facts = await asyncio.to_thread(self.backend.facts, run)
+            opened = facts[0].fact if facts else None
+            plan = await asyncio.to_thread(self.backend.plan_of, opened) if opened is not None else None  # type: ignore[arg-type]
+        except RunbookError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        scene = Scene(run, plan)
+        scene.take_all(facts, time.monotonic())
+        await self._carry(act, scene)
+
+    async def _carry(self, act: Act, scene: Scene) -> None:
+        if self.carrier is not None and self.carrier.is_live:
+            self.notify("a run is open; it comes to a rest first (F4 shows it)", severity="warning", markup=False)
+            return
+        self.scene = scene
+        bridge = Bridge(self.backend.plan_of, self._run_id, self._wake, seq=len(scene.records))
+        self._bridge = bridge
+        self.carrier = Carrier(act, bridge, bridge, lambda _: self._post(msg.CarrierEnded()))
+        self.run_screen.open(scene, self.carrier.control)
+        await self.switch_mode("run")
+        self.carrier.start()
+
+    def _run_id(self) -> str:
+        return self.carrier.control.run if self.carrier is not None else ""
+
+    def _wake(self) -> None:
+        self._post(msg.Woken())
+
+    def _post(self, message: msg.Woken | msg.CarrierEnded) -> None:
+        # The screens may be gone while the run comes to its rest.
+        if self.is_running:
+            self.post_message(message)
+
+    def on_woken(self) -> None:
+        """Look at once: a question or a fact came."""
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._bridge is None:
+            return
+        batch = self._bridge.drain()
+        self.scene.take_all(batch.events, time.monotonic())
+        if batch.dropped:
+            self.scene.spool.lost += batch.dropped
+        for gone in batch.withdrawn:
+            self._withdraw(gone)
+        if batch.events:
+            self.run_screen.refresh_scene()
+        for asked in batch.asked:
+            self._ask(asked)
+
+    def _tick(self) -> None:
+        self.run_screen.tick()
+
+    def _ask(self, asked: Asked) -> None:
+        sheet = sheet_for(asked.question, self.look)
+        self._asked[id(asked)] = (asked, sheet)
+        self.bell()
+        self.push_screen(sheet, partial(self._answered, asked))
+
+    def _answered(self, asked: Asked, answer: Answer | NoAnswer | None) -> None:
+        self._asked.pop(id(asked), None)
+        if not asked.reply.done():
+            asked.reply.set_result(answer or NoAnswer("the question was closed"))
+
+    def _withdraw(self, asked: Asked) -> None:
+        _, sheet = self._asked.pop(id(asked), (None, None))
+        if sheet is not None and sheet in self.screen_stack:
+            sheet.dismiss(None)
+
+    @property
+    def open_question(self) -> Question | None:
+        """The question that waits for an answer here."""
+        return next((asked.question for asked, _ in self._asked.values()), None)
+
+    def on_carrier_ended(self) -> None:
+        """Tell how it ended."""
+        self._draw()
+        if self.carrier is not None and self.carrier.ended is not None:
+            self._tell_end(self.carrier.ended)
+
+    def _tell_end(self, ended: Ended) -> None:
+        self.run_screen.ended(ended)
+        self.library.reload()
+        self.bell()
+
+    # --- the way out --------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Leave; a run that is carried has to come to a rest first, and how is asked."""
+        if self.carrier is None or not self.carrier.is_live:
+            self.exit(return_code=0)
+            return
+        self.push_screen(QuitSheet(self.look), self._leave)
+
+    async def action_quit(self) -> None:
+        """Leave the same way, whoever asks for it."""
+        self.action_leave()
+
+    def _leave(self, how: str | None) -> None:
+        if not how or self.carrier is None:
+            return
+        control = self.carrier.control
+        steer: dict[str, Callable[[str], None]] = {"pause": control.pause, "stop": control.cancel}
+        steer[how]("left from the terminal interface")
+        for asked, _ in list(self._asked.values()):
+            self._withdraw(asked)
+        self.exit(return_code=0)
+
+
+def _same(screen: Screen[None]) -> Screen[None]:
+    return screen
+
+
+def open_tui(backend: Backend, *, first: Order | None = None) -> int:
+    """Open the interface and return the exit code when it is left and the run it carried is at rest.
+
+    Whatever ends the screens, the engine comes to its rest and closes the journal before this returns.
+    """
+    app = RunbookApp(backend, first=first)
+    try:
+        app.run()
+    finally:
+        carrier = app.carrier
+        if carrier is not None and carrier.is_live:
+            carrier.control.interrupt("the terminal interface ended")
+        if carrier is not None:
+            carrier.join()
+    return app.return_code or 0

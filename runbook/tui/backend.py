@@ -1,0 +1,172 @@
+"""What the screens ask of the session, as one port: the real one below, a canned one in tests.
+
+Every call may read files and take its time: screens make it on a worker thread. Calls that carry a run out return
+what a `Carrier` carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from runbook.config import Settings
+from runbook.events import fact as f
+from runbook.events.timed import Timed
+from runbook.journal import Chunk, Report
+from runbook.model.plan import Plan
+from runbook.session.library import Entry, OpenLoop, Page
+from runbook.session.order import Order
+from runbook.session.rehearse import Rehearsal
+from runbook.session.review import RunSummary
+from runbook.tui.carrier import Act
+
+
+class Backend(Protocol):
+    """The use cases behind the screens."""
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all playbooks."""
+
+    def ranked(self, entries: tuple[Entry, ...], alert: str) -> tuple[Entry, ...]:
+        """Return those that answer an alert, best first."""
+
+    def open_loops(self) -> tuple[OpenLoop, ...]:
+        """Return what earlier runs left open."""
+
+    def page(self, order: Order) -> Page:
+        """Return one playbook with its plan and values. Raises RunbookError."""
+
+    def rehearse(self, order: Order) -> Rehearsal:
+        """Look at the targets and say what would happen. Raises RunbookError."""
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        """Return all runs, newest first."""
+
+    def facts(self, run: str) -> tuple[Timed, ...]:
+        """Return the record of a run. Raises RunbookError."""
+
+    def plan_of(self, opened: f.SessionOpened) -> Plan:
+        """Return the plan of a recorded run. Raises JournalBroken."""
+
+    def output(self, run: str, reference: f.Output) -> Iterator[Chunk]:
+        """Yield recorded output. Raises UsageError."""
+
+    def verify(self, run: str) -> Report:
+        """Verify the record of a run."""
+
+    def report(self, run: str) -> str:
+        """Return the report of a run in Markdown."""
+
+    def start(self, order: Order) -> Act:
+        """Return what runs a playbook, guided."""
+
+    def resume(self, run: str) -> Act:
+        """Return what goes on with a run, guided."""
+
+    def undo(self, run: str, step: str = "", target: str = "", reason: str = "") -> Act:
+        """Return what walks a run back."""
+
+    def note(self, run: str, text: str, step: str = "") -> str:
+        """Put a note on record; return what was done, in words."""
+
+
+class SessionBackend:
+    """The session of this user."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all playbooks."""
+        from runbook.session import library
+
+        return library.entries(self._settings)
+
+    def ranked(self, entries: tuple[Entry, ...], alert: str) -> tuple[Entry, ...]:
+        """Return those that answer an alert, best first."""
+        from runbook.session import library
+
+        return library.ranked(entries, alert)
+
+    def open_loops(self) -> tuple[OpenLoop, ...]:
+        """Return what earlier runs left open."""
+        from runbook.session import library
+
+        return library.open_loops(self._settings)
+
+    def page(self, order: Order) -> Page:
+        """Return one playbook with its plan and values."""
+        from runbook.session import library
+
+        return library.show(self._settings, order)
+
+    def rehearse(self, order: Order) -> Rehearsal:
+        """Look at the targets and say what would happen."""
+        from runbook.session.rehearse import rehearse
+        from runbook.session.unattended import Unattended
+
+        return rehearse(self._settings, order, Unattended())
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        """Return all runs, newest first."""
+        from runbook.session import review
+
+        return review.runs(self._settings)
+
+    def facts(self, run: str) -> tuple[Timed, ...]:
+        """Return the record of a run."""
+        from runbook.session import review
+
+        return tuple(review.facts(self._settings, run))
+
+    def plan_of(self, opened: f.SessionOpened) -> Plan:
+        """Return the plan of a recorded run."""
+        from runbook.session.prepare import from_snapshot
+
+        return from_snapshot(opened).plan
+
+    def output(self, run: str, reference: f.Output) -> Iterator[Chunk]:
+        """Yield recorded output."""
+        from runbook.session import review
+
+        return review.output(self._settings, run, reference)
+
+    def verify(self, run: str) -> Report:
+        """Verify the record of a run."""
+        from runbook.session import review
+
+        proof = review.verify(self._settings, run)
+        assert isinstance(proof, Report)
+        return proof
+
+    def report(self, run: str) -> str:
+        """Return the report of a run in Markdown."""
+        from runbook.session import review
+
+        return review.report(self._settings, run)
+
+    def start(self, order: Order) -> Act:
+        """Return what runs a playbook, guided."""
+        from runbook.session.run import start
+
+        return lambda asked, heard, control: start(self._settings, order, asked, heard, control)
+
+    def resume(self, run: str) -> Act:
+        """Return what goes on with a run, guided."""
+        from runbook.session.run import resume
+
+        return lambda asked, heard, control: resume(self._settings, run, asked, heard, control, guided=True)
+
+    def undo(self, run: str, step: str = "", target: str = "", reason: str = "") -> Act:
+        """Return what walks a run back."""
+        from runbook.session.run import undo
+
+        return lambda asked, heard, control: undo(
+            self._settings, run, asked, heard, control, step=step, target=target, reason=reason
+        )
+
+    def note(self, run: str, text: str, step: str = "") -> str:
+        """Put a note on record; return what was done, in words."""
+        from runbook.session import steer
+
+        return steer.note(self._settings, run, text, step)

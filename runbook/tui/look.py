@@ -1,0 +1,92 @@
+"""How words become content: marks with their tone, labels, keys; and what the terminal can draw.
+
+The one border between text and style. Text is never markup here: it is styled as a whole, so brackets stay brackets,
+and text of targets and playbooks has been sanitised by `line` or by `runbook.text` before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from msgspec import Struct
+from textual.content import Content
+
+from runbook.text import one_line
+from runbook.text.mark import Mark, mark_of, status_word
+from runbook.tui.theme import DARK, LIGHT, SIXTEEN
+
+_ASCII = str.maketrans(
+    {"▌": "|", "━": "=", "─": "-", "│": "|", "·": "-", "›": ">", "…": ".", "×": "x", "→": ">", "←": "<", "↑": "^"}
+    | {"↓": "v", "°": " ", "–": "-", "—": "-"}
+)
+
+
+class Look(Struct, frozen=True):
+    """What this terminal can draw."""
+
+    unicode: bool = True
+
+    def symbol(self, mark: Mark) -> str:
+        """Return the symbol, or its stand-in."""
+        return mark.symbol if self.unicode else mark.ascii
+
+    def own(self, text: str) -> str:
+        """Return our own words, with stand-ins for what the terminal cannot draw."""
+        return text if self.unicode else text.replace("↵", "Enter").translate(_ASCII)
+
+    def mark(self, status: str) -> Content:
+        """Return the mark of a status in its colour."""
+        mark = mark_of(status)
+        return Content.styled(self.symbol(mark), f"${mark.tone}")
+
+    def status(self, status: str, *, loud: bool = False, says: str = "") -> Content:
+        """Return mark and word of a status in its colour; `says` stands for the word where another one fits."""
+        mark = mark_of(status)
+        said = says or status_word(status)
+        style = f"bold ${mark.tone}" if loud else f"${mark.tone}"
+        return Content.styled(f"{self.symbol(mark)} {said.upper() if loud else said}", style)
+
+
+def line(text: str, most: int = 400) -> str:
+    """Return untrusted text as one clean line."""
+    return one_line(text, most)
+
+
+def muted(text: str) -> Content:
+    """Return a label, a unit, something past."""
+    return Content.styled(text, "$muted")
+
+
+def bold(text: str) -> Content:
+    """Return what counts in a line."""
+    return Content.styled(text, "bold")
+
+
+def key(name: str, does: str) -> Content:
+    """Return a key and what it does, as the footer shows them."""
+    return Content.assemble((name, "bold $accent"), " ", does)
+
+
+def look_of(environment: Mapping[str, str] = os.environ) -> Look:
+    """Find out what the terminal can draw: Unicode only where the locale says UTF-8, never on the Linux console."""
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
+    return Look(unicode=utf8 and environment.get("TERM", "") != "linux" and not environment.get("RUNBOOK_ASCII"))
+
+
+def theme_of(environment: Mapping[str, str] = os.environ) -> str:
+    """Choose the theme: the user's word, else by the colours and the background that the terminal tells of.
+
+    `COLORFGBG` is set by rxvt, Konsole and others: its last field is the colour number of the background.
+    """
+    wanted = environment.get("RUNBOOK_THEME", "")
+    named = {"dark": DARK, "light": LIGHT, "16": SIXTEEN}
+    if wanted in named:
+        return named[wanted].name
+    term = environment.get("TERM", "")
+    rich = environment.get("COLORTERM", "") in ("truecolor", "24bit") or "256" in term or "direct" in term
+    if environment.get("NO_COLOR") or not rich:
+        return SIXTEEN.name
+    background = environment.get("COLORFGBG", "").rpartition(";")[2]
+    return LIGHT.name if background in ("7", "15") else DARK.name

@@ -1,0 +1,48 @@
+"""What all screens share: head, now line, body, key bar, in the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from runbook.tui.look import Look
+from runbook.tui.widgets.head import Head
+from runbook.tui.widgets.key_bar import KeyBar
+from runbook.tui.widgets.now_line import Now, NowLine
+
+
+class Frame(Screen[None]):
+    """A screen in the common grid; the body is the subclass's."""
+
+    MODE: ClassVar[str] = ""
+    """Its word in the path of modes."""
+
+    AUTO_FOCUS = ""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+
+    def compose(self) -> ComposeResult:
+        """Build the rows."""
+        yield Head(self.MODE, self.look)
+        yield NowLine(self.look.own("▌"))
+        yield from self.body()
+        yield KeyBar(self.look)
+
+    def body(self) -> Iterable[Widget]:
+        """Return what stands between now line and key bar."""
+        raise NotImplementedError
+
+    def say(self, now: Now) -> None:
+        """Set the now line."""
+        self.query_one(NowLine).now = now
+
+    @property
+    def head(self) -> Head:
+        """Row 0."""
+        return self.query_one(Head)

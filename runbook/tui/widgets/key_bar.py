@@ -1,0 +1,72 @@
+"""The last row of every screen: what is possible now."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+
+from runbook.tui.look import Look
+
+_NAMES = {
+    "enter": "↵",
+    "escape": "Esc",
+    "tab": "Tab",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "space": "Space",
+    "question_mark": "?",
+    "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+}
+GENERAL = frozenset({"help", "command_palette", "find"})
+"""Actions that stand at the right, on every screen."""
+
+
+def key_name(key: str, look: Look) -> str:
+    """Return a key as people write it: `ctrl+p` is `^p`, a capital letter stays one."""
+    first = key.partition(",")[0]
+    if first.startswith("ctrl+"):
+        return f"^{first[5:]}"
+    return look.own(_NAMES.get(first, first if len(first) == 1 else first.upper()))
+
+
+class KeyBar(Widget):
+    """Draws the bindings that act now, most important first; those at the right give way before they are cut."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+
+    def on_mount(self) -> None:
+        """Follow what is possible."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+
+    def render(self) -> Content:
+        """Draw the row."""
+        shown = [
+            active.binding for active in self.screen.active_bindings.values() if active.binding.show and active.enabled
+        ]
+        left = [self._item(b) for b in shown if b.action.rpartition(".")[2] not in GENERAL]
+        right = [self._item(b) for b in shown if b.action.rpartition(".")[2] in GENERAL]
+        gap = Content("  ")
+        room = self.size.width - 2
+        while right and _length(left, right) > room:
+            right.pop(0)
+        while len(left) > 1 and _length(left, right) > room:
+            left.pop()
+        one, other = gap.join(left), gap.join(right)
+        return Content.assemble(" ", one, " " * max(room - one.cell_length - other.cell_length, 0), other)
+
+    def _item(self, binding: Binding) -> Content:
+        name = binding.key_display or key_name(binding.key, self._look)
+        click = Style.from_meta({"@click": f"app.simulate_key({binding.key.partition(',')[0]!r})"})
+        return Content.assemble((name, "bold $accent"), " ", binding.description).stylize(click)
+
+
+def _length(left: list[Content], right: list[Content]) -> int:
+    return sum(item.cell_length + 2 for item in (*left, *right))
