@@ -107,10 +107,12 @@ class Front:
 
 
 def encode(value: object, *, indent: bool = False) -> str:
-    """Return a value as JSON, one line or indented, with a line end."""
+    """Return a value as JSON, one line or indented, with a line end; a terminal may show it as it is."""
     import msgspec
 
-    data = msgspec.json.encode(value, enc_hook=_plain)
+    from runbook.text.escape import harmless_json
+
+    data = harmless_json(msgspec.json.encode(value, enc_hook=_plain))
     return (msgspec.json.format(data, indent=2) if indent else data).decode() + "\n"
 
 

@@ -5,8 +5,9 @@ lines to its siblings, and the meaning of types and codes to those who write the
 
 Canonical means: one JSON object (RFC 8259) in UTF-8, keys sorted by code point, no white space, nothing escaped
 that needs no escape, and only objects, arrays, strings, booleans, null and integers of 64 bits. A record without
-step, target, attempt or operation leaves the key out. The same record therefore has the same bytes everywhere, so
-that a hash of the raw line is a hash of the record.
+step, target, attempt or operation leaves the key out. What a terminal obeys or an eye misses needs an escape, too, so
+that `less` and `cat` show a journal without harm; a line that has such characters as they are is read as well. The
+hash is that of the raw line, and each record is written in one way.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from runbook.errors import JournalError
+from runbook.text.escape import harmless_json
 
 VERSION = 1
 GENESIS = "0" * 64
@@ -88,7 +90,7 @@ def encode(record: Record) -> bytes:
     The data must have gone through `plain`. Raises ValueError for text that UTF-8 cannot carry (lone surrogates) and
     for a line above `LINE_LIMIT`.
     """
-    line = _ENCODER.encode(record)
+    line = harmless_json(_ENCODER.encode(record))
     if len(line) > LINE_LIMIT:
         raise ValueError(f"a record of {len(line)} bytes is longer than the limit of {LINE_LIMIT}")
     return line
@@ -109,7 +111,7 @@ def parse(line: bytes) -> Record:
         raise UnfitLine(f"version {record.v} is unknown here", remedy="read it with the Runbook that wrote it")
     try:
         plain(record.data)
-        fit = _ENCODER.encode(record) == line and fits(record)
+        fit = _is_canonical(line, _ENCODER.encode(record)) and fits(record)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnfitLine(f"not canonical: {error}") from None
     if not fit:
@@ -125,11 +127,15 @@ def parse_block(block: bytes) -> list[Record] | None:
     """
     try:
         records = _DECODER.decode_lines(block)
-        if _ENCODER.encode_lines(records) != block:
+        if not _is_canonical(block, _ENCODER.encode_lines(records)):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return records
+
+
+def _is_canonical(written: bytes, anew: bytes) -> bool:
+    return written == anew or written == harmless_json(anew)
 
 
 def digest(line: bytes) -> str:

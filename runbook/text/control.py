@@ -106,6 +106,12 @@ def unseen() -> re.Pattern[str]:
     return re.compile(_class(_C0, _C1_AND_ESC, _INVISIBLE, _BREAKS, _SURROGATES, _ODD_SPACES))
 
 
+@cache
+def misleading() -> re.Pattern[str]:
+    """Return the pattern of each character that a terminal obeys or an eye misses, and of line breaks of Unicode."""
+    return re.compile(_class(_C0, _C1_AND_ESC, _INVISIBLE, _BREAKS))
+
+
 def suspicious(text: str) -> bool:
     """Tell whether `text` may hold anything forbidden; cheap, because nearly all output holds nothing.
 

@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from runbook.errors import DispatchRefused
 from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, JobUnknown, NoJob, OpKey, Sink, Stream
+from runbook.text.escape import harmless_json
 from runbook.transports import process
 
 BLOCK = 65536
@@ -396,7 +397,7 @@ def _claim(root: Path, name: str, intent: Intent) -> JobFolder:
     folder.path.mkdir(mode=0o700)
     try:
         files = {
-            "intent": msgspec.json.encode(intent) + b"\n",
+            "intent": harmless_json(msgspec.json.encode(intent)) + b"\n",
             "boot": f"{process.boot_id()}\n".encode(),
             "status": b"%-15s\n" % b"open",
         }

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.cli.clock import Clock
+from runbook.cli.front import encode
 from runbook.cli.printer import Printer
 from runbook.cli.stream import CLEAR, Stream
 from runbook.cli.style import Style, cells, table
@@ -172,3 +174,13 @@ def test_lines_wait_while_a_question_stands() -> None:
         stream.raw("question? ")
 
     assert out.getvalue() == "question? later\n"
+
+
+def test_json_for_programs_is_harmless_on_a_terminal() -> None:
+    value = {"text": "\x1b[2J\x7f\x9b31m\u202eé", "rows": ["\u2028"]}
+
+    for indent in (False, True):
+        shown = encode(value, indent=indent)
+
+        assert shown.replace("\n", "").isprintable()
+        assert json.loads(shown) == value

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import RunbookError
 from runbook.journal import Entry, Layout, Record, Writer, encode, parse, read, verify_all, verify_run
-from runbook.journal.record import GENESIS, MalformedLine, UnfitLine, parse_block
+from runbook.journal.chain import Chain
+from runbook.journal.record import GENESIS, MalformedLine, UnfitLine, digest, parse_block
 
 RUN = "run-1"
 
@@ -50,6 +52,30 @@ entries = st.builds(
     operation=st.none() | texts,
     data=st.dictionaries(texts, values, max_size=5),
 )
+
+
+misleading_texts = st.text(
+    st.sampled_from('a"\\\n\x1b\x7f\x85\x9b\u061c\u200d\u2028\u202e\u2069\U000e0041ü漢'), max_size=8
+)
+
+
+@given(st.lists(st.tuples(misleading_texts, st.booleans()), min_size=1, max_size=8))
+def test_a_chain_holds_whether_its_lines_are_escaped_or_as_they_came(content: list[tuple[str, bool]]) -> None:
+    block, prev, written = b"", GENESIS, []
+    for number, (text, is_escaped) in enumerate(content):
+        record = Record(
+            code="c", data={text: [text]}, log=RUN, mono=number, prev=prev, run=RUN, seq=number,
+            time="2026-11-01T03:04:05.000006Z", type=text, v=1,
+        )  # fmt: skip
+        line = encode(record)
+        assert not set(line.decode()) & set("\x7f\x85\x9b\u061c\u200d\u2028\u202e\u2069\U000e0041")
+        line = line if is_escaped else msgspec.json.encode(record, order="deterministic")
+        block, prev = block + line + b"\n", digest(line)
+        written.append(record)
+    chain = Chain()
+
+    assert [record for record, _ in chain.take(block)] == written
+    assert (chain.what, chain.head) == ("", prev)
 
 
 @given(st.lists(entries, min_size=1, max_size=6))

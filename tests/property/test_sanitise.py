@@ -2,6 +2,7 @@
 
 import html as stdlib_html
 import itertools
+import json
 import unicodedata
 
 import pyte
@@ -12,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from runbook.text import StreamSanitiser, markdown, one_line, reveal, sanitise
 from runbook.text.control import suspicious, unseen
+from runbook.text.escape import harmless_json
 
 INVISIBLE = [
     *(0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070)),
@@ -151,3 +153,18 @@ def test_markdown_renders_any_ascii_as_itself(text: str) -> None:
     shown = rendered.removeprefix("<p>").removesuffix("</p>\n")
     assert "<" not in shown
     assert stdlib_html.unescape(shown) == expected
+
+
+@given(texts)
+def test_json_is_harmless_to_look_at_and_its_value_stays_the_same(text: str) -> None:
+    value = {encodable(text).decode(): [encodable(text).decode(), 1]}
+
+    shown = harmless_json(json.dumps(value, ensure_ascii=False).encode())
+
+    assert forbidden_in(shown.decode()) == set()
+    assert json.loads(shown) == value
+    assert harmless_json(shown) == shown
+
+
+def test_an_unseen_character_beyond_the_first_plane_is_escaped_as_a_pair() -> None:
+    assert harmless_json('"a\U000e0041\x7f\x9b\u202eé漢"'.encode()) == r'"a\udb40\udc41\u007f\u009b\u202eé漢"'.encode()

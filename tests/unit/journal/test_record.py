@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 
 from runbook.journal import Record, encode, new_run_id, parse
@@ -128,6 +129,29 @@ def test_a_block_is_read_at_once_only_if_every_line_is_canonical() -> None:
     assert parse_block(block * 2) == [record(), record()]
     assert parse_block(block + block.replace(b"17", b"17.0")) is None
     assert parse_block(block + b"\n" + block) is None
+
+
+MISLEADING = "\x1b]0;x\x07 \x7f \x9b31m \u202e\u2066 \u200b \U000e0041"
+
+
+def test_a_line_shows_no_control_to_a_terminal_and_no_lie_to_an_eye() -> None:
+    written = record(step=MISLEADING, data={MISLEADING: MISLEADING})
+
+    line = encode(written)
+
+    assert line.decode().isprintable()
+    assert parse(line) == written
+
+
+def test_a_line_with_such_characters_as_they_are_is_read_as_well_and_a_mixed_one_is_not() -> None:
+    written = record(data={"a": MISLEADING})
+    raw = msgspec.json.Encoder(order="deterministic").encode(written)
+    mixed = raw.replace(b"\x7f", b"\\u007f")
+
+    assert parse(raw) == parse(encode(written)) == written
+    assert parse_block(raw + b"\n") == parse_block(encode(written) + b"\n") == [written]
+    with pytest.raises(UnfitLine):
+        parse(mixed)
 
 
 def test_times_are_utc_with_microseconds() -> None:
