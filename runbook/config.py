@@ -143,9 +143,34 @@ def check_owner(path: Path) -> None:
     """Refuse a file that others may write, or may put another in the place of: raises ConfigError.
 
     "Others" are the world, and a group with other members. The owner of the file and of its folder must be root or the
-    user; the folders above must not be open to all.
+    user; the folders above must not be open to all. A link must belong to one of the two as well, and all of that
+    holds where it stands and where it leads to, link by link.
     """
-    above = path.absolute().parents
+    for step in _by_links(path.absolute()):
+        _check_place(step)
+
+
+_MOST_LINKS = 40
+"""As many as Linux follows (path_resolution(7))."""
+
+
+def _by_links(path: Path) -> Iterator[Path]:
+    """Yield a path and what it becomes, each time with the first link in it followed. Raises ConfigError."""
+    yield path
+    for _ in range(_MOST_LINKS):
+        link = next((each for each in (*reversed(path.parents), path) if each.is_symlink()), None)
+        if link is None:
+            return
+        if link.lstat().st_uid not in (0, os.getuid()):
+            raise ConfigError("belongs to somebody else", where=str(link), remedy="it must be yours or root's")
+        # Not Path.resolve, which follows all at once. `..` stays: what it means is known once what is before it is.
+        path = link.parent / os.readlink(link) / path.relative_to(link)
+        yield path
+    raise ConfigError("too many links lead to it", where=str(path))
+
+
+def _check_place(path: Path) -> None:
+    above = path.parents
     for each in (path, path.parent):
         found = _stat(each)
         if found.st_uid not in (0, os.getuid()):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from runbook.config import check_owner
 from runbook.errors import ConfigError
 from runbook.session.steer import decide
 from runbook.session.unattended import Unattended, load_answers
@@ -63,6 +65,54 @@ def test_values_that_others_may_write_count_for_nothing(desk: Desk) -> None:
 
     with pytest.raises(ConfigError, match="others may write it"):
         desk.start("params:\n  name: {type: string}\n" + GATED, vars_files=(values,))
+
+
+@pytest.mark.parametrize("way", ["a link", "a link to a link", "a linked folder", "a link upwards"])
+def test_a_playbook_is_judged_where_its_links_stand_and_where_they_lead_to(desk: Desk, way: str) -> None:
+    shared, own = desk.path("shared"), desk.path("own")
+    shared.mkdir()
+    own.mkdir()
+    real = desk.playbook(GATED).rename(shared / "try.yaml")
+    match way:
+        case "a link":
+            path = own / "try.yaml"
+            path.symlink_to(real)
+        case "a link to a link":
+            path = own / "try.yaml"
+            (shared / "between.yaml").symlink_to(desk.playbook(GATED))
+            path.symlink_to(shared / "between.yaml")
+        case "a linked folder":
+            (own / "books").symlink_to("../shared")
+            path = own / "books" / "try.yaml"
+        case _:
+            (own / "inside").symlink_to(shared)
+            path = own / "try.yaml"
+            path.symlink_to("inside/../shared/try.yaml")
+
+    check_owner(path)
+    shared.chmod(0o777)
+
+    with pytest.raises(ConfigError, match="others may write it"):
+        check_owner(path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a link away")
+def test_a_link_of_somebody_else_may_lead_to_another_playbook_tomorrow(desk: Desk) -> None:
+    books = desk.path("books")
+    desk.path("own").mkdir()
+    books.symlink_to(desk.playbook(GATED).rename(desk.path("own") / "try.yaml").parent)
+    os.lchown(books, 12345, 0)
+
+    with pytest.raises(ConfigError, match="belongs to somebody else"):
+        check_owner(books / "try.yaml")
+
+
+def test_a_link_that_leads_to_itself_is_no_playbook(desk: Desk) -> None:
+    loop = desk.path("loop.yaml")
+    loop.symlink_to(loop)
+
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_owner(loop)
 
 
 def open_to_all(desk: Desk, text: str) -> Path:
