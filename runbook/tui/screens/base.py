@@ -22,6 +22,14 @@ class Frame(Screen[None]):
     """Its word in the path of modes."""
 
     AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (110, "-wide"),
+        (180, "-vast"),
+    ]
+    """80 columns are narrow, 120 wide, 200 vast; below 60 there is one view and the now line."""
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-low"), (32, "-tall")]
 
     def __init__(self, look: Look) -> None:
         super().__init__()
@@ -30,9 +38,13 @@ class Frame(Screen[None]):
     def compose(self) -> ComposeResult:
         """Build the rows."""
         yield Head(self.MODE, self.look)
-        yield NowLine(self.look.own("▌"))
+        yield self.now_line()
         yield from self.body()
         yield KeyBar(self.look)
+
+    def now_line(self) -> NowLine:
+        """Return what stands in rows 1 and 2."""
+        return NowLine(self.look.own("▌"))
 
     def body(self) -> Iterable[Widget]:
         """Return what stands between now line and key bar."""
