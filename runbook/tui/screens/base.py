@@ -15,6 +15,12 @@ from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.now_line import Now, NowLine
 
 
+WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-vast")]
+"""80 columns are narrow, 120 wide, 200 vast; below 60 there is one view and the now line."""
+
+HEIGHTS = [(0, "-flat"), (15, "-low"), (32, "-tall")]
+
+
 class Frame(Screen[None]):
     """A screen in the common grid; the body is the subclass's."""
 
@@ -22,17 +28,11 @@ class Frame(Screen[None]):
     """Its word in the path of modes."""
 
     AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [
-        (0, "-tiny"),
-        (60, "-narrow"),
-        (110, "-wide"),
-        (180, "-vast"),
-    ]
-    """80 columns are narrow, 120 wide, 200 vast; below 60 there is one view and the now line."""
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-low"), (32, "-tall")]
 
     def __init__(self, look: Look) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = WIDTHS
+        self.VERTICAL_BREAKPOINTS = HEIGHTS
         self.look = look
 
     def compose(self) -> ComposeResult:
