@@ -1,10 +1,11 @@
-"""Choosing the driver of a switch: a file on the target, or an HTTP endpoint."""
+"""Choosing the driver of a switch: a file on the target, an HTTP endpoint, or a Redis key."""
 
 from __future__ import annotations
 
 from runbook.actions.cache_file import FileSwitch
 from runbook.actions.cache_form import CacheWith, checked
 from runbook.actions.cache_http import HttpSwitch
+from runbook.actions.cache_redis import RedisSwitch
 from runbook.actions.cache_switch import Switch
 
 
@@ -13,4 +14,4 @@ def switch_of(w: CacheWith) -> Switch:
     checked(w)
     if w.switch == "http":
         return HttpSwitch(w)
-    return FileSwitch(w)
+    return RedisSwitch(w) if w.switch == "redis" else FileSwitch(w)

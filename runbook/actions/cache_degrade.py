@@ -2,11 +2,12 @@
 
 A degradation has an end, and something has to enforce it that outlives Runbook and a reboot of the target. Runbook is
 no daemon, a timer of this process dies with it, and a transient timer of systemd dies with the boot: none of them is
-offered. What lasts is the switch itself: it carries the expiry (`$UNTIL`), it is on disk or in the service, and the
-service obeys it. That the service does is an agreement, which the playbook states by `honours_expiry: true` and which
-is verified by what the service tells of itself (`status.until`), before the step counts as done. Without it,
-`at_expiry: restore_if_check` is refused; `at_expiry: alarm` remains: nothing restores by itself, and the degradation is
-an open loop that `runbook list`, the end of the run and the report show until it is undone or restored.
+offered. What lasts is the switch itself: it carries the expiry (`$UNTIL`, or the time to live of a Redis key), it
+is on disk or in the service, and the service obeys it. That the service does is an agreement, which the playbook states
+by `honours_expiry: true` and which is verified by what the service tells of itself (`status.until`), before the step
+counts as done. Without it, `at_expiry: restore_if_check` is refused; `at_expiry: alarm` remains: nothing restores by
+itself, and the degradation is an open loop that `runbook list`, the end of the run and the report show until it is
+undone or restored.
 
 Turning the switch back is only safe when the stock numbers agree, so undo asks `check` first, and refuses otherwise.
 The expiry counts from the moment of the turn, by the clock of the target.
@@ -124,7 +125,9 @@ class CacheDegrade:
             "at": now.strftime(STAMP),
             "at_expiry": w.at_expiry,
         }
-        receipt = switch.turn(b.position, Turn(text, {"opens": note}), work)
+        # An alarm is no end: a key that went by itself would lead back without a look at the numbers.
+        seconds = w.expires if w.at_expiry == "restore_if_check" else 0.0
+        receipt = switch.turn(b.position, Turn(text, {"opens": note}, seconds), work)
         # After a crash the receipt tells what was written then; the clock of this process does not.
         opened = receipt.get("opens")
         known = opened if isinstance(opened, dict) else note
@@ -189,9 +192,9 @@ def _unenforced(w: DegradeWith, t: Reader) -> Refuse | None:
             "nothing that outlives Runbook and a reboot would restore it at the expiry",
             "say `honours_expiry: true` if the service obeys the expiry in its switch, else `at_expiry: alarm`",
         )
-    if UNTIL not in w.degraded:
+    if w.switch != "redis" and UNTIL not in w.degraded:
         return Refuse("what the switch says does not carry the expiry", "put $UNTIL into `degraded`")
-    if w.status is None or not w.status.until:
+    if w.status is None or (w.switch != "redis" and not w.status.until):
         return Refuse("whether the service obeys the expiry cannot be verified", "give `status` with `until`")
     if w.at_expiry == "restore_if_check" and w.check is None:
         return Refuse("nobody says how it is seen that the stock numbers agree", "give `check`")

@@ -15,12 +15,15 @@ from runbook.actions.form import PathText, Sudo, Timeout, With, absolute
 from runbook.actions.network import From
 from runbook.errors import ActionError
 from runbook.model.scalar import Expression, Seconds, Template
+from runbook.secret import Secret
 
 AtExpiry: TypeAlias = Literal["restore_if_check", "alarm"]
 
 DEGRADED = '{"degraded": true, "until": "$UNTIL", "at_expiry": "$AT_EXPIRY"}\n'
+REDIS = "127.0.0.1:6379"
 UNTIL, UNTIL_UNIX = "$UNTIL", "$UNTIL_UNIX"
 
+_SERVER = re.compile(r"/.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9_.-]*):[0-9]{1,5}")
 _SYMBOL = re.compile(r"\$(UNTIL_UNIX|UNTIL|AT_EXPIRY)")
 _ANY = {"UNTIL": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "UNTIL_UNIX": "[0-9]+", "AT_EXPIRY": "[a-z_]+"}
 
@@ -56,13 +59,23 @@ class CacheWith(With, frozen=True, kw_only=True):
 
     switch: Annotated[
         Literal["file", "http", "redis"],
-        Meta(description="`file`: a file that the service reads; `http`: an address that takes a POST; redis: later"),
+        Meta(
+            description="`file`: a file that the service reads; `http`: an address that takes a POST; "
+            "`redis`: a key of a Redis server"
+        ),
     ]
     path: PathText = ""
     url: Annotated[Template, Meta(description="Address of an http switch; takes the position by POST")] = ""
     headers: Annotated[dict[str, Any], Meta(description="Headers of that POST; secrets are welcome here")] = field(
         default_factory=dict
     )
+    key: Annotated[Template, Meta(description="Name of the key of a redis switch")] = ""
+    server: Annotated[
+        Template, Meta(description="Redis server as the target sees it: HOST:PORT, or the absolute path of its socket")
+    ] = REDIS
+    database: Annotated[int, Meta(description="Number of the Redis database", ge=0)] = 0
+    user: Annotated[Template, Meta(description="User of an access list of Redis")] = ""
+    password: Annotated[Any, Meta(description="Password of Redis; a secret parameter, never plain text")] = ""
     degraded: Annotated[
         Template,
         Meta(
@@ -92,11 +105,7 @@ def checked(w: CacheWith) -> None:
     """Raise ActionError, with the remedy, if the arguments do not go together."""
     match w.switch:
         case "redis":
-            raise ActionError(
-                "a Redis key as a switch is not available in this version",
-                where="switch",
-                remedy="use `switch: file` or `switch: http`",
-            )
+            _checked_redis(w)
         case "file":
             absolute(w.path, "path")
             if w.keep_in:
@@ -123,6 +132,21 @@ def _checked_http(w: CacheWith) -> None:
     if UNTIL in w.degraded and not w.status.until:
         raise ActionError(
             "the switch carries an expiry, and `status` does not tell it", where="status.until", remedy="add `until`"
+        )
+
+
+def _checked_redis(w: CacheWith) -> None:
+    if w.path or w.keep_in or w.sudo or w.url:
+        raise ActionError(
+            "path, keep_in, sudo and url do not go with a redis switch", where="switch", remedy="leave them out"
+        )
+    if not w.key or "\0" in w.key:
+        raise ActionError("a redis switch needs the name of its key", where="key", remedy="write the key")
+    if not _SERVER.fullmatch(w.server):
+        raise ActionError("the server is neither HOST:PORT nor a path", where="server", remedy=f"such as {REDIS}")
+    if w.password and not isinstance(w.password, Secret):
+        raise ActionError(
+            "the password is written in plain text", where="password", remedy="use a parameter of type secret"
         )
 
 

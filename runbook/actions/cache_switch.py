@@ -35,6 +35,8 @@ class Position(Struct, frozen=True):
     """The switch file; None if there is none, or if the switch is no file."""
     kept: str = ""
     """Path of the copy of the file; empty if there is nothing to copy."""
+    key_text: str | None = None
+    """What a key of Redis held; None if there is none."""
 
 
 class Turn(Struct, frozen=True):
@@ -44,6 +46,8 @@ class Turn(Struct, frozen=True):
     """What it is to say; empty: there is to be no switch file."""
     note: dict[str, Json]
     """What the operation says in its intent and its receipt."""
+    seconds: float = 0.0
+    """How long it holds, where the keeper of the switch can end it by itself; 0: until it is turned."""
 
 
 class Shown(Struct, frozen=True):

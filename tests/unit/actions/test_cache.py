@@ -362,13 +362,6 @@ def test_a_refused_post_and_a_closed_port_are_no_doubt(service: Service) -> None
 # --- the form -----------------------------------------------------------------------------------------------------
 
 
-def test_a_redis_key_is_refused_with_what_to_use_instead() -> None:
-    said = refusal(DEGRADE.inspect(DegradeWith(switch="redis", expires=60.0), Bench()))
-
-    assert "not available in this version" in said
-    assert "switch: file" in said
-
-
 @pytest.mark.parametrize(
     "given",
     [
@@ -376,6 +369,10 @@ def test_a_redis_key_is_refused_with_what_to_use_instead() -> None:
         {"switch": "file", "path": "/a", "url": "http://x/"},
         {"switch": "file", "path": "/a", "degraded": "same", "normal": "same"},
         {"switch": "http", "url": "http://x/", "normal": "{}"},
+        {"switch": "redis"},
+        {"switch": "redis", "key": "k", "path": "/a"},
+        {"switch": "redis", "key": "k", "server": "-x"},
+        {"switch": "redis", "key": "k", "password": "plain text"},
         {"switch": "http", "normal": "{}", "status": StatusAsked(url="http://x/", expect="json.d", until="json.u")},
         {"switch": "http", "url": "http://x/", "normal": "{}", "status": StatusAsked(url="http://x/", expect="json.d")},
     ],
