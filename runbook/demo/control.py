@@ -10,8 +10,10 @@ like systemctl(1).
 """
 
 import os
-import socket
 import sys
+
+# Not by way of `socket`, which takes as long to import as an interpreter to start.
+from _socket import AF_UNIX, SOCK_STREAM, socket
 
 SOCKET = "ctl.sock"
 PATIENCE = 60.0
@@ -40,13 +42,16 @@ def ask(folder: str, line: str) -> bytes:
     """Send one request to the supervisor of `folder` and return its whole answer."""
     # A relative name: the full one may be longer than a socket address can hold.
     os.chdir(folder)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+    link = socket(AF_UNIX, SOCK_STREAM)
+    try:
         link.settimeout(PATIENCE)
         link.connect(SOCKET)
         link.sendall(line.encode() + b"\n")
         answer = b""
         while part := link.recv(65536):
             answer += part
+    finally:
+        link.close()
     return answer
 
 

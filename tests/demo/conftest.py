@@ -5,15 +5,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from runbook.demo import tree
+from runbook.demo import control, tree
 from runbook.demo.layout import SHOP_MARK, Layout, Ports
-from runbook.demo.shop import _control, _write_control
+from runbook.demo.shop import _write_control
 from runbook.demo.state import new_state, write_state
 from runbook.demo.unit import Unit, read_unit, write_unit
+from runbook.errors import RunbookError
 
 WITHIN = 20.0
 
@@ -58,7 +60,14 @@ class Supervised:
         until(self.layout.socket.exists)
 
     def ctl(self, *words: str) -> str:
-        return _control(self.layout, *words)
+        """Ask as the control program does, without the start of a program."""
+        line = control.request([*words])
+        assert line is not None
+        with chdir(self.layout.run):
+            status, _, text = control.ask(".", line).partition(b"\n")
+        if status != b"0":
+            raise RunbookError(text.decode(), where="ctl")
+        return text.decode()
 
     def show(self, name: str) -> dict[str, str]:
         return dict(line.split("=", 1) for line in self.ctl("show", name).splitlines())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from runbook.actions.service import (
     StopWith,
 )
 from runbook.actions.service_health import Stability
-from runbook.errors import ActionError
+from runbook.errors import ActionError, RunbookError
 from runbook.model.host import Host
 from runbook.ports.action import Already, Bad, Done, Good, NoData, NotDone, Proceed, Refuse, Unknown
 from runbook.ports.cancel import Cancel
@@ -32,20 +32,54 @@ from runbook.testing.work import Silent
 from runbook.transports.local import LocalTarget, LocalTransport
 from tests.demo.conftest import Supervised, until
 
-SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
+SLEEP = ("/bin/sleep", "600")
 LOOP = ("/bin/sh", "-c", "echo cannot reach the database; sleep 0.1; exit 7")
-QUICK = Stability(stable_for=0.5, within=5.0)
+QUICK = Stability(stable_for=0.2, within=5.0)
 HASTY = Stability(stable_for=0.8, within=1.5)
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
+    """A supervisor for all tests that leave it alive."""
+    home = Supervised(tmp_path_factory.mktemp("house") / "shop")
+    home.start()
+    try:
+        yield home
+    finally:
+        home.end()
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Supervised]:
+def shop(house: Supervised) -> Supervised:
+    """The supervisor with a service that is up."""
+    house.add("order-service", *SLEEP)
+    house.ctl("start", "order-service")
+    return house
+
+
+@pytest.fixture
+def looping(shop: Supervised) -> Iterator[Supervised]:
+    """The same with a unit that crashes again and again."""
+    shop.add("loop", *LOOP, restart_delay=0.05)
+    shop.ctl("start", "loop")
+    yield shop
+    shop.ctl("stop", "loop")
+
+
+@pytest.fixture
+def quick_glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a service that runs be believed after a moment."""
+    monkeypatch.setattr("runbook.actions.service.GLANCE", QUICK.stable_for)
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Supervised]:
+    """A supervisor that a test may end."""
     home = Supervised(tmp_path / "shop")
     home.add("order-service", *SLEEP)
-    home.add("loop", *LOOP, restart_delay=0.05)
-    home.add("fails", "/bin/sh", "-c", "echo broken for good; exit 3", restart="no")
-    home.add("nowhere", "/nowhere/program")
     home.start()
+    until(lambda: home.show("order-service")["ActiveState"] == "active")
     try:
         yield home
     finally:
@@ -99,6 +133,9 @@ def test_a_restart_that_did_not_happen_is_not_verified(shop: Supervised, target:
 
 
 def test_a_restart_brings_a_failed_unit_up(shop: Supervised, target: LocalTarget) -> None:
+    shop.add("fails", "/bin/sh", "-c", "echo broken for good; exit 3", restart="no")
+    with suppress(RunbookError):
+        shop.ctl("start", "fails")
     until(lambda: shop.show("fails")["ActiveState"] == "failed")
     shop.add("fails", *SLEEP)
     w, action = run_with(shop, "fails"), ServiceRestart()
@@ -125,8 +162,8 @@ def test_the_undo_of_a_restart_leaves_a_unit_that_was_up(shop: Supervised, targe
     assert shop.show("order-service")["InvocationID"] == result.invocation
 
 
-def test_a_crash_loop_is_never_called_healthy(shop: Supervised, target: LocalTarget) -> None:
-    w, action = run_with(shop, "loop", HASTY), ServiceRestart()
+def test_a_crash_loop_is_never_called_healthy(looping: Supervised, target: LocalTarget) -> None:
+    w, action = run_with(looping, "loop", HASTY), ServiceRestart()
     b, result, _ = apply(action, w, target)
 
     verdict = action.verify(w, b, result, target)
@@ -136,15 +173,17 @@ def test_a_crash_loop_is_never_called_healthy(shop: Supervised, target: LocalTar
     assert "cannot reach the database" in verdict.evidence
 
 
-def test_a_crash_loop_is_not_left_alone_by_start(shop: Supervised, target: LocalTarget) -> None:
-    assert isinstance(ServiceStart().inspect(run_with(shop, "loop"), target), Proceed)
+def test_a_crash_loop_is_not_left_alone_by_start(looping: Supervised, target: LocalTarget) -> None:
+    assert isinstance(ServiceStart().inspect(run_with(looping, "loop"), target), Proceed)
 
 
-def test_a_unit_that_stops_crashing_becomes_healthy_within_the_time(shop: Supervised, target: LocalTarget) -> None:
-    mark = shop.layout.home / "database is back"
-    shop.add("loop", "/bin/sh", "-c", f"test -e '{mark}' && exec sleep 600; touch '{mark}'; exit 7", restart_delay=0.3)
-    w, action = run_with(shop, "loop"), ServiceRestart()
-    shop.ctl("stop", "loop")
+def test_a_unit_that_stops_crashing_becomes_healthy_within_the_time(looping: Supervised, target: LocalTarget) -> None:
+    mark = looping.layout.home / "database is back"
+    looping.add(
+        "loop", "/bin/sh", "-c", f"test -e '{mark}' && exec sleep 600; touch '{mark}'; exit 7", restart_delay=0.3
+    )
+    w, action = run_with(looping, "loop"), ServiceRestart()
+    looping.ctl("stop", "loop")
     mark.unlink(missing_ok=True)
     b, result, _ = apply(action, w, target)
 
@@ -167,6 +206,7 @@ def test_a_unit_that_died_for_good_is_bad_at_once_with_its_log(shop: Supervised,
 def test_a_unit_that_cannot_be_started_fails_with_the_words_of_its_manager(
     shop: Supervised, target: LocalTarget
 ) -> None:
+    shop.add("nowhere", "/nowhere/program")
     w, action = run_with(shop, "nowhere"), ServiceStart()
     b, work = before(action, w, target), MemoryWork(target)
 
@@ -193,7 +233,9 @@ def test_what_names_no_single_unit_is_refused(shop: Supervised, target: LocalTar
     assert "is no name of a unit" in found.why
 
 
-def test_start_leaves_alone_what_runs_and_stop_what_is_down(shop: Supervised, target: LocalTarget) -> None:
+def test_start_leaves_alone_what_runs_and_stop_what_is_down(
+    shop: Supervised, target: LocalTarget, quick_glance: None
+) -> None:
     assert isinstance(ServiceStart().inspect(run_with(shop), target), Already)
     shop.ctl("stop", "order-service")
     assert isinstance(ServiceStop().inspect(stop_with(shop), target), Already)
@@ -211,7 +253,7 @@ def test_start_and_its_undo(shop: Supervised, target: LocalTarget) -> None:
     assert action.undone(w, b, result, target).state == "good"
 
 
-def test_stop_and_its_undo(shop: Supervised, target: LocalTarget) -> None:
+def test_stop_and_its_undo(shop: Supervised, target: LocalTarget, quick_glance: None) -> None:
     w, action = stop_with(shop), ServiceStop()
 
     b, result, work = apply(action, w, target)
@@ -238,28 +280,28 @@ def test_the_plan_is_the_command_as_typed_and_the_same_at_every_look(shop: Super
 
 
 def test_a_manager_that_does_not_answer_is_refused_before_and_no_data_after(
-    shop: Supervised, target: LocalTarget
+    mortal: Supervised, target: LocalTarget
 ) -> None:
-    w, action = run_with(shop, verify=HASTY), ServiceRestart()
+    w, action = run_with(mortal, verify=HASTY), ServiceRestart()
     b = before(action, w, target)
-    shop.end()
+    mortal.end()
 
     assert isinstance(action.inspect(w, target), Refuse)
     assert action.verify(w, b, None, target).state == "no data"
     assert action.drift(w, b, None, target).state == "good"
-    status = StatusWith(unit="order-service", control=str(shop.layout.control))
+    status = StatusWith(unit="order-service", control=str(mortal.layout.control))
     assert isinstance(ServiceStatus().observe(status, target, Silent()), NoData)
 
 
-def test_status_tells_up_down_unknown_and_looping(shop: Supervised, target: LocalTarget) -> None:
+def test_status_tells_up_down_unknown_and_looping(looping: Supervised, target: LocalTarget) -> None:
     def observe(unit: str, stable_for: float = 0.0) -> object:
-        w = StatusWith(unit=unit, control=str(shop.layout.control), stable_for=stable_for)
+        w = StatusWith(unit=unit, control=str(looping.layout.control), stable_for=stable_for)
         return ServiceStatus().observe(w, target, Silent())
 
     up = observe("order-service", 0.3)
     assert isinstance(up, Good)
     assert (up.value.active, up.value.sub, up.value.restarts) == ("active", "running", 0)
-    shop.ctl("stop", "order-service")
+    looping.ctl("stop", "order-service")
     down = observe("order-service")
     assert isinstance(down, Bad)
     assert (down.value.up, down.value.active) == (False, "inactive")
@@ -309,12 +351,12 @@ def test_a_refused_restart_of_a_process_that_still_runs_is_not_done(shop: Superv
     assert isinstance(action.settle(w, found.before, work.open()[0], target), NotDone)
 
 
-def test_settle_does_not_guess_when_the_manager_cannot_be_asked(shop: Supervised, target: LocalTarget) -> None:
-    w, action = run_with(shop), ServiceRestart()
+def test_settle_does_not_guess_when_the_manager_cannot_be_asked(mortal: Supervised, target: LocalTarget) -> None:
+    w, action = run_with(mortal), ServiceRestart()
     b, work = before(action, w, target), MemoryWork(target, crash=("after", "restart"))
     with pytest.raises(Crash):
         action.apply(w, b, work)
-    shop.end()
+    mortal.end()
 
     assert isinstance(action.settle(w, b, work.open()[0], target), Unknown)
 
@@ -329,26 +371,38 @@ def test_undo_stops_at_what_somebody_else_did(shop: Supervised, target: LocalTar
         action.undo(w, b, result, MemoryWork(target, undo=True, receipts=work.receipts))
 
 
+@pytest.fixture
+def units(house: Supervised) -> Iterator[list[str]]:
+    """Names of units that are stopped when the test is over."""
+    names: list[str] = []
+    yield names
+    for name in names:
+        house.ctl("stop", name)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("verb", ["start", "stop", "restart of a failed one"])
 def test_the_actions_keep_the_contract(
-    shop: Supervised, verb: str, check: Callable[[Callable[[], Case]], None]
+    house: Supervised,
+    units: list[str],
+    verb: str,
+    check: Callable[[Callable[[], Case]], None],
+    quick_glance: None,
 ) -> None:
-    numbers = count(1)
-
     def make() -> Case:
-        unit = f"unit{next(numbers)}"
-        shop.add(unit, *SLEEP)
+        unit = f"unit{next(NUMBERS)}"
+        house.add(unit, *SLEEP)
+        units.append(unit)
 
         def active() -> object:
-            return shop.show(unit)["ActiveState"] == "active"
+            return house.show(unit)["ActiveState"] == "active"
 
         if verb == "stop":
-            shop.ctl("start", unit)
-            w = StopWith(unit=unit, control=str(shop.layout.control))
-            return Case(ServiceStop(), w, Bench(), active, lambda: shop.ctl("start", unit))
+            house.ctl("start", unit)
+            w = StopWith(unit=unit, control=str(house.layout.control))
+            return Case(ServiceStop(), w, Bench(), active, lambda: house.ctl("start", unit))
         action = ServiceStart() if verb == "start" else ServiceRestart()
-        return Case(action, run_with(shop, unit), Bench(), active, lambda: shop.ctl("stop", unit))
+        return Case(action, run_with(house, unit), Bench(), active, lambda: house.ctl("stop", unit))
 
     check(make)
 
