@@ -37,6 +37,9 @@ from runbook.tui.theme import THEMES
 DRAWS = 1 / 20
 """Seconds between looks for what came, while a run is carried."""
 
+MORE = 0.005
+"""Seconds until the rest is looked for, if more came than can be taken at once."""
+
 
 class RunbookApp(App[int]):
     """The terminal interface."""
@@ -73,6 +76,7 @@ class RunbookApp(App[int]):
         self.carrier: Carrier | None = None
         self._bridge: Bridge | None = None
         self._asked: dict[int, tuple[Asked, Screen[Any]]] = {}
+        self._draws_on = False
         self.scene = Scene()
         self.library = LibraryScreen(self.look, backend)
         self.prepare = PrepareScreen(self.look, backend)
@@ -197,6 +201,14 @@ class RunbookApp(App[int]):
             self.run_screen.refresh_scene()
         for asked in batch.asked:
             self._ask(asked)
+        if batch.more and not self._draws_on:
+            # Not at once: keys and drawing have their turn between.
+            self._draws_on = True
+            self.set_timer(MORE, self._draw_on)
+
+    def _draw_on(self) -> None:
+        self._draws_on = False
+        self._draw()
 
     def _tick(self) -> None:
         self.run_screen.tick()

@@ -29,6 +29,12 @@ SLICE = 0.1
 MOST_OUTPUT = 16 * 1024 * 1024
 """Characters of output that may wait for the screens."""
 
+TAIL = MOST_OUTPUT // 4
+"""Of these, so many are the latest when there is more: the end of an output is what people look for."""
+
+AT_ONCE = 192 * 1024
+"""Characters of output that are handed over in one piece: a few milliseconds of work for the screens."""
+
 
 class Asked(Struct, frozen=True, eq=False):
     """A question on its way to the screens, and the answer on its way back."""
@@ -46,6 +52,14 @@ class Batch(Struct, frozen=True):
     """Questions that need no answer any more."""
     dropped: int
     """Characters of output that were dropped because the screens did not keep up."""
+    more: bool = False
+    """More waits: it would have been too much at once."""
+
+
+class _Slot(Struct):
+    """A place in the queue; output that is dropped leaves it empty, so that all else keeps its order."""
+
+    event: Event | None
 
 
 class Bridge:
@@ -70,7 +84,9 @@ class Bridge:
         self._run_of = run_of
         self._wake = wake
         self._lock = threading.Lock()
-        self._events: deque[Event] = deque()
+        self._events: deque[_Slot] = deque()
+        self._late: deque[_Slot] = deque()
+        """Output over the first part of the bound, of which the oldest gives way."""
         self._asked: deque[Asked] = deque()
         self._withdrawn: deque[Asked] = deque()
         self._waiting = 0
@@ -87,12 +103,12 @@ class Bridge:
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             with self._lock:
                 if began is not None:
-                    self._events.append(began)
-                self._events.append(Timed(self._seq, now, 0, event))
+                    self._events.append(_Slot(began))
+                self._events.append(_Slot(Timed(self._seq, now, 0, event)))
                 self._seq += 1
         else:
             with self._lock:
-                self._events.append(event)
+                self._events.append(_Slot(event))
         self._wake()
 
     def _begun(self, fact: f.Base) -> Began | None:
@@ -101,12 +117,20 @@ class Bridge:
         return None
 
     def _hear_output(self, event: OutputReceived) -> None:
+        slot = _Slot(event)
         with self._lock:
-            if self._waiting > MOST_OUTPUT:
-                self._dropped += len(event.text)
-                return
             self._waiting += len(event.text)
-            self._events.append(event)
+            self._events.append(slot)
+            if self._waiting > MOST_OUTPUT - TAIL:
+                self._late.append(slot)
+            while self._waiting > MOST_OUTPUT and len(self._late) > 1:
+                self._drop(self._late.popleft())
+
+    def _drop(self, slot: _Slot) -> None:
+        if isinstance(slot.event, OutputReceived):
+            self._dropped += len(slot.event.text)
+            self._waiting -= len(slot.event.text)
+            slot.event = None
 
     def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
         """Put a question to whoever sits before the screens, and wait for the answer or for the token."""
@@ -126,12 +150,30 @@ class Bridge:
             self._wake()
             return NoAnswer(cancel.reason or "the question was taken back")
 
-    def drain(self) -> Batch:
-        """Return what came since the last call, in order; called by the thread of the screens."""
+    def drain(self, most: int = AT_ONCE) -> Batch:
+        """Return what came since the last call, in order, about so many characters of output at most.
+
+        Called by the thread of the screens.
+        """
+        events: list[Event] = []
+        room = most
         with self._lock:
-            batch = Batch(tuple(self._events), tuple(self._asked), tuple(self._withdrawn), self._dropped)
-            self._events.clear()
-            self._asked.clear()
+            while self._events and room > 0:
+                slot = self._events.popleft()
+                if self._late and self._late[0] is slot:
+                    self._late.popleft()
+                if isinstance(slot.event, OutputReceived):
+                    self._waiting -= len(slot.event.text)
+                    # Each text is some work, however short it is.
+                    room -= len(slot.event.text) + 100
+                if slot.event is not None:
+                    events.append(slot.event)
+            more = bool(self._events)
+            # A question is about what was shown before it: it waits until all of that is handed over.
+            asked = () if more else tuple(self._asked)
+            if not more:
+                self._asked.clear()
+            batch = Batch(tuple(events), asked, tuple(self._withdrawn), self._dropped, more)
             self._withdrawn.clear()
-            self._waiting = self._dropped = 0
+            self._dropped = 0
         return batch

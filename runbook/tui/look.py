@@ -7,7 +7,7 @@ and text of targets and playbooks has been sanitised by `line` or by `runbook.te
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from textual.content import Content
@@ -18,7 +18,8 @@ from runbook.tui.theme import DARK, LIGHT, SIXTEEN
 
 _ASCII = str.maketrans(
     {"▌": "|", "━": "=", "─": "-", "│": "|", "·": "-", "›": ">", "…": ".", "×": "x", "→": ">", "←": "<", "↑": "^"}
-    | {"↓": "v", "°": " ", "–": "-", "—": "-"}
+    | {"↓": "v", "°": " ", "–": "-", "—": "-", "✓": "+", "►": ">", "✗": "x", "◦": ".", "⊘": "/", "↷": "-"}
+    | {"↶": "<", "◆": "*", "•": "-", "⏎": "/"}
 )
 
 
@@ -34,6 +35,10 @@ class Look(Struct, frozen=True):
     def own(self, text: str) -> str:
         """Return our own words, with stand-ins for what the terminal cannot draw."""
         return text if self.unicode else text.replace("↵", "Enter").translate(_ASCII)
+
+    def row(self, words: Iterable[tuple[str, str]]) -> Content:
+        """Return a row of a presenter."""
+        return Content.assemble(*((self.own(text), style) for text, style in words))
 
     def mark(self, status: str) -> Content:
         """Return the mark of a status in its colour."""

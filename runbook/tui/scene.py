@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.fold import fold
@@ -48,6 +49,8 @@ class Beat(Struct, frozen=True):
     words: str = ""
     since: float = 0.0
     """Seconds on the clock of the scene when the phase began."""
+    began: float = 0.0
+    """When the attempt began."""
     heard: float = 0.0
     """When it was last heard of: silence is measured from here."""
     progress: Progressed | None = None
@@ -64,6 +67,12 @@ class Scene:
         self.began: dict[Key, str] = {}
         """When the latest attempt of a step in a place began, as the journal tells it (RFC 3339)."""
         self.beats: dict[Key, Beat] = {}
+        self.opened = 0.0
+        """Seconds on the clock of the scene when the latest session was opened."""
+        self.rested = 0.0
+        """When it came to its rest; 0 while it goes on."""
+        self.last: Key = ("", "")
+        """The step and place that was heard of last."""
         self.spool = Spool()
         """Output of all steps, oldest first."""
         self.samples: dict[str, deque[f.GuardSampled]] = {}
@@ -88,25 +97,30 @@ class Scene:
                 self.spool.add(event)
             case Progressed():
                 beat = self._beat(event.step, event.target, now)
-                self.beats[event.step, event.target] = Beat(beat.phase, beat.words, beat.since, now, event)
+                self.beats[event.step, event.target] = replace(beat, progress=event)
             case PhaseEntered():
-                self.beats[event.step, event.target] = Beat(event.phase, event.words, now, now)
+                beat = self._beat(event.step, event.target, now)
+                self.beats[event.step, event.target] = replace(beat, phase=event.phase, words=event.words, since=now)
 
     def _beat(self, step: str, target: str, now: float) -> Beat:
-        old = self.beats.get((step, target), Beat(since=now))
-        beat = Beat(old.phase, old.words, old.since, now, old.progress)
-        self.beats[step, target] = beat
+        old = self.beats.get((step, target)) or Beat(since=now, began=now)
+        beat = self.beats[step, target] = replace(old, heard=now)
+        self.last = (step, target)
         return beat
 
     def _fact(self, timed: Timed, now: float) -> None:
         self.records.append(timed)
         self.state = fold(self.state, timed.fact)
         match timed.fact:
-            case f.AttemptStarted(step=step, target=target) | f.ReadStarted(step=step, target=target):
-                self.began[step, target] = timed.time
-                self.beats[step, target] = Beat(since=now, heard=now)
-            case f.UndoStarted(step=step, target=target):
-                self.began[step, target] = timed.time
+            case f.SessionOpened():
+                self.opened, self.rested = now, 0.0
+            case f.RunFinished() | f.SessionClosed():
+                self.rested = self.rested or now
+            case f.AttemptStarted() | f.ReadStarted() | f.UndoStarted():
+                place = self.last = (timed.fact.step, timed.fact.target)
+                self.began[place] = timed.time
+                phase = self.beats[place].phase if place in self.beats else ""
+                self.beats[place] = Beat(phase, since=now, began=now, heard=now)
             case f.GuardSampled(guard=guard):
                 self.samples.setdefault(guard, deque(maxlen=SAMPLES)).append(timed.fact)
             case _:
