@@ -25,12 +25,14 @@ from runbook.loader import (
     read_text,
     skeleton,
 )
+from runbook.model.host import ONCE
 from runbook.model.plan import Plan
 from runbook.model.playbook import Playbook
 from runbook.session.order import Order
 from runbook.session.result import standing
 
 if TYPE_CHECKING:
+    from runbook.events.state import RunState
     from runbook.session.review import RunSummary
 
 STALE = timedelta(days=180)
@@ -66,6 +68,12 @@ class OpenLoop(Struct, frozen=True, kw_only=True):
     why: str
     next: str
     """The command that goes on with it."""
+    stopped: str = ""
+    """When it came to a rest; empty while it runs."""
+    at: str = ""
+    """The step and the host where it stands, in words; empty if that cannot be told."""
+    until: str = ""
+    """When a degradation ends; empty if it has no end."""
 
 
 class ValueSource(Struct, frozen=True, kw_only=True):
@@ -177,13 +185,17 @@ def open_loops(settings: Settings) -> tuple[OpenLoop, ...]:
     from runbook.session.review import runs
 
     degraded = (
-        OpenLoop(run=d.run, playbook=d.playbook, status="degraded", since=d.since, why=d.words, next=d.next)
+        OpenLoop(
+            run=d.run, playbook=d.playbook, status="degraded", since=d.since, why=d.words, next=d.next, until=d.until
+        )
         for d in degradations(settings)
     )
-    return (*(loop for run in runs(settings) if (loop := _loop(run)) is not None), *degraded)
+    return (*(loop for run in runs(settings) if (loop := _loop(settings, run)) is not None), *degraded)
 
 
-def _loop(run: RunSummary) -> OpenLoop | None:
+def _loop(settings: Settings, run: RunSummary) -> OpenLoop | None:
+    from runbook.session.review import state
+
     if run.error:
         why, command = run.error, f"runbook audit verify {run.id}"
     elif run.live:
@@ -196,7 +208,26 @@ def _loop(run: RunSummary) -> OpenLoop | None:
         return None
     else:
         why, command = run.outcome.replace("_", " "), f"runbook resume {run.id}"
-    return OpenLoop(run=run.id, playbook=run.playbook, status=run.outcome, since=run.started, why=why, next=command)
+    return OpenLoop(
+        run=run.id,
+        playbook=run.playbook,
+        status=run.outcome,
+        since=run.started,
+        why=why,
+        next=command,
+        stopped=run.ended,
+        at="" if run.error else _stands_at(state(settings, run.id)),
+    )
+
+
+def _stands_at(run: RunState) -> str:
+    """Return the step and the host that matter most: one in doubt, else one that failed, else the last one begun."""
+    for wanted in (("in_doubt",), ("failed", "timed_out", "undo_failed", "refused", "unreachable"), ("running",)):
+        for (step, target), at in run.steps.items():
+            if at.status in wanted:
+                return step if target.startswith(ONCE) else f"{step} on {target}"
+    begun = [step for (step, _), at in run.steps.items() if at.attempts]
+    return begun[-1] if begun else ""
 
 
 def show(settings: Settings, order: Order) -> Page:

@@ -51,7 +51,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     playbook: Playbook | None = None
 
 
-class _Includes:
+class Includes:
     """Finds the included playbooks of a loaded one, and gathers their parameters by scope."""
 
     def __init__(self, loaded: Loaded) -> None:
@@ -86,7 +86,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     found = find_playbook(settings, order.playbook)
     actions = catalogue()
     loaded = load_playbook(found.path, actions, lambda written, file: included(settings, written, file))
-    inventory = _inventory(order.inventory)
+    inventory = load_hosts(order.inventory)
     plan, includes = _plan(loaded, actions, inventory, order.limit)
     values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
     snapshot = _snapshot(loaded, found.path, found.source)
@@ -116,15 +116,16 @@ def included(settings: Settings, written: str, file: str) -> Path:
         raise PlaybookError(missing.message, file=file, remedy=missing.remedy) from missing
 
 
-def _inventory(path: Path | None) -> Inventory:
+def load_hosts(path: Path | None) -> Inventory:
+    """Return an inventory; without a file the one that knows this machine. Raises InventoryError, ConfigError."""
     if path is None:
         return Inventory()
     check_owner(path)
     return load_inventory(path)
 
 
-def _plan(loaded: Loaded, actions: Catalogue, inventory: Inventory, limit: str) -> tuple[Plan, _Includes]:
-    includes = _Includes(loaded)
+def _plan(loaded: Loaded, actions: Catalogue, inventory: Inventory, limit: str) -> tuple[Plan, Includes]:
+    includes = Includes(loaded)
     plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit)
     refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
     return plan, includes
@@ -159,7 +160,7 @@ def prepare_again(settings: Settings, opened: SessionOpened, order: Order) -> tu
     loaded = _load_texts(opened.playbook, actions)
     recorded_inventory = str(opened.options.get("inventory") or "")
     path = order.inventory or (Path(recorded_inventory) if recorded_inventory else None)
-    plan, includes = _plan(loaded, actions, _inventory(path), order.limit)
+    plan, includes = _plan(loaded, actions, load_hosts(path), order.limit)
     before = from_record(_thawed(opened.params))
     changed = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
     set_anew = {name for name, source in changed.sources.items() if name in order.values or source not in _UNSET}
@@ -270,7 +271,7 @@ def _load_texts(snapshot: Mapping[str, Any], actions: Catalogue) -> Loaded:
 def prepare_adhoc(order: Adhoc) -> Prepared:
     """Prepare an ad-hoc command. Raises InventoryError, NoTargetError."""
     actions = catalogue()
-    inventory = _inventory(order.inventory)
+    inventory = load_hosts(order.inventory)
     hosts = match(inventory, order.on)
     if order.limit:
         allowed = {host.name for host in match(inventory, order.limit)}

@@ -49,35 +49,76 @@ def resolve(
     environment: Mapping[str, str] | None = None,
 ) -> Values:
     """Return the checked values. Raises UsageError for a value that is none, or a name that is no parameter."""
-    env = os.environ if environment is None else environment
-    given = given or {}
-    from_files = _from_files(files)
-    for name in (*from_files, *given):
-        if name not in playbook.params:
-            raise UsageError(f"the playbook has no parameter {name}", remedy=_known(playbook))
+    offered = offers(playbook, files=files, given=given, environment=environment)
     common: dict[str, Json | SecretRef] = {}
     per_host: dict[str, dict[str, Json | SecretRef]] = {name: {} for name in hosts}
     sources: dict[str, str] = {}
     candidates: dict[str, list[tuple[str, str]]] = {}
     for name, param in playbook.params.items():
         found = candidates[name] = []
-        high = _high(name, param, from_files, given, env, found)
-        by_host = {h.name: h.vars[name] for h in hosts.values() if name in h.vars}
-        found.extend((f"inventory, host {host}", str(value)) for host, value in by_host.items())
-        if high is not None:
-            common[name], sources[name] = high
-            continue
-        if by_host and (len(set(map(str, by_host.values()))) == 1 and len(by_host) == len(hosts)):
-            common[name] = check_value(name, param, next(iter(by_host.values())))
-            sources[name] = "inventory"
-            continue
-        for host, value in by_host.items():
-            per_host[host][name] = check_value(name, param, value)
-        covered = len(by_host) == len(hosts) and bool(hosts)
-        relaxed = param if not covered else _optional(param)
-        common[name] = check_value(name, relaxed, param.default)
-        sources[name] = "default of the playbook"
+        one = offered.resolve(name, param, hosts, found)
+        common[name], sources[name] = one.value, one.source
+        for host, value in one.per_host.items():
+            per_host[host][name] = value
     return Values(common, {h: v for h, v in per_host.items() if v}, sources, candidates)
+
+
+class Resolved(Struct, frozen=True):
+    """The value of one parameter."""
+
+    value: Json | SecretRef
+    source: str
+    per_host: dict[str, Json | SecretRef] = {}
+    """Only what differs from `value`."""
+
+
+class Offers(Struct, frozen=True):
+    """What was given from outside the playbook and the inventory, checked for names but not yet for values."""
+
+    files: Mapping[str, tuple[str, Json]]
+    given: Mapping[str, str]
+    environment: Mapping[str, str]
+
+    def resolve(self, name: str, param: Param, hosts: Mapping[str, Host], found: list[tuple[str, str]]) -> Resolved:
+        """Return the checked value of one parameter.
+
+        Args:
+            name: of the parameter.
+            param: what it accepts.
+            hosts: those of the plan; their variables stand below what was given.
+            found: gets all places that gave a value, low to high, also if the value is none.
+
+        Raises:
+            UsageError: the value is none, or is lacking.
+        """
+        by_host = {h.name: h.vars[name] for h in hosts.values() if name in h.vars}
+        try:
+            high = _high(name, param, self.files, self.given, self.environment, found)
+        finally:
+            found.extend((f"inventory, host {host}", str(value)) for host, value in by_host.items())
+        if high is not None:
+            return Resolved(*high)
+        covered = len(by_host) == len(hosts) and bool(hosts)
+        if by_host and covered and len(set(map(str, by_host.values()))) == 1:
+            return Resolved(check_value(name, param, next(iter(by_host.values()))), "inventory")
+        own = {host: check_value(name, param, value) for host, value in by_host.items()}
+        relaxed = param if not covered else _optional(param)
+        return Resolved(check_value(name, relaxed, param.default), "default of the playbook", own)
+
+
+def offers(
+    playbook: Playbook,
+    *,
+    files: tuple[Path, ...] = (),
+    given: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Offers:
+    """Gather what was given. Raises UsageError for a name that is no parameter, ConfigError for a file that is none."""
+    found = Offers(_from_files(files), given or {}, os.environ if environment is None else environment)
+    for name in (*found.files, *found.given):
+        if name not in playbook.params:
+            raise UsageError(f"the playbook has no parameter {name}", remedy=_known(playbook))
+    return found
 
 
 def _optional(param: Param) -> Param:

@@ -14,7 +14,6 @@ from runbook.tui.widgets.head import Head
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.now_line import Now, NowLine
 
-
 WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-vast")]
 """80 columns are narrow, 120 wide, 200 vast; below 60 there is one view and the now line."""
 
