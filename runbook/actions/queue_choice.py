@@ -20,9 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,254}")
 class QueueWith(With, frozen=True, kw_only=True):
     """Who keeps the queue, and how it is reached."""
 
-    driver: Annotated[
-        Literal["embedded", "rabbitmq", "redis-streams"], Meta(description="Who keeps the queue; so far `embedded`")
-    ] = "embedded"
+    driver: Annotated[Literal["embedded"], Meta(description="Who keeps the queue")] = "embedded"
     control: Annotated[Template, Meta(description="Absolute path of the control program of an embedded queue")] = ""
     sudo: Sudo = False
     timeout: Timeout = 60.0
@@ -30,12 +28,6 @@ class QueueWith(With, frozen=True, kw_only=True):
 
 def driver_of(w: QueueWith, *queues: str) -> Driver:
     """Return the driver of a step. Raises ActionError, with the remedy, if the step makes no sense."""
-    if w.driver != "embedded":
-        raise ActionError(
-            f"queues of {w.driver} cannot be reached by this version",
-            where="driver",
-            remedy="use its own tools, or an embedded queue",
-        )
     for queue in queues:
         if not _NAME.fullmatch(queue):
             raise ActionError(f"{one_line(queue)!r} is no name of a queue", where="with", remedy="name one queue")

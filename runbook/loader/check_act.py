@@ -164,6 +164,17 @@ class ActCheck(Struct, frozen=True):
                 # It stands beside `with`, not in it.
                 at = (*path, *at[len(path) + 1 :])
             self.findings.add_fault(Fault(at, fault.at_key, fault.got, fault.expected, fault.hint))
+        self._choices((*path, "with"), written, info)
+
+    def _choices(self, path: ValuePath, written: dict[str, Any], info: ActionInfo) -> None:
+        """Check each word that a parameter can have where it alone fills an argument in."""
+        for key, value in written.items():
+            name, words = self.names.choices_of(value)
+            for word in words:
+                _, faults = convert({key: word}, info.model, path, lenient=True, templates=True)
+                for fault in (fault for fault in faults if fault.path == (*path, key)):
+                    said = f"the choice {word} of params.{name} does not fit: {fault.got}"
+                    self.findings.add_fault(Fault(fault.path, fault.at_key, said, fault.expected, fault.hint))
 
     def argv(self, path: ValuePath, argv: tuple[str, ...]) -> None:
         """Check a program and its arguments."""

@@ -5,6 +5,7 @@ Owns which names are known at which point of a playbook. Grammar and meaning bel
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,12 +21,16 @@ PROBED = ("value", "status", "exit", "stdout", "stderr", "json", "result")
 """What an expression sees of the probe or action that it belongs to."""
 
 
+_ALONE = re.compile(r"\s*\{\{\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*")
+
+
 class NameCheck:
     """The names that are known at the present point of a playbook."""
 
     def __init__(self, findings: Findings, params: Mapping[str, Param], baselines: Iterable[str]) -> None:
         self._findings = findings
         self._params: dict[str, object] = dict.fromkeys(params)
+        self._choices = {name: param.choices for name, param in params.items() if param.type == "choice"}
         self._secrets = {name for name, param in params.items() if param.type == "secret"}
         self.steps: dict[str, dict[str, object]] = {}
         """What the steps so far have captured."""
@@ -41,6 +46,11 @@ class NameCheck:
             "baseline": set(baselines),
         }
         self._only_params: dict[str, object] = {"params": self._params}
+
+    def choices_of(self, value: object) -> tuple[str, tuple[str, ...]]:
+        """Return the parameter that alone makes up a text, and the words that it can have; nothing if none does."""
+        found = _ALONE.fullmatch(value) if isinstance(value, str) else None
+        return (found[1], self._choices.get(found[1], ())) if found is not None else ("", ())
 
     def finish(self, step_id: str, captures: Iterable[str]) -> None:
         """Make the values of a step known to what comes behind it."""

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from runbook.config import Settings
 from runbook.demo.incident import INCIDENTS, Incident, find_incident
-from runbook.demo.layout import GOOD_TAG, ORDER
 from runbook.demo.number import Numbers
 from runbook.demo.shop import Shop, open_shop, stop_kept
 from runbook.errors import RefusedError
@@ -118,7 +117,7 @@ def demo(
             tell(f"the shop's own numbers are {'healthy again' if incident.healthy(after) else 'not healthy'}")
         shop.keep = keep
         if shop.keep:
-            _tell_kept(shop, last, tell)
+            _tell_kept(shop, staging, last, tell)
     if not shop.keep:
         tell("the shop is gone: no process, no folder; what was run stays in the journal")
         if last.status not in CLOSED:
@@ -221,12 +220,11 @@ def _recovered(shop: Shop, incident: Incident, control: Control, *, patient: boo
     return numbers
 
 
-def _tell_kept(shop: Shop, result: Result, tell: Tell) -> None:
+def _tell_kept(shop: Shop, staging: Staging, result: Result, tell: Tell) -> None:
     known = shop.parameters()
     tell(f"the shop stays up in {shop.folder}")
-    tell(f"  look:   curl {known['metrics_url']}")
-    tell(f"          {shell_words([known['control'], 'show', ORDER])}")
-    tell(f"          {shell_words(['git', '-C', known['repo'], 'diff', GOOD_TAG])}")
+    for number, words in enumerate(staging.looks):
+        tell(f"  {'' if number else 'look:':<7} {shell_words([word.format_map(known) for word in words])}")
     if result.status not in CLOSED and result.status != "aborted":
         tell(f"  resume: runbook resume {result.run}")
     if result.state.standing:

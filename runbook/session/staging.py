@@ -39,6 +39,8 @@ class Staging(Struct, frozen=True, kw_only=True):
     cures: tuple[Cure, ...]
     numbers: Callable[[Numbers], str]
     """The shop's own numbers that matter for this incident, in one line."""
+    looks: tuple[tuple[str, ...], ...]
+    """Commands by which one looks at what was hit, in a shop that stays up; `{name}` is a parameter of the shop."""
 
 
 def of_orders(numbers: Numbers) -> str:
@@ -96,6 +98,10 @@ _ROLL_BACK = Cure(
 )
 
 
+def _curl(name: str) -> tuple[str, ...]:
+    return ("curl", "-s", f"{{{name}}}")
+
+
 def _cache(phase: str, approval: str, because: str) -> Cure:
     return Cure(
         playbook="cache-degradation",
@@ -108,7 +114,12 @@ def _cache(phase: str, approval: str, because: str) -> Cure:
 
 
 STAGINGS: dict[str, Staging] = {
-    "config-rollback": Staging(cause=_PUSH, cures=(_ROLL_BACK,), numbers=of_orders),
+    "config-rollback": Staging(
+        cause=_PUSH,
+        cures=(_ROLL_BACK,),
+        numbers=of_orders,
+        looks=(_curl("metrics_url"), ("{control}", "show", "{service}"), ("git", "-C", "{repo}", "diff", "{good_ref}")),
+    ),
     "queue-replay": Staging(
         cause="the payment gateway calls back while orders cannot be confirmed: the consumer rejects every callback",
         cures=(
@@ -123,6 +134,7 @@ STAGINGS: dict[str, Staging] = {
             ),
         ),
         numbers=of_payments,
+        looks=(_curl("payments_url"), ("{queue_control}", "show", "{source}", "{destination}")),
     ),
     "cache-degradation": Staging(
         cause=_PUSH,
@@ -132,6 +144,7 @@ STAGINGS: dict[str, Staging] = {
             _cache("restore", "restore", ""),
         ),
         numbers=of_stock,
+        looks=(_curl("status_url"), _curl("stock_health_url"), ("cat", "{switch_file}")),
     ),
     "service-restart": Staging(
         cause="the runtime of the order service is upgraded, and the service is restarted",
@@ -154,6 +167,7 @@ STAGINGS: dict[str, Staging] = {
             ),
         ),
         numbers=of_orders,
+        looks=(_curl("health_url"), ("{control}", "show", "{service}"), ("readlink", "{runtime_link}")),
     ),
     "ldconfig-refresh": Staging(
         cause="the driver of a printer is installed: it puts its folder first in the search path of the libraries, "
@@ -177,6 +191,7 @@ STAGINGS: dict[str, Staging] = {
             ),
         ),
         numbers=of_labels,
+        looks=(_curl("labels_health_url"), ("{control}", "show", "{labels}"), ("cat", "{config}")),
     ),
 }
 """By the id of the incident."""

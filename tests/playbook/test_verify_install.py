@@ -30,7 +30,7 @@ esac
 class Site:
     """A package with a program that deploys files into a folder, and the place where it is to be installed."""
 
-    def __init__(self, folder: Path, litter: str = "", version_exit: str = "") -> None:
+    def __init__(self, folder: Path, litter: str = "", version_exit: str = "", kind: str = "gz") -> None:
         self.data = folder / "deployed"
         self.data.mkdir()
         (self.data / "shop").touch()
@@ -38,8 +38,8 @@ class Site:
         text = TOOL.replace("LITTER", litter).replace("DATA", str(self.data))
         tool.write_text(text.replace("echo 'tool 2.1'", version_exit) if version_exit else text)
         tool.chmod(0o755)
-        self.package = folder / "tool.tar.gz"
-        with tarfile.open(self.package, "w:gz") as archive:
+        self.package = folder / f"tool.tar.{kind}"
+        with tarfile.open(str(self.package), f"w:{kind}") as archive:  # type: ignore[call-overload]
             archive.add(tool, "bin/tool")
             archive.add(tool, "doc/a file with spaces")
         self.into = folder / "opt" / "tool"
@@ -61,9 +61,9 @@ class Site:
         return tree(self.into.parent), tree(self.data)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+@pytest.fixture(params=["gz"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    return Site(tmp_path, kind=request.param)
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def port() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
+@pytest.mark.parametrize("site", ["gz", "xz"], indirect=True)
 def test_a_package_is_installed_tried_without_residue_and_removed_by_undo(site: Site, port: int) -> None:
     before = site.world
 

@@ -45,6 +45,19 @@ def test_a_playbook_is_valid_without_a_warning(path: Path) -> None:
     assert [found.text() for found in diagnose(path, catalogue())] == []
 
 
+@pytest.mark.parametrize("driver", ["rabbitmq", "{{ params.driver }}"])
+def test_a_queue_that_nothing_here_can_reach_is_refused_with_what_can(driver: str, tmp_path: Path) -> None:
+    written = tmp_path / "p.yaml"
+    head = "schema: runbook/v1\nid: p\ntitle: T\nparams: {driver: {type: choice, choices: [embedded, rabbitmq]}}\n"
+    step = f"{{id: a, uses: queue.inspect, with: {{driver: '{driver}', control: /c, queue: q}}}}"
+    written.write_text(f"{head}steps: [{step}]\n")
+
+    (found,) = diagnose(written, catalogue())
+
+    assert "rabbitmq" in found.text()
+    assert "expected embedded" in found.text()
+
+
 @each_playbook
 def test_a_playbook_says_what_it_is_for_and_who_keeps_it(path: Path) -> None:
     playbook = loaded(path)

@@ -242,11 +242,6 @@ def test_it_refuses_unless_the_consumers_are_said_to_be_idempotent(queues: Queue
     )
 
 
-@pytest.mark.parametrize("driver", ["rabbitmq", "redis-streams"])
-def test_drivers_of_a_later_version_are_refused_by_name(queues: Queues, target: Bench, driver: str) -> None:
-    assert f"queues of {driver} cannot be reached by this version" in refusal(queues.replay(driver=driver), target)
-
-
 @pytest.mark.parametrize(
     ("given", "why"),
     [
