@@ -2,6 +2,7 @@
 
     hosts:
       shop-1: {transport: ssh, address: 10.0.0.1, port: 22, user: ops, vars: {service: order-service}}
+      shop-2: {key_file: ~/.ssh/shop}      # an alias of the ssh configuration
     groups:
       order: {hosts: [shop-1], vars: {…}, children: [payment]}
     vars: {…}
@@ -49,6 +50,7 @@ class WrittenHost(Struct, frozen=True):
     address: str = ""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     user: str = ""
+    key_file: str = ""
     root: str = ""
     vars: Vars = {}
 
@@ -186,6 +188,7 @@ class _Builder:
             port=host.port,
             user=host.user,
             root=host.root,
+            key_file=host.key_file,
             groups=groups,
             vars={**values, **host.vars},
         )
@@ -201,7 +204,12 @@ class _Builder:
         if host.user and not _USER.fullmatch(host.user):
             add((*path, "user"), f"user is {shown(host.user)}", "a login name")
         transport = host.transport or ("local" if name == LOCAL else "ssh")
-        given: dict[str, Any] = {"address": host.address, "port": host.port, "user": host.user}
+        given: dict[str, Any] = {
+            "address": host.address,
+            "port": host.port,
+            "user": host.user,
+            "key_file": host.key_file,
+        }
         for key in (key for key, value in given.items() if value and transport != "ssh"):
             add((*path, key), f"{key} does not go with transport {transport}", at_key=True)
         if transport == "chroot" and not host.root.startswith("/"):

@@ -8,7 +8,6 @@ from runbook.model.playbook import Approve
 
 LATER = {
     "peer": "this needs signed approvals, which are not available in this version",
-    "ssh": "needs the SSH transport, which this version does not have",
     "chroot": "needs the chroot transport, which this version does not have",
 }
 
@@ -29,5 +28,5 @@ def refuse_transport(hosts: tuple[Host, ...], available: frozenset[str]) -> None
             raise NoTargetError(
                 LATER.get(host.transport, f"needs the transport {host.transport}, which is not there"),
                 where=host.name,
-                remedy="choose hosts with transport: local",
+                remedy="choose hosts with transport: local or ssh",
             )

@@ -26,6 +26,8 @@ class Host(Struct, frozen=True):
     root: str = ""
     """Folder of the mounted root, for the transport `chroot`."""
     groups: tuple[str, ...] = ()
+    key_file: str = ""
+    """The identity file for the login, and then the only one; empty: what the ssh configuration says."""
     vars: dict[str, Json] = {}
     """Parameter values of this host: those of its groups with its own on top."""
 

@@ -32,6 +32,7 @@ from runbook.text.quote import shell_words
 from runbook.text.sanitise import reveal
 from runbook.transports import child, job, put
 from runbook.transports.folder import KEPT_DAYS, Intent, JobFolder, Jobs, Output, Status, state_root
+from runbook.transports.given import Given
 from runbook.transports.lease import Leases
 from runbook.transports.wrapper import words
 
@@ -44,6 +45,11 @@ class LocalTransport:
     def __init__(self, mask: Callable[[str], str] = str) -> None:
         """Use `mask` on the command lines and working folders that job folders show."""
         self._mask = mask
+
+    @classmethod
+    def made(cls, given: Given) -> LocalTransport:
+        """Make it for a session."""
+        return cls(given.mask)
 
     def target(self, host: Host, cancel: Cancel) -> LocalTarget:
         """Return the target; there is nothing to connect."""

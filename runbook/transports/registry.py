@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from threading import RLock
 from typing import cast
 
 from runbook.errors import TransportError
 from runbook.ports.target import Transport
+from runbook.transports.given import Given
 
 GROUP = "runbook.transports"
 
 BUILT_IN = {
     "local": "runbook.transports.local:LocalTransport",
+    "ssh": "runbook.transports.ssh:SshTransport",
 }
 """Name to `module:Class`, sorted by name."""
 
 
-def transports(mask: Callable[[str], str] = str) -> Transports:
-    """Return the transports of this installation, for one run; close them at its end.
-
-    `mask` goes over the text that a job folder shows of its command.
-    """
-    return Transports(BUILT_IN, mask)
+def transports(given: Given | None = None) -> Transports:
+    """Return the transports of this installation, for one run; close them at its end."""
+    return Transports(BUILT_IN, given or Given())
 
 
 class Transports(Mapping[str, Transport]):
     """Transports by name, each built at its first use and kept."""
 
-    def __init__(self, table: Mapping[str, str], mask: Callable[[str], str] = str) -> None:
+    def __init__(self, table: Mapping[str, str], given: Given) -> None:
         self._table = table
-        self._mask = mask
+        self._given = given
         self._built: dict[str, Transport] = {}
         self._lock = RLock()
 
@@ -40,7 +39,7 @@ class Transports(Mapping[str, Transport]):
         with self._lock:
             if name not in self._built:
                 place = self._table.get(name)
-                self._built[name] = _built_in(place, self._mask) if place else _guest(name)
+                self._built[name] = _built_in(place, self._given) if place else _guest(name)
             return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -58,9 +57,9 @@ class Transports(Mapping[str, Transport]):
             transport.close()
 
 
-def _built_in(place: str, mask: Callable[[str], str]) -> Transport:
+def _built_in(place: str, given: Given) -> Transport:
     module, _, name = place.partition(":")
-    return cast("Transport", getattr(import_module(module), name)(mask))
+    return cast("Transport", getattr(import_module(module), name).made(given))
 
 
 def _guest(name: str) -> Transport:

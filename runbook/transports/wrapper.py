@@ -36,6 +36,13 @@ For a job it holds the path of its folder with a slash behind it; no other path 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+LOADER = """exec sh -c 'IFS= read -r rb_text && eval "$rb_text"' runbook-job"""
+"""The same where input follows the text, which `one_line` has made fit: `read` takes no byte beyond the line end."""
+
+READ = "exec sh -s runbook-read"
+"""The same for a command that only reads; a word follows by which it is found again while it waits."""
+
+
 class Hello(Struct, frozen=True):
     """The first line of the wrapper."""
 
@@ -46,7 +53,9 @@ class Hello(Struct, frozen=True):
     """pid, start, session (0: not its own) and store (disk or memory)."""
 
 
-def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool = False) -> bytes:
+def job_text(
+    cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool = False, feed_through: bool = False
+) -> bytes:
     """Return the whole text for `sh -s`.
 
     Args:
@@ -54,7 +63,9 @@ def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool 
         key: the name of the job folder.
         intent: one line without secrets, kept in the folder.
         folder: a folder that the caller has claimed; empty: the wrapper claims it.
-        stream: copy the output to stdout and stderr as well, and end with the exit status of the command.
+        stream: copy the output to stdout and stderr as well, and end with the exit status of the command; the last
+            line on stderr is then that of `ended`.
+        feed_through: what follows the text on standard input is the input of the command; for `LOADER` only.
 
     Raises:
         DispatchRefused: a word of the command cannot be passed to a process.
@@ -65,15 +76,29 @@ def job_text(cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool 
         "intent": intent,
         "timeout": f"{max(cmd.timeout, 0.01):.2f}",
         "ceiling": str(max(1, math.ceil(cmd.timeout))),
-        "feed": "1" if feed else "",
+        "feed": "2" if feed_through else "1" if feed else "",
         "sudo": "1" if cmd.sudo else "",
         "stream": "1" if stream else "",
         "dir": folder,
     }
     lines = [b"rb_%s=%s" % (name.encode(), encoded(quote(value))) for name, value in settings.items()]
-    stdin = feed.replace(b"\\", b"\\\\").replace(b"\0", b"\\0000").replace(b"'", b"'\\''")
-    lines.append(b"rb_stdin='%s'" % stdin)
+    lines.append(b"rb_stdin='%s'" % _printable(feed))
     return b"{\n%s\n%s\n%s}\n" % (b"\n".join(lines), _command(cmd), _program())
+
+
+def read_text(cmd: Cmd, mark: str) -> bytes:
+    """Return the text for `sh -s` of a command that only reads: no folder, no time limit, nothing left behind.
+
+    What it starts has `mark/` for its cookie. Raises DispatchRefused if a word cannot be passed to a process.
+    """
+    feed = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
+    start = b"rb_command </dev/null"
+    if feed:
+        start = b"printf %%b '%s' | rb_command" % _printable(feed)
+    elif cmd.sudo:
+        # The shell stays: what sudo starts belongs to root, and only the shell can be found by the mark.
+        start = b"(rb_command </dev/null)"
+    return b"{\nrb_dir=%s\n%s\n%s\n}\n" % (encoded(quote(mark)), _command(cmd), start)
 
 
 def words(cmd: Cmd) -> tuple[str, ...]:
@@ -110,6 +135,22 @@ def hello(line: bytes) -> Hello | None:
     return Hello(False, why=more) if word == "refused" else None
 
 
+def one_line(text: bytes) -> bytes:
+    """Return a text as one line that means the same to a shell."""
+    return b"eval \"$(printf %%b '%s')\"\n" % _printable(text).replace(b"\n", b"\\0012")
+
+
+_ENDED = re.compile(rb"runbook-job ended (\d{1,3}) ([a-z]+)\n\Z")
+LONGEST_END = 64
+"""More bytes than the last line of a wrapper that streams can have."""
+
+
+def ended(tail: bytes) -> tuple[int, str] | None:
+    """Read exit status and reason from the last line on stderr of a wrapper that streams; None if it is not there."""
+    found = _ENDED.search(tail)
+    return (int(found[1]), found[2].decode()) if found else None
+
+
 def _command(cmd: Cmd) -> bytes:
     lines = [f"export {name}={quote(value)}" for name, value in unmasked(cmd.env).items()]
     lines.append(f'export {COOKIE}="$rb_dir/"')
@@ -119,6 +160,11 @@ def _command(cmd: Cmd) -> bytes:
         lines.append(f"cd {quote(place)} || exit 126")
     lines.append("exec " + " ".join(quote(word) for word in words(cmd)))
     return encoded("rb_command() {\n" + "\n".join(lines) + "\n}")
+
+
+def _printable(data: bytes) -> bytes:
+    """Return bytes in the notation of `printf %b`, to stand between single quotes."""
+    return data.replace(b"\\", b"\\\\").replace(b"\0", b"\\0000").replace(b"'", b"'\\''")
 
 
 def _check(cmd: Cmd) -> None:

@@ -2,8 +2,9 @@
 # between braces and sends it to `sh -s`: a text that was cut off anywhere is a syntax error, and nothing of it runs.
 #
 # Settings: rb_key, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
-# fraction), rb_stdin (in the notation of printf %b), rb_feed, rb_sudo, rb_stream (1 or empty), rb_dir (claimed by the
-# caller, else empty). On fd 1 it first says one line, `runbook-job started ...` or `runbook-job refused WHY`.
+# fraction), rb_stdin (in the notation of printf %b), rb_feed (1: that; 2: the standard input itself; or empty), rb_sudo,
+# rb_stream (1 or empty), rb_dir (claimed by the caller, else empty). On fd 1 it first says one line, `runbook-job started
+# ...` or `runbook-job refused WHY`; if it streams, the last line on fd 2 is `runbook-job ended EXIT WHY`.
 
 rb_say() { printf 'runbook-job %s\n' "$*" >&3; }
 
@@ -215,6 +216,7 @@ rb_run() {
   rb_command
 }
 
+[ "$rb_feed" = 2 ] && exec 7<&0
 exec 3>&1 4>&2 5</dev/null 6</dev/null </dev/null >/dev/null 2>&1
 # Caught, not ignored: what is ignored here would be ignored by the command as well.
 trap : HUP INT TERM PIPE
@@ -245,6 +247,9 @@ rb_say "started pid=$$ start=$rb_start session=$rb_sid store=$rb_store"
 
 if [ -f "$rb_dir/over" ]; then
   rb_exit=143
+elif [ "$rb_feed" = 2 ]; then
+  (rb_run) <&7
+  rb_exit=$?
 elif [ "$rb_feed" ]; then
   printf %b "$rb_stdin" | (rb_run)
   rb_exit=$?
@@ -270,6 +275,7 @@ if [ "$rb_stream" ]; then
   wait "$rb_follower"
   cat <&5 >&3
   cat <&6 >&4
+  printf 'runbook-job ended %s %s\n' "$rb_exit" "$rb_why" >&4
   exit "$rb_exit"
 fi
 exit 0

@@ -133,10 +133,10 @@ def test_hosts_that_cannot_be_reached_yet_are_refused_when_they_are_chosen() -> 
     inventory = load_inventory(SHOP)
     available = frozenset({"local"})
     refuse_transport(match(inventory, "shop-1"), available)
-    for name, said in (("shop-2", "needs the SSH transport"), ("rescue", "needs the chroot transport")):
-        with pytest.raises(NoTargetError) as caught:
-            refuse_transport(match(inventory, name), available)
-        assert f"{name}: {said}, which this version does not have" in str(caught.value)
+    refuse_transport(match(inventory, "shop-2"), available | {"ssh"})
+    with pytest.raises(NoTargetError) as caught:
+        refuse_transport(match(inventory, "rescue"), available)
+    assert "rescue: needs the chroot transport, which this version does not have" in str(caught.value)
 
 
 def test_long_chains_and_circles_of_groups_end() -> None:

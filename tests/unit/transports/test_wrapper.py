@@ -16,7 +16,7 @@ from runbook.ports.target import Cmd, JobFinished, JobRunning, OpKey
 from runbook.secret import Secret
 from runbook.transports.folder import JobFolder, Jobs, memory_root
 from runbook.transports.process import find
-from runbook.transports.wrapper import hello, job_text
+from runbook.transports.wrapper import ended, hello, job_text
 
 OP = OpKey("run1", "step", "web1", 1, "main")
 KEY = OP.text()
@@ -59,6 +59,10 @@ def talk(shell: tuple[str, ...], data: bytes) -> tuple[int, bytes, bytes, bytes]
     one = start(shell, data)
     out, err = one.communicate(timeout=30)
     first, _, rest = out.partition(b"\n")
+    last = ended(err)
+    if last is not None:
+        assert last[0] == one.returncode
+        err = err[: err.rindex(b"runbook-job ended ")]
     return one.returncode, first + b"\n", rest, err
 
 

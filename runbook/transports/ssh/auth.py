@@ -1,0 +1,244 @@
+"""Logging in: certificates and keys of the agent, identity files, passphrases and passwords.
+
+Owns the order of the attempts. Passphrases and passwords come from the port for questions, live in memory for one
+run, and are never written anywhere. The agent is asked to sign; it is never forwarded.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
+
+from runbook.errors import AuthError, ConnectError
+from runbook.model.playbook import Param
+from runbook.model.question import Answer, Choice, NoAnswer, Question
+from runbook.ports.cancel import Cancel
+from runbook.secret import Secret
+from runbook.transports.ssh.settings import SshSettings
+
+if TYPE_CHECKING:
+    from runbook.transports.ssh.link import Link
+
+SECONDS = 15.0
+_MOST = 6  # tries of one connection; MaxAuthTries of sshd_config(5)
+
+Ask = Callable[[Question, Cancel], "Answer | NoAnswer"]
+
+
+class Keys:
+    """The keys of one run, each read once; passphrases are asked for once."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._files: dict[str, Any] = {}
+        self._secrets: dict[str, Secret | None] = {}
+        self._lock = Lock()
+
+    def offers(self, settings: SshSettings, cancel: Cancel) -> Iterator[tuple[str, Any]]:
+        """Yield what may be tried: a name for messages, and the key."""
+        chosen = _public_of(settings) if settings.identities_only else None
+        held: set[bytes] = set()
+        for name, key in _agent_keys(settings):
+            held.add(key.asbytes())
+            if chosen is None or key.asbytes() in chosen:
+                yield name, key
+        for path in settings.identity_files:
+            if os.path.exists(path) and (_public(path) or b"?") not in held:
+                key = self._load(path, settings, cancel)
+                if key is not None:
+                    yield path, key
+
+    def secret(self, what: str, title: str, cancel: Cancel) -> Secret | None:
+        """Ask for a passphrase or a password, once in a run; None if nobody gave it."""
+        with self._lock:
+            if what not in self._secrets:
+                question = Question(
+                    id=f"secret/{what}",
+                    kind="secret",
+                    title=title,
+                    fields={"secret": Param(type="secret", required=True)},
+                    choices=(Choice("answer", "use this value", key="a"), Choice("pause", "leave", key="p")),
+                    safe="pause",
+                )
+                answer = self._ask(question, cancel)
+                value = None if isinstance(answer, NoAnswer) else answer.values.get("secret")
+                self._secrets[what] = Secret(value) if isinstance(value, str) and value else None
+            return self._secrets[what]
+
+    def forget(self, what: str) -> None:
+        """Drop a secret that was refused."""
+        with self._lock:
+            self._secrets.pop(what, None)
+
+    def _load(self, path: str, settings: SshSettings, cancel: Cancel) -> Any:
+        with self._lock:
+            if path in self._files:
+                return self._files[path]
+        key = self._read(path, cancel)
+        if key is not None:
+            for certificate in (*settings.certificate_files, f"{path}-cert.pub"):
+                with suppress(Exception):  # one that belongs to another key, or is none
+                    key.load_certificate(certificate)
+                    break
+        with self._lock:
+            self._files[path] = key
+        return key
+
+    def _read(self, path: str, cancel: Cancel) -> Any:
+        import paramiko
+
+        if os.stat(path).st_mode & 0o077:
+            raise AuthError("others may read this key, so it is not used", where=path, remedy=f"chmod 600 {path}")
+        try:
+            return _open(path, None)
+        except paramiko.PasswordRequiredException:
+            pass
+        except (paramiko.SSHException, ValueError, OSError):
+            return None
+        phrase = self.secret(f"passphrase/{path}", f"The passphrase of {path}", cancel)
+        if phrase is None:
+            return None
+        try:
+            return _open(path, phrase.unmask())
+        except (paramiko.SSHException, ValueError, OSError) as error:
+            self.forget(f"passphrase/{path}")
+            raise AuthError("the passphrase does not open this key", where=path) from error
+
+
+def _open(path: str, phrase: str | None) -> Any:
+    """Read a private key of whatever kind. Raises PasswordRequiredException or another SSHException of paramiko."""
+    import paramiko
+
+    refusal: Exception = paramiko.SSHException("no key of a kind that is known")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key_file(path, password=phrase)
+        except paramiko.PasswordRequiredException:
+            raise
+        except (paramiko.SSHException, ValueError) as error:
+            refusal = error
+    raise refusal
+
+
+def log_in(link: Link, settings: SshSettings, keys: Keys, cancel: Cancel) -> None:
+    """Log in. Raises AuthError if every way was refused, ConnectError if the connection went away."""
+    tried: list[str] = []
+    allowed: list[str] = []
+    for name, key in keys.offers(settings, cancel):
+        if len(tried) == _MOST - 1:
+            break
+        tried.append(name)
+        allowed = _attempt(link, settings, lambda done, key=key: link.auth_publickey(settings.user, key, done), cancel)  # type: ignore[misc]
+        if link.is_authenticated():
+            return
+        if allowed and "publickey" not in allowed:
+            break
+    if not tried:
+        allowed = _attempt(link, settings, lambda done: link.auth_none_later(settings.user, done), cancel)
+        if link.is_authenticated():
+            return
+    if _password(link, settings, keys, allowed, cancel):
+        return
+    raise AuthError(
+        f"the login was refused; tried {', '.join(tried) if tried else 'nothing: there is no key'}",
+        where=settings.place,
+        remedy="load the right key into the agent, or name it with IdentityFile or key_file",
+    )
+
+
+def _password(link: Link, settings: SshSettings, keys: Keys, allowed: list[str], cancel: Cancel) -> bool:
+    """Try a password where the host takes one and somebody gives it."""
+    if not {"password", "keyboard-interactive"} & set(allowed):
+        return False
+    what = f"password/{settings.place}"
+    secret = keys.secret(what, f"The password of {settings.place}", cancel)
+    if secret is None:
+        return False
+    word = secret.unmask()
+    if "password" in allowed:
+        _attempt(link, settings, lambda done: link.auth_password(settings.user, word, done, fallback=False), cancel)
+    else:
+        _attempt(link, settings, lambda done: link.auth_interactive_later(settings.user, word, done), cancel)
+    if not link.is_authenticated():
+        keys.forget(what)
+    return link.is_authenticated()
+
+
+def _attempt(link: Link, settings: SshSettings, begin: Callable[[Event], object], cancel: Cancel) -> list[str]:
+    """Make one attempt and wait for its end; return what the host would take instead."""
+    import paramiko
+
+    done = Event()
+    try:
+        begin(done)
+        wait(done, SECONDS, cancel, settings, "the login")
+    except paramiko.SSHException as error:
+        raise ConnectError(f"the connection ended during the login: {error}", where=settings.place) from error
+    if link.is_authenticated():
+        return []
+    refusal: Exception | None = link.get_exception()
+    if not link.is_active():
+        why = str(refusal) if refusal is not None else "closed by the host"
+        raise AuthError(
+            f"the login was refused: {why or 'closed by the host'}", where=settings.place,
+            remedy="is the user right, and does the host allow so many tries?",
+        )  # fmt: skip
+    return list(getattr(refusal, "allowed_types", []) or [])
+
+
+def wait(done: Event, seconds: float, cancel: Cancel, settings: SshSettings, what: str) -> None:
+    """Wait for an event within a deadline. Raises ConnectError."""
+    deadline = time.monotonic() + seconds
+    with cancel.calling(done.set):
+        done.wait(max(0.0, deadline - time.monotonic()))
+    if cancel.is_set():
+        raise ConnectError(f"cancelled during {what}: {cancel.reason}", where=settings.place)
+    if not done.is_set():
+        raise ConnectError(f"{what} took longer than {seconds:g} s", where=settings.place)
+
+
+def _agent_keys(settings: SshSettings) -> Iterator[tuple[str, Any]]:
+    if not settings.agent or not os.path.exists(settings.agent):
+        return
+    import paramiko
+    from paramiko.agent import AgentSSH
+
+    class Agent(AgentSSH):
+        """The agent at a socket that the settings name."""
+
+        def open_at(self, path: str) -> None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(SECONDS)
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]
+
+        def close(self) -> None:
+            self._close()  # type: ignore[attr-defined]
+
+    agent = Agent()
+    try:
+        agent.open_at(settings.agent)
+        yield from ((f"agent key {key.comment or key.get_name()}", key) for key in agent.get_keys())
+    except (OSError, paramiko.SSHException):
+        return
+    finally:
+        agent.close()
+
+
+def _public_of(settings: SshSettings) -> set[bytes]:
+    return {blob for path in settings.identity_files if (blob := _public(path))}
+
+
+def _public(path: str) -> bytes:
+    """Return the public part that stands beside an identity file, empty if there is none."""
+    import base64
+
+    with suppress(OSError, ValueError, IndexError):
+        return base64.b64decode(Path(f"{path}.pub").read_text().split()[1])
+    return b""

@@ -1,0 +1,241 @@
+"""The connection to one host: made when it is needed, checked before anything is sent, kept for the whole run.
+
+Owns the order of things (socket or jump, handshake, host key, login), the number of commands at once, and the making
+of a new connection when the old one has died. What runs over it is known to `channel` and `target`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore, Event, Lock
+from typing import TYPE_CHECKING
+
+from runbook.errors import ConnectError
+from runbook.ports.cancel import Cancel
+from runbook.transports.ssh import hostkeys
+from runbook.transports.ssh.auth import Keys, log_in, wait
+from runbook.transports.ssh.channel import Running, Taker
+from runbook.transports.ssh.hostkeys import UnknownHostKey
+from runbook.transports.ssh.liveness import Liveness
+from runbook.transports.ssh.settings import SshSettings
+from runbook.transports.ssh.wire import Wire, dial
+
+if TYPE_CHECKING:
+    import paramiko
+
+    from runbook.transports.ssh.link import Link
+
+AT_ONCE = 8
+"""Commands at once over one connection; sshd takes ten sessions (MaxSessions), two stay for ending what hangs."""
+RAMP = 10
+"""Handshakes at once with one host or through one jump host (MaxStartups)."""
+_HANDSHAKE = 15.0
+_OPENING = 10.0
+_TRIES = 4
+_SLICE = 0.1
+
+Accept = Callable[[UnknownHostKey, SshSettings, Cancel], bool]
+"""Ask a person about an unknown key; True: it was accepted and is remembered."""
+
+
+class Shared:
+    """What all connections of a run have in common."""
+
+    def __init__(self, keys: Keys, accept: Accept, liveness: Liveness | None = None) -> None:
+        self.keys = keys
+        self.accept = accept
+        self.liveness = liveness or Liveness()
+        self._ramps: dict[str, BoundedSemaphore] = {}
+        self._lock = Lock()
+        self.asking = Lock()
+        """One question about a host key at a time."""
+
+    def ramp(self, place: str) -> BoundedSemaphore:
+        """Return the gate before a host."""
+        with self._lock:
+            return self._ramps.setdefault(place, BoundedSemaphore(RAMP))
+
+
+class Connection:
+    """One host, over another connection if it lies behind one."""
+
+    def __init__(self, settings: SshSettings, shared: Shared, via: Connection | None = None) -> None:
+        self.settings = settings
+        self.via = via
+        self.host_key = ""
+        """Kind and fingerprint of the key that was checked; empty before the first connection."""
+        self._shared = shared
+        self._link: Link | None = None
+        self._lock = Lock()
+        self._commands = BoundedSemaphore(AT_ONCE)
+        self._control = BoundedSemaphore(2)
+        self._closed = False
+
+    def link(self, cancel: Cancel) -> Link:
+        """Return the connection, made anew if none lives. Raises ConnectError, HostKeyError, AuthError."""
+        link = self._link
+        if link is not None and link.is_active():
+            return link
+        deadline = time.monotonic() + 3 * _HANDSHAKE
+        with _held(self._lock, deadline, cancel, self.settings.place):
+            if self._link is None or not self._link.is_active():
+                if self._closed:
+                    raise ConnectError("the run is over", where=self.settings.place)
+                self._link = self._connect(cancel)
+            return self._link
+
+    def why_dead(self) -> str:
+        """Say why the last connection ended, as far as it is known."""
+        link = self._link
+        if link is None:
+            return "there was no connection"
+        error = link.get_exception()
+        return link.dead or (str(error) if error is not None and str(error) else "the connection was closed")
+
+    @contextmanager
+    def command(
+        self, take: Taker, cancel: Cancel, *, seconds: float = _OPENING, control: bool = False
+    ) -> Iterator[Running]:
+        """Give a channel for one command; at most eight at once, the others wait.
+
+        Raises ConnectError, HostKeyError or AuthError: then nothing was sent.
+        """
+        deadline = time.monotonic() + seconds
+        gate = self._control if control else self._commands
+        with _held(gate, None if not control else deadline, cancel, self.settings.place):
+            link, channel = self._open(cancel, min(seconds, _OPENING))
+            running = Running(link, channel, take)
+            try:
+                yield running
+            finally:
+                running.close()
+
+    def stream(self, address: tuple[str, int], cancel: Cancel) -> paramiko.Channel:
+        """Open a way through the host to an address (direct-tcpip, RFC 4254, 7.2). Raises ConnectError."""
+        import paramiko
+
+        link = self.link(cancel)
+        try:
+            return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPENING)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            where = f"{address[0]} port {address[1]} through {self.settings.place}"
+            raise ConnectError(f"no connection: {error}", where=where) from error
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._closed = True
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+            link.wire.close()
+
+    def _open(self, cancel: Cancel, seconds: float) -> tuple[Link, paramiko.Channel]:
+        """Open a channel; a connection that turns out to be dead is made anew once, for nothing was sent."""
+        import paramiko
+
+        last: Exception | None = None
+        for _ in range(2):
+            link = self.link(cancel)
+            try:
+                return link, link.open_session(timeout=seconds)
+            except paramiko.ChannelException as error:
+                raise ConnectError(
+                    f"the host refuses another session: {error}", where=self.settings.place,
+                    remedy="raise MaxSessions of its sshd to 10",
+                ) from error  # fmt: skip
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                last = error
+                if link.is_active():
+                    break
+        raise ConnectError(f"no channel could be opened: {last}", where=self.settings.place) from last
+
+    def _connect(self, cancel: Cancel) -> Link:
+        ramp = self._shared.ramp(self.via.settings.place if self.via is not None else self.settings.place)
+        for number in range(_TRIES):
+            try:
+                with _held(ramp, None, cancel, self.settings.place):
+                    return self._handshake(cancel)
+            except _Dropped as dropped:
+                # A host that takes no more connections for the moment says so by closing (MaxStartups).
+                if number == _TRIES - 1 or cancel.wait(random.uniform(0.2, 0.6) * 2**number):
+                    raise ConnectError(dropped.message, where=dropped.where, remedy=dropped.remedy) from dropped
+        raise AssertionError("the last try ends the loop")
+
+    def _handshake(self, cancel: Cancel) -> Link:
+        from runbook.transports.ssh.link import Link
+
+        link = Link(self._wire(cancel))
+        try:
+            known = hostkeys.known_keys(self.settings)
+            link.prefer_key_types(hostkeys.preferred(link.key_types(), known))
+            self._negotiate(link, cancel)
+            self._check_key(link, known, cancel)
+            log_in(link, self.settings, self._shared.keys, cancel)
+        except BaseException:
+            link.close()
+            link.wire.close()
+            raise
+        self._shared.liveness.watch(link)
+        return link
+
+    def _wire(self, cancel: Cancel) -> Wire:
+        settings = self.settings
+        if self.via is None:
+            return dial(settings.address, settings.port, settings.connect_timeout, cancel)
+        self.via.link(cancel)
+        return Wire(self.via.stream((settings.address, settings.port), cancel))
+
+    def _negotiate(self, link: Link, cancel: Cancel) -> None:
+        import paramiko
+
+        done = Event()
+        link.negotiate(done)
+        wait(done, _HANDSHAKE, cancel, self.settings, "the handshake")
+        if link.negotiated:
+            return
+        error = link.get_exception()
+        if not link.wire.received:
+            raise _Dropped("the host closed the connection before it said anything", where=self.settings.place,
+                           remedy="does it take more connections at once (MaxStartups)?")  # fmt: skip
+        remedy = ""
+        if isinstance(error, paramiko.SSHException) and "acceptable" in str(error).lower():
+            remedy = "weak algorithms are not offered: the host needs a newer sshd"
+        raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
+                           remedy=remedy)  # fmt: skip
+
+    def _check_key(self, link: Link, known: tuple[hostkeys.KnownKey, ...], cancel: Cancel) -> None:
+        key = link.get_remote_server_key()
+        kind, blob = key.get_name(), key.asbytes()
+        try:
+            hostkeys.check(self.settings, kind, blob, known)
+        except UnknownHostKey as unknown:
+            with self._shared.asking:
+                # Meanwhile it may have been accepted for another alias of the same host.
+                again = hostkeys.known_keys(self.settings)
+                if not any(one.blob == blob and not one.marker for one in again) and not self._shared.accept(
+                    unknown, self.settings, cancel
+                ):
+                    raise
+        self.host_key = f"{kind} {hostkeys.fingerprint(blob)}"
+
+
+class _Dropped(ConnectError):
+    """The host closed before it said anything; trying again is harmless."""
+
+
+@contextmanager
+def _held(gate: Lock | BoundedSemaphore, deadline: float | None, cancel: Cancel, where: str) -> Iterator[None]:
+    """Hold a gate; waits in slices against the cancel and the deadline. Raises ConnectError: nothing was sent."""
+    while not gate.acquire(timeout=_SLICE):
+        if cancel.is_set():
+            raise ConnectError(f"cancelled before it was sent: {cancel.reason}", where=where)
+        if deadline is not None and time.monotonic() >= deadline:
+            raise ConnectError("no free channel in time", where=where)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            gate.release()

@@ -1,0 +1,279 @@
+"""The target of the transport `ssh`: what `local` does itself is done by the sh of the host, through channels.
+
+Owns what is sent for each call of the port, and the truth about a connection that breaks: what was provably not sent,
+what the job folder tells after a new connection, and what nobody knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+import msgspec
+
+from runbook.errors import DispatchRefused, TransportError
+from runbook.model.host import Host
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import (
+    Address,
+    Cmd,
+    Dead,
+    Digest,
+    Finished,
+    JobState,
+    JobUnknown,
+    Lease,
+    LeaseHeld,
+    LeaseTaken,
+    NotConfirmed,
+    OpKey,
+    Sink,
+)
+from runbook.text.quote import shell_words
+from runbook.text.sanitise import reveal
+from runbook.transports.folder import KEPT_DAYS, Intent, folder_name
+from runbook.transports.ssh import remote
+from runbook.transports.ssh.auth import Keys
+from runbook.transports.ssh.channel import Running, Why
+from runbook.transports.ssh.connection import Connection
+from runbook.transports.ssh.job import Dispatch
+from runbook.transports.ssh.output import Gathered
+from runbook.transports.ssh.remote import Answer, question
+from runbook.transports.ssh.tunnel import tunnel
+from runbook.transports.wrapper import READ, read_text, words
+
+_LOOK = 20.0  # seconds for a question to a host
+_ENDING = 15.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
+_PUT_TIMEOUT = 600.0
+_GUARDED = 1.0  # seconds after which a command that reads gets a guard on the host
+
+
+class SshTarget:
+    """One host that is reached through sshd."""
+
+    def __init__(
+        self, host: Host, connection: Connection, cancel: Cancel, mask: Callable[[str], str], keys: Keys
+    ) -> None:
+        self._host = host
+        self._connection = connection
+        self._cancel = cancel
+        self._mask = mask
+        self._keys = keys
+
+    @property
+    def host(self) -> Host:
+        """The host that this is."""
+        return self._host
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for who wants to know how the host was reached."""
+        return self._connection
+
+    def read(self, cmd: Cmd, sink: Sink) -> Finished:
+        """Run a command that only reads. Raises TransportError if it was not sent."""
+        begun = time.monotonic()
+        mark = f"runbook-{secrets.token_hex(8)}"
+        text = read_text(cmd, mark)
+        if self._cancel.is_set():
+            return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
+        deadline = begun + cmd.timeout
+        with self._connection.command(sink.write, self._cancel, seconds=cmd.timeout) as running:
+            running.start(f"{READ} {mark}", text)
+            why = running.run(min(deadline, time.monotonic() + _GUARDED), self._cancel)
+            if why == "deadline" and time.monotonic() < deadline:
+                self._guard(mark, deadline - time.monotonic(), sudo=cmd.sudo)
+                why = running.run(deadline, self._cancel)
+            return self._read_end(running, why, mark, begun, sudo=cmd.sudo)
+
+    def tunnel(self, address: Address) -> AbstractContextManager[Address]:
+        """Give an address on this machine that reaches the address as the host sees it."""
+        return tunnel(self._connection, address, self._cancel)
+
+    def job(self, op: OpKey) -> JobState:
+        """Find out, by reading only, what became of an operation."""
+        try:
+            return remote.state_of(self._ask("look", key=folder_name(op), patient="1"))
+        except TransportError as error:
+            return JobUnknown((str(error),))
+
+    def job_output(self, op: OpKey, sink: Sink) -> None:
+        """Replay into the sink what the job has written so far."""
+        with self._connection.command(sink.write, Cancel(), seconds=_LOOK) as running:
+            running.start(remote.COMMAND, question("output", key=folder_name(op)))
+            if running.run(time.monotonic() + _PUT_TIMEOUT, self._cancel) != "closed":
+                raise TransportError("the output did not come whole", where=self._host.name)
+
+    def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
+        """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started."""
+        words(cmd)
+        return self._dispatch(op, sink).run(cmd, self._intent(op, shell_words(cmd.argv), cmd))
+
+    def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
+        """Replace a file atomically and durably; owner and mode stay as they were.
+
+        Raises DispatchRefused if the file provably is as it was, TransportError if that is not known.
+        """
+        word = secrets.token_hex(8)
+        script = remote.script("put.sh").decode()
+        argv = ("sh", "-c", script, "runbook-put", path, f"{mode:o}" if mode is not None else "", word)
+        cmd = Cmd(argv, timeout=_PUT_TIMEOUT, sudo=sudo)
+        said = Gathered(500)
+        sealed = Sealed(src, word)
+        finished = self._dispatch(op, said).run(cmd, self._intent(op, f"replace {reveal(path)}", cmd), sealed)
+        if finished.ended == "exit" and finished.exit == 0:
+            return Digest(sealed.sha256, sealed.size)
+        told = said.err.decode("utf-8", "replace").strip()
+        why = told or "; ".join(finished.evidence) or f"exit status {finished.exit}"
+        # Whatever ends before the exchange leaves the file alone; a killed one may just have made it.
+        if finished.ended == "exit" and finished.exit is not None and finished.exit < 128:
+            remedy = "use sudo, or another login" if "ermission" in why or "not permitted" in why else ""
+            raise DispatchRefused(f"the file was not replaced: {why}", where=path, remedy=remedy)
+        raise TransportError(f"it is not known whether the file was replaced: {why}", where=path)
+
+    def attach(self, op: OpKey, sink: Sink, timeout: float) -> Finished:
+        """Wait for a job as `change` would have; after `timeout` seconds it is left running."""
+        return self._dispatch(op, sink).follow(timeout)
+
+    def kill(self, op: OpKey) -> Dead | NotConfirmed:
+        """End everything that the job started, and look whether it did."""
+        try:
+            return remote.verdict_of(self._ask("kill", within=_ENDING, control=True, key=folder_name(op)))
+        except TransportError as error:
+            return NotConfirmed((str(error),))
+
+    def forget_output(self, ops: tuple[OpKey, ...]) -> None:
+        """Remove what these jobs have printed, of those that left a status; how each ended stays."""
+        if ops:
+            self._ask("forget", keys="\n".join(folder_name(op) for op in ops))
+
+    def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
+        """Claim this host; raises TransportError if the claim cannot be written."""
+        head, tail = remote.lease_parts(lease)
+        place = remote.host_part(self._host.name)
+        # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
+        for _ in range(8):
+            said = self._ask("lease", host=place, head=head, tail=tail, mark=secrets.token_hex(4))
+            taken, holder = said.one("taken"), said.one("held")
+            if taken is not None:
+                return LeaseTaken(remote.lease_of(taken))
+            if holder is None:
+                raise TransportError(
+                    "the lease cannot be taken", where=f"{self._host.name}: {said.one('failed')}",
+                    remedy="make room, or make the folder writable",
+                )  # fmt: skip
+            held = remote.lease_of(holder)
+            if held.run == lease.run:
+                self._ask("refresh", host=place)
+                return LeaseTaken(held)
+            prefix = f"{remote.host_part(held.run)}."
+            live = remote.unfinished(self._ask("unfinished", prefix=prefix), held.run, self._host.name)
+            if not over or held.run != over or live:
+                return LeaseHeld(held, live)
+            self.release_lease(over)
+        raise TransportError("the lease changes hands again and again", where=self._host.name, remedy="try again")
+
+    def release_lease(self, run: str) -> None:
+        """Give the claim back; does nothing if it is not of this run."""
+        place = remote.host_part(self._host.name)
+        self._ask("release", host=place, run=remote.run_in_lease(run), mark=secrets.token_hex(4))
+
+    def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
+        """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
+        return self._ask("purge", days=str(max(0, int(older_than // 86400) - 1))).all("purged")
+
+    def _dispatch(self, op: OpKey, sink: Sink) -> Dispatch:
+        return Dispatch(self._connection, self._cancel, folder_name(op), sink, self._ask)
+
+    def _intent(self, op: OpKey, command: str, cmd: Cmd) -> str:
+        intent = Intent(
+            op.run, op.step, self._host.name, op.attempt, op.name, self._mask(command),
+            tuple(sorted(cmd.env)), self._mask(reveal(cmd.cwd)), cmd.sudo, cmd.timeout,
+        )  # fmt: skip
+        return msgspec.json.encode(intent).decode()
+
+    def _ask(self, call: str, *, within: float = _LOOK, control: bool = False, **settings: str) -> Answer:
+        """Make one call of `remote.sh`. Raises TransportError if the host gave no whole answer."""
+        gathered = Gathered()
+        # A cancelled run must still look and give back, so this does not listen to its token.
+        with self._connection.command(gathered.write, Cancel(), seconds=within, control=control) as running:
+            running.start(remote.COMMAND, question(call, **settings))
+            why = running.run(time.monotonic() + within)
+            if why not in {"closed", "held"} or running.exit is None:
+                raise TransportError(self._no_answer(why), where=self._host.name)
+        return remote.answer(gathered.out)
+
+    def _no_answer(self, why: Why) -> str:
+        if why == "deadline":
+            return "the host did not answer in time"
+        return f"the host gave no whole answer: {self._connection.why_dead()}"
+
+    def _guard(self, mark: str, seconds: float, *, sudo: bool) -> None:
+        """Leave somebody on the host who ends a long read in time, should the connection break."""
+        try:
+            self._ask("guard_read", seconds=str(int(seconds) + 1), mark=mark, sudo="1" if sudo else "")
+        except TransportError:
+            return
+
+    def _read_end(self, running: Running, why: Why, mark: str, begun: float, *, sudo: bool) -> Finished:
+        by = "1" if sudo else ""
+        seconds = time.monotonic() - begun
+        match why:
+            case "closed" if running.exit is not None:
+                return Finished(running.exit, seconds)
+            case "closed" if not running.granted:
+                raise DispatchRefused("the host refuses to run commands for this login", where=self._host.name)
+            case "held":
+                running.close()
+                left = self._ask("left_read", mark=mark, sudo=by).all("living")
+                told = ("the command ended, but its output is held open: what comes later was not read",)
+                return Finished(running.exit, seconds, dead=False,
+                                evidence=(*told, *(f"left running: {line}" for line in left)))  # fmt: skip
+            case "deadline" | "cancel":
+                try:
+                    verdict = remote.verdict_of(self._ask("end_read", within=_ENDING, control=True, mark=mark, sudo=by))
+                except TransportError as error:
+                    verdict = NotConfirmed((str(error),))
+                running.run(time.monotonic() + 1.0)
+                return Finished(
+                    running.exit,
+                    time.monotonic() - begun,
+                    "cancel" if why == "cancel" else "timeout",
+                    dead=isinstance(verdict, Dead),
+                    evidence=verdict.evidence,
+                )
+            case _:
+                evidence = (f"the connection broke: {self._connection.why_dead()}",)
+                return Finished(None, seconds, "lost", dead=False, evidence=evidence)
+
+
+class Sealed:
+    """A stream with an end that says what it was, so that a stream that was cut off is known as such."""
+
+    def __init__(self, src: BinaryIO, word: str) -> None:
+        self._src = src
+        self._word = word
+        self._digest = hashlib.sha256()
+        self._ended = False
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what went through."""
+        return self._digest.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, then the end (98 bytes), then nothing."""
+        if self._ended:
+            return b""
+        data = self._src.read(size)
+        if data:
+            self._digest.update(data)
+            self.size += len(data)
+            return data
+        self._ended = True
+        return f"{self._word} {self.size:015d} {self.sha256}\n".encode()
