@@ -6,12 +6,13 @@ No error of ours shows a traceback. An unexpected one is told in a line too; RUN
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
 from runbook.cli.exit_codes import Exit, of_error, of_interrupt, word
-from runbook.cli.front import Front, encode
+from runbook.cli.front import Front
 from runbook.errors import RunbookError, UsageError
 from runbook.text import one_line
 
@@ -20,6 +21,15 @@ LIMIT = 2000
 
 def guarded(front: Front, work: Callable[[], object]) -> int:
     """Do the work and return the exit code of the process."""
+    code = _guarded(front, work)
+    try:
+        front.finish()
+    except RunbookError as error:
+        return _told(front, error)
+    return code
+
+
+def _guarded(front: Front, work: Callable[[], object]) -> int:
     try:
         work()
     except click.exceptions.Exit as ended:
@@ -34,7 +44,7 @@ def guarded(front: Front, work: Callable[[], object]) -> int:
     except (KeyboardInterrupt, click.Abort):
         front.err.live("")
         front.say("runbook: interrupted")
-        return of_interrupt(effect=front.effect, terminated=front.terminated)
+        return _end(front, of_interrupt(effect=front.effect, terminated=front.terminated), {})
     except OSError as error:
         return _told(front, RunbookError(error.strerror or str(error), where=str(error.filename or "")))
     except Exception as error:  # noqa: BLE001  the border: nothing unexpected shows a traceback to an operator
@@ -50,14 +60,10 @@ def _of_click(wrong: click.ClickException) -> UsageError:
 
 
 def _told(front: Front, error: RunbookError) -> int:
-    code = of_error(error, effect=front.effect)
     front.err.live("")
     front.say(f"runbook: {one_line(str(error), LIMIT)}")
-    if not front.is_text:
-        told = {"outcome": word(code), "exit": int(code), "error": error.message}
-        told |= {"where": error.where, "remedy": error.remedy}
-        front.out.raw(encode(told, indent=front.format == "json"))
-    return code
+    told = {"error": error.message, "where": error.where, "remedy": error.remedy}
+    return _end(front, of_error(error, effect=front.effect), told)
 
 
 def _unexpected(front: Front, error: Exception) -> int:
@@ -68,7 +74,31 @@ def _unexpected(front: Front, error: Exception) -> int:
         front.err.raw("".join(traceback.format_exception(error)))
     what = one_line(f"{type(error).__name__}: {error}", 300)
     front.say(f"runbook: unexpected: {what}; RUNBOOK_DEBUG=1 shows where, report it with that")
-    if not front.is_text:
-        told = {"outcome": word(Exit.FAILED), "exit": int(Exit.FAILED), "error": what}
-        front.out.raw(encode(told, indent=front.format == "json"))
-    return Exit.FAILED
+    return _end(front, Exit.FAILED, {"error": what})
+
+
+def _end(front: Front, code: Exit, told: Mapping[str, str]) -> int:
+    """Tell programs the end, and people what is left behind of a run that did not come to a rest."""
+    if front.begun:
+        front.say(f"runbook: run {front.begun['id']} is left behind; next: runbook resume {front.begun['id']}")
+    front.end({**unfinished(front, code), **told})
+    return code
+
+
+def unfinished(front: Front, code: Exit) -> dict[str, Any]:
+    """Return the beginning of the object of a command that came to no rest.
+
+    A run that could not go on after a change is interrupted, like one whose process was killed: `resume` goes on.
+    """
+    if not front.begun:
+        return {"outcome": word(code), "exit": int(code)}
+    outcome = "interrupted" if code == Exit.FAILED else word(code)
+    begin = {"type": "result"} if front.format == "ndjson" else {}
+    kept = front.begun
+    return begin | {
+        "id": kept["id"],
+        "playbook": kept["playbook"],
+        "outcome": outcome,
+        "exit": int(code),
+        "started": kept["started"],
+    }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from runbook.cli.border import unfinished
 from runbook.cli.ending import add_output, ending_of, left_behind, result_lines, result_object
 from runbook.cli.exit_codes import Exit, of_run
-from runbook.cli.front import Front, encode
+from runbook.cli.front import Front
 from runbook.cli.interrupt import Interrupts
 from runbook.cli.ndjson import NdjsonPrinter
 from runbook.cli.printer import Printer
@@ -44,7 +45,7 @@ class Conduct:
         output = front.out if output_is_data and front.is_text else None
         self._printer = Printer(front.err, output=output, run=lambda: self.control.run, asked=True)
         self._lines = NdjsonPrinter(front.out) if front.format == "ndjson" else None
-        self._interrupts = Interrupts(self.control, front, self._left_behind)
+        self._interrupts = Interrupts(self.control, front, self._left_behind, self._last_object)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -65,11 +66,25 @@ class Conduct:
         try:
             with self._interrupts.watched():
                 return act(approver, self.listeners, self.control)
+        except BaseException:
+            self._front.begun = self._begun()
+            raise
         finally:
             self._printer.close()
 
+    def _begun(self) -> dict[str, str]:
+        control = self.control
+        if not control.started:
+            return {}
+        return {"id": control.run, "playbook": control.playbook, "started": control.started}
+
     def _left_behind(self) -> tuple[Exit, str]:
         return left_behind(self.control.run, self._witness.open_changes(), effect=self._front.effect)
+
+    def _last_object(self, code: Exit, words: str) -> None:
+        self._front.begun = self._begun()
+        self._front.end(unfinished(self._front, code) | {"why": words})
+        self._front.finish()
 
     def tell(self, result: Result, *, is_over: bool = False, **more: Any) -> None:
         """Tell how the run ended, with more keys for its object, and set the exit code.
@@ -86,9 +101,7 @@ class Conduct:
         row = result_object(result, ending, self._witness.finished) | more
         if self._output_is_data:
             add_output(row, self._witness.output)
-        if front.format == "ndjson":
-            row = {"type": "result"} | row
-        front.out.raw(encode(row, indent=front.format == "json"))
+        front.end({"type": "result"} | row if front.format == "ndjson" else row)
 
 
 def conduct(

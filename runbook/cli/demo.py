@@ -44,6 +44,7 @@ def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | No
     if incident or guided or keep:
         _stage(front, incident or session.INCIDENT, guided=guided, keep=keep)
         return
+    front.expect_several_ends()
     for each in session.incidents():
         if why := each.missing():
             front.say(f"NOT SHOWN: {each.id} is not available here: {one_line(why, 1000)}")

@@ -36,6 +36,9 @@ class Front:
         """The first signal that asked for the end was SIGTERM."""
         self.effect = False
         """A change had begun: an error after it is told with another code."""
+        self.begun: dict[str, str] = {}
+        """`id`, `playbook` and `started` of a run that was begun and did not come to a rest."""
+        self._ends: list[Mapping[str, Any]] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -82,6 +85,23 @@ class Front:
             case "ndjson":
                 for item in items:
                     self.out.raw(encode(item))
+
+    def expect_several_ends(self) -> None:
+        """Keep what `end` is given from now on for one array; lines of NDJSON go out as they come."""
+        self._ends = [] if self.format == "json" else None
+
+    def end(self, row: Mapping[str, Any]) -> None:
+        """Write the object that tells a program how it ended; nothing for people."""
+        if self._ends is not None:
+            self._ends.append(row)
+        elif not self.is_text:
+            self.out.raw(encode(row, indent=self.format == "json"))
+
+    def finish(self) -> None:
+        """Write what was kept; nothing is kept from here on."""
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            self.out.raw(encode(ends, indent=True))
 
     def working(self, words: str, work: Callable[[], T]) -> T:
         """Do some work; on a terminal its elapsed time shows after the first second."""

@@ -34,6 +34,10 @@ class Steerable(Protocol):
         """Let the running operation come to its end."""
 
 
+def no_object(code: Exit, words: str) -> None:
+    """Write nothing for programs."""
+
+
 def nothing_left() -> tuple[Exit, str]:
     """Return what is left behind where no run was begun."""
     return Exit.INTERRUPTED, "left at once; nothing was changed"
@@ -43,7 +47,11 @@ class Interrupts:
     """Turns the signals of this process into wishes for a run."""
 
     def __init__(
-        self, control: Steerable, front: Front, left_behind: Callable[[], tuple[Exit, str]] = nothing_left
+        self,
+        control: Steerable,
+        front: Front,
+        left_behind: Callable[[], tuple[Exit, str]] = nothing_left,
+        last_object: Callable[[Exit, str], None] = no_object,
     ) -> None:
         """Watch over a run.
 
@@ -51,10 +59,12 @@ class Interrupts:
             control: takes the wishes.
             front: tells that the wish was heard.
             left_behind: gives the exit code and the last line for whoever leaves at once.
+            last_object: writes both to stdout for programs.
         """
         self._control = control
         self._front = front
         self._left_behind = left_behind
+        self._last_object = last_object
         self._stopping = False
 
     @contextmanager
@@ -106,7 +116,20 @@ class Interrupts:
             begin = "\n" if os.isatty(2) else ""
             if select.select([], [2], [], LAST_WORD)[1]:
                 os.write(2, f"{begin}runbook: {words}\n".encode())
+        self._within_a_moment(lambda: self._last_object(code, words))
         os._exit(code)
+
+    def _within_a_moment(self, work: Callable[[], None]) -> None:
+        """Do what may hang on a reader or a lock, and leave it behind if it does."""
+
+        def body() -> None:
+            with suppress(Exception):
+                work()
+
+        # Daemonic, as it must not hold back the end of the process.
+        thread = threading.Thread(target=body, name="last-word", daemon=True)
+        thread.start()
+        thread.join(LAST_WORD)
 
 
 def _leave_to_the_thread(number: int, frame: object) -> None:

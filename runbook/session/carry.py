@@ -72,8 +72,13 @@ class Session:
             repaired = _repair_fact(writer)
             for fact in (opened, *repaired, *more):
                 run.record(fact)
+            run.catch_up()
+            first = run.state.opened or opened
+            self._control.begun(str(first.playbook.get("id", "")), _started(self.layout, writer.run))
             status, why = self._to_rest(run, missing)
-            return self._close(writer, run, status, why, opened, missing)
+            result = self._close(writer, run, status, why, missing)
+            self._control.begun("", "")
+            return result
 
     def _services(self, writer: Writer, inbox: FileInbox, guided: bool, on_failure: str, takeover: str) -> Services:
         prepared = self._prepared
@@ -129,7 +134,6 @@ class Session:
         run: Run,
         status: RunStatus,
         why: str,
-        opened: f.SessionOpened,
         missing: tuple[Missing, ...],
     ) -> Result:
         run.forget_output()
@@ -153,15 +157,14 @@ class Session:
         run.catch_up()
         self._transports.close()
         writer.close(status)
-        first = run.state.opened or opened
         return Result(
             run=writer.run,
-            playbook=str(first.playbook.get("id", "")),
+            playbook=self._control.playbook,
             status=status,
             state=run.state,
             plan=self._prepared.plan,
             why=why,
-            started=_started(self.layout, writer.run),
+            started=self._control.started,
             missing=missing,
         )
 

@@ -16,6 +16,9 @@ class Control:
         self._waiting: list[Mail] = []
         self.run = ""
         """The id of the run, as soon as its journal is open."""
+        self.playbook = ""
+        self.started = ""
+        """When the run was begun, RFC 3339; empty before its session is on record, and once it has come to a rest."""
 
     def connect(self, inbox: FileInbox, run: str = "") -> None:
         """Pass on what comes from now on, and what came before."""
@@ -23,6 +26,10 @@ class Control:
         self._inbox = inbox
         for mail in self._waiting:
             inbox.leave(mail)
+
+    def begun(self, playbook: str, started: str) -> None:
+        """Learn what runs, once that is on record; nothing at its rest."""
+        self.playbook, self.started = playbook, started
 
     def cancel(self, reason: str) -> None:
         """Stop the running step, and look whether it did."""

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from runbook.config import Settings
 from runbook.demo import library
 from runbook.demo.incident import find_incident
+from runbook.demo.number import Numbers
+from runbook.errors import RefusedError
+from runbook.ports.approver import Approver
 from runbook.session import demo as session
+from runbook.session.order import Order
+from runbook.session.run import start
 from tests.cli.conftest import Call
 
 NOT_HERE = "no-ldconfig does not run"
@@ -67,3 +73,33 @@ def test_what_is_not_available_is_refused_by_name_and_skipped_loudly_among_all(
     assert NOT_HERE in named.err
     assert among.err.startswith("NOT SHOWN: ldconfig-refresh is not available here: ")
     assert NOT_HERE in among.err
+
+
+def test_several_incidents_are_one_array_also_when_the_last_one_breaks(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is staged here is a small playbook: the shop takes minutes."""
+    staged: list[str] = []
+
+    def stage(where: Settings, asked: Approver, *_: object, name: str, **__: object) -> session.DemoResult:
+        if staged == ["config-rollback", "queue-replay"]:
+            raise RefusedError("no room for another shop")
+        staged.append(name)
+        result = start(where, Order(playbook="touch-file"), asked)
+        none = Numbers(0.0, None, None, None, None, None)
+        return session.DemoResult(
+            incident=name, before=none, broken=none, after=none, results=(result,), healthy=True, folder=None
+        )
+
+    monkeypatch.setattr(session, "demo", stage)
+    monkeypatch.setattr(
+        session,
+        "incidents",
+        lambda: tuple(find_incident(n) for n in ("config-rollback", "queue-replay", "service-restart")),
+    )
+
+    said = call("demo", "--unattended", "--output", "json")
+
+    assert said.code == 5
+    assert [row.get("incident") for row in said.json] == ["config-rollback", "queue-replay", None]
+    assert [row["outcome"] for row in said.json] == ["succeeded", "succeeded", "refused"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -60,9 +61,9 @@ def live(place: Path) -> Iterator[Live]:
     (place / "go").touch()
 
 
-def begun(place: Path) -> Live:
+def begun(place: Path, *words: str) -> Live:
     process = subprocess.Popen(
-        [sys.executable, "-m", "runbook", "replay", "slow"],
+        [sys.executable, "-m", "runbook", "replay", "slow", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -214,18 +215,27 @@ with Interrupts(Deaf(), Front()).watched():
 
 def test_who_leaves_at_once_is_told_what_is_in_doubt_and_how_to_go_on(call: Call, place: Path) -> None:
     (place / "playbooks/slow.yaml").write_text(STUBBORN.replace("HERE", str(place)))
-    with begun(place) as process:
+    with begun(place, "--output", "json") as process:
         assert process.stderr is not None
         process.send_signal(signal.SIGINT)
         for line in process.stderr:
             if "asked to stop" in line:
                 break
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=DEADLINE)
+        out, err = process.communicate(timeout=DEADLINE)
     (place / "go").touch()
 
-    run = call("audit", "list", "--output", "json").json[0]["id"]
+    listed = call("audit", "list", "--output", "json").json[0]
+    run = listed["id"]
     assert process.returncode == 8
+    assert json.loads(out) == {
+        "id": run,
+        "playbook": "slow",
+        "outcome": "in_doubt",
+        "exit": 8,
+        "started": listed["started"],
+        "why": err.splitlines()[-1].removeprefix("runbook: "),
+    }
     assert err.splitlines()[-1] == (
         "runbook: left at once; stubborn on local is in doubt, it may still run "
         f"· run {run} · next: runbook resume {run}"

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook.errors import JournalFull
+from runbook.events import fact as f
+from runbook.session.record import JournalRecorder
 from tests.cli.conftest import Call, steady
 
 APPROVED = """\
@@ -459,3 +462,39 @@ SUM = """\
     uses: file.checksum
     with: {path: "HERE/file"}
 """
+
+
+@pytest.mark.parametrize(
+    ("lost_at", "code", "outcome"), [("step.finished", 1, "interrupted"), ("step.planned", 5, "refused")]
+)
+@pytest.mark.parametrize("output", ["json", "ndjson"])
+def test_a_journal_lost_in_the_middle_tells_the_run_that_goes_on_later(
+    call: Call, monkeypatch: pytest.MonkeyPatch, lost_at: str, code: int, outcome: str, output: str
+) -> None:
+    record = JournalRecorder.record
+
+    def full(recorder: JournalRecorder, *facts: f.Fact) -> int:
+        if any(fact.type == lost_at and getattr(fact, "step", "") == "touch" for fact in facts):
+            raise JournalFull("the disk is full")
+        return record(recorder, *facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalRecorder, "record", full)
+        said = call("replay", "touch-file", "--output", output)
+    listed = call("audit", "list", "--output", "json").json[0]
+
+    told = said.json if output == "json" else said.lines[-1]
+    assert (said.code, told["outcome"], told["exit"]) == (code, outcome, code)
+    assert {name: told[name] for name in ("id", "playbook", "started")} == {
+        name: listed[name] for name in ("id", "playbook", "started")
+    }
+    assert told["error"] == "the disk is full"
+    assert f"next: runbook resume {listed['id']}" in said.err
+    assert listed["outcome"] == "interrupted"
+    assert call("resume", listed["id"]).code == 0
+
+
+def test_an_error_after_a_run_has_come_to_its_rest_names_no_run(call: Call) -> None:
+    assert call("replay", "touch-file", "--output", "json").json["outcome"] == "succeeded"
+
+    assert "id" not in call("resume", "nothing", "--output", "json").json
