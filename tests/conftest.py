@@ -1,12 +1,19 @@
-"""What every test stands on: a home of its own, a fixed zone and language, and the size of random searches."""
+"""What every test stands on: a home of its own, a fixed zone and language, and the size of random searches.
+
+And how tests are dealt out to several workers: what takes long comes first, and who is done takes over from the others.
+"""
 
 import os
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ("tests.lab.plugin",)
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile(
@@ -32,30 +39,55 @@ FOREIGN_NAMES = ("COLUMNS", "FORCE_COLOR", "LANG", "LANGUAGE", "LINES", "NO_COLO
 KEPT = ("RUNBOOK_REQUIRE_LAB",)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out neighbours to one worker, which then makes the fixtures of a module once; nobody waits at the end."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+NAMES = {
+    "HOME": "",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_RUNTIME_DIR": "run",
+}
+FOLDERS = ("", ".config", ".local", ".local/share", ".local/state", ".cache", "run")
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all homes; to number each by looking at those before would take longer with each test."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test an empty home, beside its tmp_path, and an environment without the tester's own settings."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / ".gitconfig").write_text(GIT_SETTINGS)
+    folder = f"{homes}/{next(NUMBERS)}"
+    for name in FOLDERS:
+        os.mkdir(f"{folder}/{name}", mode=0o700)
+    with open(f"{folder}/.gitconfig", "w") as file:
+        file.write(GIT_SETTINGS)
     for name in list(os.environ):
         if name not in KEPT and (name.startswith((*FOREIGN_PREFIXES, "LC_")) or name in FOREIGN_NAMES):
             monkeypatch.delenv(name)
-    for name, place in {
-        "HOME": ".",
-        "XDG_CONFIG_HOME": ".config",
-        "XDG_DATA_HOME": ".local/share",
-        "XDG_STATE_HOME": ".local/state",
-        "XDG_CACHE_HOME": ".cache",
-        "XDG_RUNTIME_DIR": "run",
-    }.items():
-        path = folder / place
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        monkeypatch.setenv(name, str(path))
+    for name, place in NAMES.items():
+        monkeypatch.setenv(name, f"{folder}/{place}".rstrip("/"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     with monkeypatch.context() as zone:
         zone.setenv("TZ", "UTC")
         time.tzset()
-        yield folder
+        yield Path(folder)
     time.tzset()
