@@ -7,7 +7,7 @@
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench lock wheel clean tools
+.PHONY: help demo test lab lab-down check format bench lock wheel clean tools
 
 JOBS ?= 2
 VENV := .venv
@@ -39,13 +39,19 @@ need_git = $(if $(shell git --version 2>/dev/null),,$(error git is needed and wa
 	install it (Debian: apt install git)))
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: tools $(EDITABLE)  ## Break a small shop on this machine and heal it with a playbook
 	@$(BIN)/runbook demo $(ARGS)
 
 test: tools $(EDITABLE) $(DEV)  ## Run all tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lab: tools $(EDITABLE) $(DEV)  ## Start real hosts to try things on, and say how (Debian, root)
+	@$(BIN)/python -m tests.lab up
+
+lab-down: tools $(EDITABLE) $(DEV)  ## End the hosts of make lab
+	@$(BIN)/python -m tests.lab down
 
 check: tools $(EDITABLE) $(DEV)  ## Check format, lint, types, imports and spelling
 	@$(BIN)/ruff format --check --quiet .
