@@ -65,7 +65,7 @@ def total(statuses: Iterable[str], *, by_hand: bool = False) -> Total:
         worst = next(
             status for status in ("failed", "timed_out", "cancelled", "refused", "unreachable") if counts[status]
         )
-        return Total(worst, status_word(worst) if of == 1 or bad == of else f"{bad} {status_word(worst)}", over, of)
+        return Total(worst, status_word(worst) if of in (1, bad) else f"{bad} {status_word(worst)}", over, of)
     if counts["pending"] == of:
         return Total("pending", "pending", 0, of)
     if counts["pending"]:

@@ -1,0 +1,248 @@
+"""The now line of a run: status, what, where, how long silent, when it gives up, how much is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from runbook.events.state import RunState
+from runbook.model.plan import Plan
+from runbook.model.question import Question
+from runbook.text import duration_text, one_line
+from runbook.text.mark import mark_of, status_word
+from runbook.tui.presenter.place import places, present, running, unit_of, wave_at, where
+from runbook.tui.presenter.progress import left
+from runbook.tui.presenter.words import Row, bold, count, muted, plain
+from runbook.tui.scene import Beat, Scene
+
+SILENT = 10.0
+"""Seconds without a word after which silence is told."""
+
+LONG_SILENT = 30.0
+"""Seconds after which it is told in the colour of a warning."""
+
+
+class Rest(Struct, frozen=True):
+    """How a session of the run ended, in words."""
+
+    error: str = ""
+    """What went wrong, if it could not be carried."""
+    remedy: str = ""
+    why: str = ""
+    pending_undo: int = 0
+    resumable: bool = False
+
+
+class NowWords(Struct, frozen=True):
+    """The two rows, with a left and a right part each."""
+
+    tone: str
+    first: Row
+    first_right: Row = ()
+    second: Row = ()
+    second_right: Row = ()
+    title: str = ""
+    """The same in a few words, for the title of the terminal."""
+
+
+def now_words(
+    scene: Scene, now: float, *, asked: Question | None = None, rest: Rest | None = None, wide: bool = False
+) -> NowWords:
+    """Return the now line of a run.
+
+    Args:
+        scene: the run.
+        now: on the clock of the scene, in seconds.
+        asked: the question that waits here.
+        rest: how it ended, once it is at rest.
+        wide: there is room for more words.
+    """
+    state, plan = scene.state, scene.plan
+    if rest is not None:
+        return _resting(scene, rest, now)
+    if plan is None:
+        if not state.sessions:
+            return NowWords("rule", (muted("no run is open"),), second=(muted("F2 library: choose a playbook"),))
+        return NowWords("live", (*_loud(state.status),))
+    question = asked or next(iter(state.questions.values()), None)
+    if question is not None and not _active(state):
+        return _waiting(scene, question, now)
+    step, active = running(plan, state)
+    if not step:
+        said = "stopping" if state.steering else "looks at what comes next"
+        here = present(plan, state)
+        return NowWords(
+            "live", (*_loud("running"), bold(here)), _where(scene, here), (muted(said),), _clock(scene, now)
+        )
+    return _running(scene, plan, step, active, now, wide)
+
+
+def _active(state: RunState) -> bool:
+    return any(at.status in ("running", "verifying", "undoing") for at in state.steps.values())
+
+
+def _loud(status: str, says: str = "") -> Row:
+    found = mark_of(status)
+    return ((f"{found.symbol} {(says or status_word(status)).upper()}", f"bold ${found.tone}"), plain("  "))
+
+
+def _waiting(scene: Scene, question: Question, now: float) -> NowWords:
+    title = one_line(question.title, 200)
+    doubt = question.kind == "doubt"
+    status = "in_doubt" if doubt else "waiting"
+    hosts = [where(p) for p in question.places if where(p)]
+    names = ", ".join(hosts) if len(hosts) <= 4 else count(len(hosts), "host")
+    on: Row = (muted(" on "), bold(names)) if names else ()
+    nothing = muted("nothing runs now")
+    second = (plain("↵ runs this step"), muted(" · "), nothing) if question.kind == "proceed" else (nothing,)
+    tone = mark_of(status).tone
+    words = f"{mark_of(status).symbol} {status_word(status)}: {title}"
+    return NowWords(
+        tone, (*_loud(status), bold(title), *on), _where(scene, question.step), second, _clock(scene, now), words
+    )
+
+
+def _running(scene: Scene, plan: Plan, step: str, active: tuple[str, ...], now: float, wide: bool) -> NowWords:
+    state = scene.state
+    statuses = {state.at(step, p).status for p in active}
+    status = next(s for s in ("undoing", "running", "verifying", "in_doubt", "waiting") if s in statuses)
+    quiet = min(active, key=lambda p: scene.beats.get((step, p), _NOW).heard)
+    named = [where(p) for p in active if where(p)]
+    names = ", ".join(named) if len(named) <= 3 else count(len(named), "host")
+    what: Row = (bold(step), *((bold(" on "), bold(names)) if names else ()))
+    mark = mark_of(status)
+    title = f"{mark.symbol} {status_word(status)}: {step}{' on ' if names else ''}{names}"
+    second = _pulse(scene, plan, step, quiet, now, wide, many=len(active) > 1)
+    return NowWords(
+        mark.tone, (*_loud(status), *what), _where(scene, step), second, _clock(scene, now, step, active), title
+    )
+
+
+_NOW = Beat(heard=float("inf"))
+
+
+def _pulse(scene: Scene, plan: Plan, step: str, place: str, now: float, wide: bool, *, many: bool) -> Row:
+    """Say how long a step has been silent, and when it gives up."""
+    beat = scene.beats.get((step, place))
+    if beat is None:
+        return ()
+    parts: list[Row] = []
+    silent = now - beat.heard
+    on = f"{where(place)} " if many and where(place) else ""
+    if silent >= SILENT:
+        style = "bold $wait" if silent >= LONG_SILENT else ""
+        parts.append(((f"{on}silent for {_span(silent)}", style),))
+    elif beat.phase and beat.phase != "applying":
+        parts.append((plain(beat.words or beat.phase),))
+    if beat.progress is not None and beat.progress.total:
+        parts.append((plain(f"{beat.progress.done} of {beat.progress.total} {one_line(beat.progress.unit, 20)}"),))
+    found = unit_of(plan, step)
+    if found is not None and found[1].timeout and beat.phase in ("", "applying", "undoing"):
+        parts.append(_deadline(found[1].timeout, now - beat.began, wide))
+    row: list[tuple[str, str]] = []
+    for part in parts:
+        if row:
+            row.append(muted(" · "))
+        row.extend(part)
+    return tuple(row)
+
+
+def _deadline(timeout: float, elapsed: float, wide: bool) -> Row:
+    if elapsed >= timeout:
+        return (muted("over its time: it is stopped and checked"),)
+    if wide:
+        return (muted(f"{duration_text(elapsed)} of {duration_text(timeout)}, then it is stopped and checked"),)
+    return (muted(f"gives up in {duration_text(timeout - elapsed)}"),)
+
+
+def _span(seconds: float) -> str:
+    return f"{int(seconds)} s" if seconds < 100 else duration_text(seconds)
+
+
+def _where(scene: Scene, step: str) -> Row:
+    """Say which step and which wave of how many."""
+    plan = scene.plan
+    if plan is None:
+        return ()
+    steps = [s.id for unit in plan.units for s in unit.steps]
+    row: list[tuple[str, str]] = []
+    if step in steps:
+        row += [muted("step "), bold(str(steps.index(step) + 1)), muted(f" of {len(steps)}")]
+    unit = next((u for u in plan.units if u.id == step or any(s.id == step for s in u.steps)), None)
+    if unit is not None and unit.is_stage and len(unit.waves) > 1:
+        row += [muted("   wave "), bold(str(wave_at(unit, scene.state) + 1)), muted(f" of {len(unit.waves)}")]
+    return tuple(row)
+
+
+def _clock(scene: Scene, now: float, step: str = "", active: tuple[str, ...] = ()) -> Row:
+    """Say how long the run goes on, and how much time is left where that can be told."""
+    row: list[tuple[str, str]] = [muted("run "), plain(duration_text((scene.rested or now) - scene.opened))]
+    ends = [left for place in active if (left := _left(scene, step, place, now)) is not None]
+    if ends:
+        row += [muted("   about "), plain(_about(max(ends))), muted(" left")]
+    return tuple(row)
+
+
+def _left(scene: Scene, step: str, place: str, now: float) -> float | None:
+    beat = scene.beats.get((step, place))
+    if beat is None or beat.progress is None:
+        return None
+    return left(beat.progress.done, beat.progress.total, now - beat.began)
+
+
+def _about(seconds: float) -> str:
+    return f"{max(round(seconds), 1)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
+    state = scene.state
+    if rest.error and not scene.run:
+        return NowWords(
+            "bad",
+            (*_loud("refused", "not started"), plain(rest.error)),
+            second=(plain(rest.remedy or "nothing was run"),),
+        )
+    mark = mark_of(state.status)
+    outcome: Callable[[RunState], Row] = _succeeded if state.status == "succeeded" else _stopped
+    first = (*_loud(state.status), *outcome(state))
+    why = rest.error or rest.why
+    second: list[tuple[str, str]] = [plain(one_line(why, 300))] if why else []
+    for words in _next(rest):
+        second += ([muted(" · ")] if second else []) + [words]
+    title = f"{mark.symbol} {status_word(state.status)}"
+    return NowWords(mark.tone, first, _clock(scene, now), tuple(second), (), title)
+
+
+def _next(rest: Rest) -> list[tuple[str, str]]:
+    ways = ["↵ resume" if rest.resumable else "↵ review"]
+    if rest.pending_undo:
+        ways.append("u undo")
+    return [muted(way) for way in ways]
+
+
+def _succeeded(state: RunState) -> Row:
+    changed = len({key[:2] for key in state.standing})
+    parts = [
+        count(changed, "change"),
+        f"{count(state.unverified, 'change') if state.unverified else '0'} left unverified",
+    ]
+    row: Row = (plain(", ".join(parts)),)
+    return (*row, muted("; it went another way than written")) if state.deviated else row
+
+
+def _stopped(state: RunState) -> Row:
+    stands = len({key[:2] for key in state.standing})
+    if not stands:
+        return (plain("nothing changed"),) if not state.changes else (plain("all changes are undone"),)
+    pending = state.pending_undo
+    way = f", {pending} can be undone" if pending else ""
+    return (plain(f"{count(stands, 'change')} stand{'s' if stands == 1 else ''}{way}"),)
+
+
+def untouched(scene: Scene, step: str) -> tuple[str, ...]:
+    """Return the places of a step that nothing was done to."""
+    found = unit_of(scene.plan, step) if scene.plan is not None else None
+    if found is None:
+        return ()
+    return tuple(p for p in places(*found) if scene.state.at(step, p).status in ("pending", "waiting"))

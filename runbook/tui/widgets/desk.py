@@ -1,0 +1,270 @@
+"""The views of a step: guide, plan, output, verify; one at a time where it is narrow, all together where there is room.
+
+The same for a live run, one that is followed and one that is played back: it draws a scene.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+from textual.widgets import Input
+
+from runbook.model.question import Question
+from runbook.tui.look import Look
+from runbook.tui.presenter.guide import brief, guide_rows, guide_text, heading
+from runbook.tui.presenter.place import places, unit_of, where
+from runbook.tui.presenter.verify import verify_brief, verify_rows
+from runbook.tui.presenter.view import plan_rows
+from runbook.tui.presenter.words import Row, Word, count, muted, plain, shortened, width
+from runbook.tui.scene import Scene
+from runbook.tui.widgets.output import OutputView
+from runbook.tui.widgets.page import Page
+
+VIEWS = ("guide", "plan", "output", "verify")
+BEFORE = "before"
+"""Guide and plan together: what is shown before a step is run."""
+
+
+class Tabs(Widget):
+    """Names the views, the active one underlined."""
+
+    active: reactive[str] = reactive("guide")
+
+    def render(self) -> Content:
+        """Draw the row."""
+        names = []
+        for number, view in enumerate(VIEWS, 1):
+            is_on = view == self.active or (self.active == BEFORE and number < 3)
+            click = Style.from_meta({"@click": f"screen.view({number})"})
+            style = "bold $accent" if is_on else "$muted"
+            name = Content.assemble(
+                (f"{number} ", style), (view.capitalize(), f"{style} underline" if is_on else style)
+            )
+            names.append(name.stylize(click))
+        return Content("   ").join(names)
+
+
+class Desk(Vertical):
+    """Draws one step of a scene."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "host(-1)", "host", show=False, id="desk.left", tooltip="Output of the host before"),
+        Binding("right,l", "host(1)", "host", show=False, id="desk.right", tooltip="Output of the next host"),
+    ]
+
+    view: reactive[str] = reactive("guide")
+    zoomed: reactive[bool] = reactive(False)
+
+    class Followed(Message):
+        """What is shown of the output changed."""
+
+    def __init__(self, look: Look, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._look = look
+        self._scene = Scene()
+        self._step = self.target = ""
+        self._asked: Question | None = None
+
+    def compose(self) -> ComposeResult:
+        """Build the views."""
+        look = self._look
+        yield Tabs(id="tabs")
+        yield Page(look, id="title")
+        yield VerticalScroll(Page(look), id="guide", can_focus=False)
+        yield Page(look, id="brief")
+        yield Page(look, id="plan-head")
+        yield VerticalScroll(Page(look), id="plan")
+        yield Page(look, id="output-head")
+        yield OutputView(look, id="well")
+        yield Page(look, id="tail")
+        yield Page(look, id="verify-brief")
+        yield Page(look, id="verify-head")
+        yield VerticalScroll(Page(look), id="verify")
+        yield Input(placeholder="find in the output", id="find")
+
+    def on_mount(self) -> None:
+        """Begin with the guide."""
+        self.watch_view()
+
+    @property
+    def well(self) -> OutputView:
+        """The output."""
+        return self.query_one(OutputView)
+
+    @property
+    def find_line(self) -> Input:
+        """Where the text to find is typed."""
+        return self.query_one("#find", Input)
+
+    def watch_view(self) -> None:
+        """Show another view."""
+        for view in (*VIEWS, BEFORE):
+            self.set_class(self.view == view, f"-{view}")
+        if self.is_mounted:
+            self.query_one(Tabs).active = self.view
+            self.draw()
+
+    def watch_zoomed(self) -> None:
+        """Give one view all the room, or give it back."""
+        self.set_class(self.zoomed, "-zoomed")
+
+    def show(self, scene: Scene, step: str, target: str = "", asked: Question | None = None) -> None:
+        """Show a step of a scene; `target` is the host whose output stands alone."""
+        if step != self._step or scene is not self._scene:
+            self.target = target
+            for scroll in self.query(VerticalScroll):
+                scroll.scroll_home(animate=False)
+        elif target:
+            self.target = target
+        self._scene, self._step, self._asked = scene, step, asked
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw what is in sight."""
+        plan = self._scene.plan
+        if plan is None or not self.is_mounted:
+            return
+        scene, step, asked = self._scene, self._step, self._asked
+        state = scene.state
+        text = guide_text(plan, step, asked)
+        self._page("title", lambda w: [heading(plan, step, state, w, asked)])
+        self._page("guide", lambda w: guide_rows(text, w) or [(muted("This step has no guide."),)])
+        self._page("plan", lambda w: plan_rows(plan, state, step, w, asked))
+        self._page("verify", lambda w: verify_rows(plan, state, step, w))
+        self._page("brief", lambda w: brief(text, w, 2))
+        self._page("verify-brief", lambda w: verify_brief(plan, state, step, w, 3))
+        self._page("plan-head", lambda _: [self._named(2)])
+        self._page("verify-head", lambda _: [self._named(4)])
+        if self.well.display:
+            self.well.look_at(scene.spool, step, self.target, self.hosts)
+        self._tell()
+
+    def _page(self, name: str, make: object) -> None:
+        widget = self.query_one(f"#{name}")
+        if not widget.display:
+            return
+        page = widget if isinstance(widget, Page) else widget.query_one(Page)
+        page.show(make)  # type: ignore[arg-type]
+
+    def _named(self, number: int) -> Row:
+        is_on = VIEWS[number - 1] == self.view
+        style = "bold $accent" if is_on else "$muted"
+        return ((f"{number} ", style), (VIEWS[number - 1].capitalize(), f"{style} underline" if is_on else style))
+
+    # --- output --------------------------------------------------------------------------------------------------
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The places of the step."""
+        found = unit_of(self._scene.plan, self._step) if self._scene.plan is not None else None
+        return places(*found) if found is not None else ()
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The places that have said something."""
+        return tuple(h for h in self.hosts if len(self._scene.spool.numbers(self._step, h)))
+
+    def action_host(self, by: int) -> None:
+        """Show the output of another host; all of them stand before the first."""
+        choices = ("", *self.speaking) if len(self.speaking) > 1 else ("",)
+        at = choices.index(self.target) if self.target in choices else 0
+        self.target = choices[(at + by) % len(choices)]
+        self.draw()
+
+    @on(OutputView.Changed)
+    def _tell(self) -> None:
+        self._page("tail", self._tail)
+        self._page("output-head", self._output_head)
+
+    def _tail(self, cells: int) -> list[Row]:
+        return [shortened(self._follow_words(with_host=True), cells)]
+
+    def _output_head(self, cells: int) -> list[Row]:
+        left: list[Word] = [*self._named(3)]
+        if len(self.speaking) > 1:
+            left += [plain("  "), ("all hosts", "" if self.target else "$muted")]
+            for host in self.speaking[:4]:
+                left += [plain("   "), (where(host), "bold" if host == self.target else "$muted")]
+            if len(self.speaking) > 4:
+                left += [muted(f"   +{len(self.speaking) - 4}")]
+        right = self._follow_words(with_host=False)
+        gap = cells - width(tuple(left)) - width(right)
+        return [(*left, plain(" " * gap), *right) if gap > 1 else shortened((*left, plain("  "), *right), cells)]
+
+    def _follow_words(self, *, with_host: bool) -> Row:
+        well, spool = self.well, self._scene.spool
+        parts: list[Word] = []
+        if well.needle:
+            found = f"hit {well.hit} of {len(well.hits)}" if well.hits else "no line holds that"
+            parts.append((found, "" if well.hits else "$wait"))
+        else:
+            parts.append(muted("following") if well.follows else ("stopped: G follows", "$wait"))
+        parts.append(muted(count(well.lines, "line")))
+        if with_host and len(self.speaking) > 1:
+            parts.append(muted(where(self.target) or "all hosts"))
+        if well.removed:
+            parts.append(muted(f"{count(well.removed, 'control')} removed"))
+        if spool.lost:
+            parts.append((f"{spool.lost} characters not shown", "$wait"))
+        if spool.dropped:
+            parts.append((f"{spool.dropped} earlier lines: L pager", "$wait"))
+        row: list[Word] = []
+        for part in parts:
+            row += ([muted(" · ")] if row else []) + [part]
+        return tuple(row)
+
+    # --- finding -------------------------------------------------------------------------------------------------
+
+    def open_find(self) -> None:
+        """Let a text be typed."""
+        self.add_class("-finding")
+        self.find_line.focus()
+
+    def close_find(self) -> None:
+        """End it; the hits stay until another text is looked for."""
+        self.remove_class("-finding")
+        self.well.focus()
+
+    @on(Input.Changed, "#find")
+    def _typed(self, event: Input.Changed) -> None:
+        self.well.find(event.value)
+
+    @on(Input.Submitted, "#find")
+    def _submitted(self) -> None:
+        self.close_find()
+
+    def on_key(self, event: events.Key) -> None:
+        """Go from hit to hit while a text is typed; Esc ends it."""
+        if not self.find_line.has_focus:
+            return
+        match event.key:
+            case "up":
+                self.well.next_hit(-1)
+            case "down":
+                self.well.next_hit(1)
+            case "escape":
+                self.find_line.value = ""
+                self.well.find("")
+                self.close_find()
+            case _:
+                return
+        event.stop()
+        event.prevent_default()
+
+    def scroll_view(self, by: int) -> None:
+        """Move what is read by a screen."""
+        if self.view == "output" or self.well.has_focus:
+            self.well.action_page(by)
+            return
+        name = "plan" if self.view == BEFORE else self.view
+        scroll = self.query_one(f"#{name}", VerticalScroll)
+        scroll.scroll_relative(y=by * max(scroll.size.height - 1, 1), animate=False)
