@@ -162,17 +162,19 @@ def _score(entry: Entry, wanted: set[str], alert: str) -> float:
     return round(max(best, 0.5 * len(about & wanted) / len(wanted)), 3)
 
 
-_COMMON = frozenset(
+COMMON = frozenset(
     {"a", "an", "and", "are", "at", "by", "for", "from", "has", "have", "in", "is", "it", "of", "on", "or", "over"}
     | {"since", "than", "that", "the", "to", "was", "with"}
 )
+"""Words that say nothing about an alert."""
 
 
 def _words(text: str) -> set[str]:
-    return {_stem(word) for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in _COMMON}
+    return {stem(word) for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in COMMON}
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """Return the beginning of a word that its forms share, as far as matching an alert needs it."""
     for ending in ("ing", "ed", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]

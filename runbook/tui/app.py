@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -19,14 +19,18 @@ from textual.screen import Screen
 
 from runbook.errors import RunbookError
 from runbook.model.question import Answer, NoAnswer, Question
+from runbook.session.library import OpenLoop
 from runbook.session.order import Order
 from runbook.tui import messages as msg
 from runbook.tui.backend import Backend
 from runbook.tui.bridge import Asked, Bridge
 from runbook.tui.carrier import Act, Carrier, Ended
+from runbook.tui.dialogs.question import sheet_for
 from runbook.tui.dialogs.quit import QuitSheet
-from runbook.tui.dialogs.sheet import sheet_for
+from runbook.tui.dialogs.sheet import Sheet
+from runbook.tui.dialogs.undo_loop import UndoSheet
 from runbook.tui.look import Look, look_of, theme_of
+from runbook.tui.pager import show_in_pager
 from runbook.tui.scene import Scene
 from runbook.tui.screens.library import LibraryScreen
 from runbook.tui.screens.prepare import PrepareScreen
@@ -75,7 +79,10 @@ class RunbookApp(App[int]):
         self._first = first
         self.carrier: Carrier | None = None
         self._bridge: Bridge | None = None
-        self._asked: dict[int, tuple[Asked, Screen[Any]]] = {}
+        self._asked: list[Asked] = []
+        """Questions that wait for an answer, oldest first."""
+        self._sheet: tuple[Asked, Sheet] | None = None
+        """The question that is put now."""
         self._draws_on = False
         self.scene = Scene()
         self.library = LibraryScreen(self.look, backend)
@@ -121,13 +128,21 @@ class RunbookApp(App[int]):
         await self.switch_mode("prepare")
 
     async def on_loop_chosen(self, message: msg.LoopChosen) -> None:
-        """Take it up where it is: a run to resume at its question, all else in review."""
+        """Take it up where it is: a run to resume at its question, an undo after a look, all else in review."""
         loop = message.loop
-        if loop.next.startswith("runbook resume "):
-            await self.on_resume_wanted(msg.ResumeWanted(loop.run))
-        elif loop.next.startswith("runbook undo "):
-            await self.on_undo_wanted(msg.UndoWanted(loop.run))
-        else:
+        match loop.next.split(" ")[1:]:
+            case ["resume", *_]:
+                await self.on_resume_wanted(msg.ResumeWanted(loop.run))
+            case ["undo", _, *step]:
+                sheet = UndoSheet(self.look, loop, "".join(step[:1]).partition("@")[0])
+                self.push_screen(sheet, partial(self._took_up, loop, sheet.step))
+            case _:
+                await self.on_review_wanted(msg.ReviewWanted(loop.run))
+
+    async def _took_up(self, loop: OpenLoop, step: str, how: str | None) -> None:
+        if how == "undo":
+            await self.on_undo_wanted(msg.UndoWanted(loop.run, step))
+        elif how == "look":
             await self.on_review_wanted(msg.ReviewWanted(loop.run))
 
     async def on_begin_wanted(self, message: msg.BeginWanted) -> None:
@@ -214,25 +229,82 @@ class RunbookApp(App[int]):
         self.run_screen.tick()
 
     def _ask(self, asked: Asked) -> None:
-        sheet = sheet_for(asked.question, self.look)
-        self._asked[id(asked)] = (asked, sheet)
+        self._asked.append(asked)
         self.bell()
+        self._put(asked)
+
+    def _put(self, asked: Asked) -> None:
+        if asked.question.kind == "proceed":
+            self.run_screen.put(asked)
+            return
+        sheet = sheet_for(asked.question, self.look, self.scene.state)
+        self._sheet = (asked, sheet)
         self.push_screen(sheet, partial(self._answered, asked))
 
     def _answered(self, asked: Asked, answer: Answer | NoAnswer | None) -> None:
-        self._asked.pop(id(asked), None)
+        self._sheet = None
+        if answer is None:
+            # Put aside, not answered: the run goes on waiting, and Enter opens the question again.
+            return
+        self._asked.remove(asked)
         if not asked.reply.done():
-            asked.reply.set_result(answer or NoAnswer("the question was closed"))
+            asked.reply.set_result(answer)
 
     def _withdraw(self, asked: Asked) -> None:
-        _, sheet = self._asked.pop(id(asked), (None, None))
-        if sheet is not None and sheet in self.screen_stack:
-            sheet.dismiss(None)
+        if asked in self._asked:
+            self._asked.remove(asked)
+        self.run_screen.take_back(asked)
+        if self._sheet is not None and self._sheet[0] is asked:
+            sheet = self._sheet[1]
+            while sheet in self.screen_stack and self.screen is not sheet:
+                self.pop_screen()
+            if self.screen is sheet:
+                sheet.dismiss(None)
+
+    def on_question_answered(self, message: msg.QuestionAnswered) -> None:
+        """Pass on the answer that was given on the run screen itself."""
+        self._answered(message.asked, message.answer)
+
+    def on_question_wanted(self) -> None:
+        """Open the question that waits for an answer again."""
+        self.action_question()
+
+    def on_note_wanted(self, message: msg.NoteWanted) -> None:
+        """Put a note on record."""
+        write = partial(self.backend.note, message.run, message.text, message.step)
+        self.run_worker(partial(self._noted, write), thread=True, exit_on_error=False)
+
+    def _noted(self, write: Callable[[], str]) -> None:
+        try:
+            told, severe = f"note: {write()}", False
+        except RunbookError as error:
+            told, severe = f"The note is not on record: {error}", True
+        self.call_from_thread(self.notify, told, severity="error" if severe else "information", markup=False)
+
+    def on_pager_wanted(self, message: msg.PagerWanted) -> None:
+        """Show the whole output of a step in a pager."""
+        self.run_worker(partial(self._page, message), thread=True, exit_on_error=False)
+
+    def _page(self, message: msg.PagerWanted) -> None:
+        try:
+            path = self.backend.readable_output(message.run, message.step, message.target)
+        except RunbookError as error:
+            self.call_from_thread(self.notify, str(error), severity="error", markup=False)
+            return
+        try:
+            self.call_from_thread(show_in_pager, self, path)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def action_question(self) -> None:
+        """Open the question that waits for an answer again."""
+        if self._asked and self._sheet is None:
+            self._put(self._asked[0])
 
     @property
     def open_question(self) -> Question | None:
         """The question that waits for an answer here."""
-        return next((asked.question for asked, _ in self._asked.values()), None)
+        return self._asked[0].question if self._asked else None
 
     def on_carrier_ended(self) -> None:
         """Tell how it ended."""
@@ -264,8 +336,10 @@ class RunbookApp(App[int]):
         control = self.carrier.control
         steer: dict[str, Callable[[str], None]] = {"pause": control.pause, "stop": control.cancel}
         steer[how]("left from the terminal interface")
-        for asked, _ in list(self._asked.values()):
+        for asked in list(self._asked):
             self._withdraw(asked)
+            if not asked.reply.done():
+                asked.reply.set_result(NoAnswer("the terminal interface was left"))
         self.exit(return_code=0)
 
 

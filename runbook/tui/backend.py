@@ -6,14 +6,18 @@ what a `Carrier` carries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from runbook.config import Settings
+from runbook.engine.rehearsal import Rehearsed
 from runbook.events import fact as f
 from runbook.events.timed import Timed
 from runbook.journal import Chunk, Report
 from runbook.model.plan import Plan
+from runbook.session.control import Control
+from runbook.session.draft import Draft
 from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
 from runbook.session.rehearse import Rehearsal
@@ -36,8 +40,11 @@ class Backend(Protocol):
     def page(self, order: Order) -> Page:
         """Return one playbook with its plan and values. Raises RunbookError."""
 
-    def rehearse(self, order: Order) -> Rehearsal:
-        """Look at the targets and say what would happen. Raises RunbookError."""
+    def draft(self, order: Order) -> Draft:
+        """Return an order as far as it is known, each part with its own fault. Raises RunbookError."""
+
+    def rehearse(self, order: Order, told: Callable[[Rehearsed], None], control: Control) -> Rehearsal:
+        """Look at the targets and say what would happen; each step is told as it is known. Raises RunbookError."""
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
@@ -50,6 +57,12 @@ class Backend(Protocol):
 
     def output(self, run: str, reference: f.Output) -> Iterator[Chunk]:
         """Yield recorded output. Raises UsageError."""
+
+    def readable_output(self, run: str, step: str, target: str) -> Path:
+        """Write the latest output of a step, harmless to read, into a file that the caller removes.
+
+        Raises UsageError if there is none.
+        """
 
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""
@@ -68,6 +81,16 @@ class Backend(Protocol):
 
     def note(self, run: str, text: str, step: str = "") -> str:
         """Put a note on record; return what was done, in words."""
+
+
+class _Telling:
+    """Hears a rehearsal."""
+
+    def __init__(self, told: Callable[[Rehearsed], None]) -> None:
+        self.rehearsed = told
+
+    def hear(self, event: object) -> None:
+        """Take no note: a rehearsal tells whole steps."""
 
 
 class SessionBackend:
@@ -100,12 +123,18 @@ class SessionBackend:
 
         return library.show(self._settings, order)
 
-    def rehearse(self, order: Order) -> Rehearsal:
-        """Look at the targets and say what would happen."""
+    def draft(self, order: Order) -> Draft:
+        """Return an order as far as it is known, each part with its own fault."""
+        from runbook.session.draft import draft
+
+        return draft(self._settings, order)
+
+    def rehearse(self, order: Order, told: Callable[[Rehearsed], None], control: Control) -> Rehearsal:
+        """Look at the targets and say what would happen; each step is told as it is known."""
         from runbook.session.rehearse import rehearse
         from runbook.session.unattended import Unattended
 
-        return rehearse(self._settings, order, Unattended())
+        return rehearse(self._settings, order, Unattended(), (_Telling(told),), control)
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
@@ -130,6 +159,12 @@ class SessionBackend:
         from runbook.session import review
 
         return review.output(self._settings, run, reference)
+
+    def readable_output(self, run: str, step: str, target: str) -> Path:
+        """Write the latest output of a step, harmless to read, into a file that the caller removes."""
+        from runbook.session.readable import readable_output
+
+        return readable_output(self._settings, run, step, target)
 
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""

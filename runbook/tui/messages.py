@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from textual.message import Message
 
+from runbook.model.question import Answer
 from runbook.session.library import OpenLoop
 from runbook.session.order import Order
+from runbook.tui.bridge import Asked
 
 
 class PlaybookChosen(Message):
@@ -23,6 +25,14 @@ class LoopChosen(Message):
     def __init__(self, loop: OpenLoop) -> None:
         super().__init__()
         self.loop = loop
+
+
+class DemoWanted(Message):
+    """Stage an incident in a shop of our own, and open its playbook."""
+
+    def __init__(self, incident: str = "") -> None:
+        super().__init__()
+        self.incident = incident
 
 
 class BeginWanted(Message):
@@ -57,6 +67,39 @@ class ReviewWanted(Message):
     def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
+
+
+class QuestionAnswered(Message):
+    """A question that the run screen put was answered there."""
+
+    def __init__(self, asked: Asked, answer: Answer) -> None:
+        super().__init__()
+        self.asked = asked
+        self.answer = answer
+
+
+class QuestionWanted(Message):
+    """Open the question that was put aside."""
+
+
+class NoteWanted(Message):
+    """Put a note on record."""
+
+    def __init__(self, run: str, text: str, step: str = "") -> None:
+        super().__init__()
+        self.run = run
+        self.text = text
+        self.step = step
+
+
+class PagerWanted(Message):
+    """Show the whole output of a step in one place in a pager."""
+
+    def __init__(self, run: str, step: str, target: str) -> None:
+        super().__init__()
+        self.run = run
+        self.step = step
+        self.target = target
 
 
 class Woken(Message):

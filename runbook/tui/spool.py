@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, overload
 
 from msgspec import Struct
+from rich.cells import cell_len
 
 from runbook.events.signal import OutputReceived
 
@@ -22,6 +23,10 @@ _OVERHEAD = 200
 """Bytes that a kept line costs besides its text."""
 _COMPACT = 32_768
 """Forgotten entries at the front of a list before it is made shorter."""
+
+
+_MEASURED = 500
+"""Characters up to which the width of a line is counted; that of a longer one is the most that it can be."""
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -168,7 +173,7 @@ class Spool(Sequence[Line]):
             number = self.end
             self._lines.append(Line(event.step, event.target, event.attempt, event.stream, event.at_ms, piece))
             self._size += len(piece) + _OVERHEAD
-            width = len(piece) if piece.isascii() else 2 * len(piece)
+            width = _cells(piece)
             for index in indexes:
                 index.add(number, width)
         return piece
@@ -213,3 +218,9 @@ class Spool(Sequence[Line]):
         if self._gone > _COMPACT and self._gone * 2 > len(self._lines):
             del self._lines[: self._gone]
             self._gone = 0
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text) if "\t" not in text else len(text.expandtabs(8))
+    return cell_len(text) if len(text) <= _MEASURED else 2 * len(text)

@@ -97,6 +97,17 @@ SIXTEEN = Theme(
         "skipped": "ansi_default",
         "back": "ansi_bright_blue",
         "wait": "ansi_yellow",
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+        "border-blurred": "ansi_default",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "input-cursor-background": "ansi_white",
+        "input-cursor-foreground": "ansi_black",
+        "input-selection-background": "ansi_bright_blue",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_bright_blue",
+        "screen-selection-foreground": "ansi_black",
     },
 )
 """Surfaces vanish; what they say is said by reverse video, see `global.tcss` under `:ansi`."""

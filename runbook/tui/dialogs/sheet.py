@@ -1,25 +1,33 @@
 """The sheet of a question: what it is about at the top, choices with their price below, the safe one in focus.
 
-Owns which sheet puts which question. What was typed before it stood there does not count as its answer.
+Owns the way from a choice to a whole answer: what has to be typed, a reason, values. Leaving the sheet with Esc
+answers nothing: the question stays open. What was typed before the sheet stood there does not count.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widget import Widget
+from textual.widgets import Static
 
+from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, NoAnswer, Question
-from runbook.text import reveal
-from runbook.tui.look import Look, bold, line, muted
+from runbook.model.scalar import Json
+from runbook.tui.dialogs.reason import ReasonSheet
+from runbook.tui.dialogs.typed import TypedSheet
+from runbook.tui.look import Look, bold, muted
+from runbook.tui.presenter.sheet import Shown, diff_tone, evidence_rows, sheet_words, shown
+from runbook.tui.prose import prose
+from runbook.tui.screens.base import HEIGHTS, WIDTHS
+from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
 
 DEAF = 0.4
@@ -27,65 +35,136 @@ DEAF = 0.4
 
 
 class Sheet(ModalScreen[Answer | NoAnswer]):
-    """Any question with choices."""
+    """Any question with choices; gives nothing if it was put aside."""
 
+    CSS_PATH = "sheet.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "choose", id="sheet.choose"),
-        Binding("question_mark", "app.help", "help", id="help"),
+        Binding("pageup", "page(-1)", "up", show=False, id="sheet.page-up", tooltip="Scroll what is shown"),
+        Binding("pagedown", "page(1)", "down", show=False, id="sheet.page-down", tooltip="Scroll what is shown"),
+        Binding("escape", "aside", "look around", id="sheet.aside", tooltip="Leave the question open and look around"),
     ]
 
-    def __init__(self, question: Question, look: Look) -> None:
+    def __init__(self, question: Question, look: Look, state: RunState, deaf: float = DEAF) -> None:
+        """Prepare.
+
+        Args:
+            question: what is asked.
+            look: what the terminal can draw.
+            state: of the run, from which prices are told.
+            deaf: seconds in which no key counts.
+        """
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = WIDTHS
+        self.VERTICAL_BREAKPOINTS = HEIGHTS
         self.question = question
         self.look = look
-        self._shown_at = time.monotonic()
+        self.state = state
+        self._deaf = deaf
+        self.words = sheet_words(question, state)
+
+    # --- what is shown ------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         """Build the sheet."""
-        question = self.question
-        with VerticalScroll(id="sheet"):
-            yield Static(Content.assemble(self.look.mark("waiting"), " ", bold(line(question.title))), id="title")
-            if question.body:
-                yield Static(Content(reveal(question.body)), id="body")
-            for text in question.evidence:
-                yield Static(Content(line(text, 2000)), classes="evidence")
-            for preview in question.previews:
-                yield Static(Content(f"{line(preview.target)}: {line(preview.words)}"))
-                for command in preview.commands:
-                    yield Static(Content.assemble(muted("  $ "), bold(reveal(command))))
-                if preview.diff:
-                    yield Static(Content(reveal(preview.diff)), classes="well")
-            yield OptionList(*(self._option(choice) for choice in question.choices), id="choices")
+        with Vertical(id="sheet", classes=f"-{self.words.tone}"):
+            yield Static(self._head(), id="head")
+            with VerticalScroll(id="about", can_focus=False):
+                yield from self.about()
+            yield from self.ask()
         yield KeyBar(self.look)
 
-    def _option(self, choice: Choice) -> Option:
-        name, _, price = choice.title.partition(": ")
-        return Option(Content.assemble((f"{choice.key or ' '} ", "bold $accent"), name, "  ", muted(price)), choice.id)
+    def _head(self) -> Content:
+        words = self.words
+        loud = Content.styled(f"{self.look.own(words.symbol)} {words.word}", f"bold ${words.tone}")
+        return Content.assemble(loud, "  ", bold(words.about))
+
+    def about(self) -> Iterable[Widget]:
+        """Return what the question is about."""
+        if self.words.lead:
+            yield Static(Content(self.words.lead), classes="part")
+        if self.question.body:
+            yield Static(id="body", classes="part")
+        rows = evidence_rows(self.question)
+        if rows:
+            yield Static(Content("\n".join(rows)), classes="well part")
+        for each in shown(self.question.previews):
+            yield from self._preview(each)
+        if self.question.digest and self.question.kind in ("approve", "confirm"):
+            yield Static(muted(f"plan {self.question.digest[:4]} {self.question.digest[4:8]}"), classes="part")
+
+    def _preview(self, each: Shown) -> Iterable[Widget]:
+        rows = [Content(each.words), *(self.look.row(row) for row in each.rows)]
+        yield Static(Content("\n").join(rows), classes="part")
+        if each.diff:
+            yield Static(
+                Content("\n").join([Content.styled(text, diff_tone(text)) for text in each.diff]), classes="well"
+            )
+
+    def ask(self) -> Iterable[Widget]:
+        """Return what takes the answer."""
+        yield Static(bold(self.words.prompt), id="prompt")
+        yield ChoiceMenu(self.words.offers, self.question.safe, self.look)
 
     def on_mount(self) -> None:
+        """Be deaf first: what was typed ahead was not meant."""
+        self.disabled = self._deaf > 0
+        if self._deaf > 0:
+            self.set_timer(self._deaf, self._listen)
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        self.disabled = False
+        self.focus_first()
+
+    def focus_first(self) -> None:
         """Put the focus on the safe choice."""
-        choices = self.query_one(OptionList)
-        ids = [choice.id for choice in self.question.choices]
-        choices.highlighted = ids.index(self.question.safe) if self.question.safe in ids else 0
-        choices.focus()
+        self.query_one(ChoiceMenu).focus()
 
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        if time.monotonic() - self._shown_at < DEAF or event.option_id is None:
-            return
-        self.dismiss(Answer(choice=event.option_id))
+    def on_resize(self) -> None:
+        """Wrap the words of the playbook's author anew."""
+        for body in self.query("#body").results(Static):
+            body.update(prose(self.question.body, max(self.query_one("#about").size.width - 1, 20), self.look))
 
-    def on_key(self, event: object) -> None:
-        """Take a choice by its own key."""
-        key = getattr(event, "character", None)
-        if time.monotonic() - self._shown_at < DEAF:
-            return
-        for choice in self.question.choices:
-            if choice.key and choice.key == key:
-                self.dismiss(Answer(choice=choice.id))
-                return
+    # --- what is answered ---------------------------------------------------------------------------------------
 
+    @on(ChoiceMenu.Taken)
+    def _taken(self, message: ChoiceMenu.Taken) -> None:
+        self.take(next(each for each in self.question.choices if each.id == message.choice))
 
-def sheet_for(question: Question, look: Look) -> Sheet:
-    """Return the sheet that puts this question."""
-    return Sheet(question, look)
+    def take(self, choice: Choice) -> None:
+        """Complete an answer with what the choice needs."""
+        if choice.typed:
+            self.app.push_screen(
+                TypedSheet(self.words, choice, self.look), lambda sure: self._typed(choice, bool(sure))
+            )
+        else:
+            self._with_reason(choice, {})
+
+    def _typed(self, choice: Choice, sure: bool) -> None:
+        if sure:
+            self._with_reason(choice, {"typed": choice.typed})
+
+    def _with_reason(self, choice: Choice, values: dict[str, Json]) -> None:
+        if choice.reason:
+            title = f"Why {choice.title.partition(':')[0]}?"
+            self.app.push_screen(ReasonSheet(title, self.look), lambda said: self._reason(choice, values, said or ""))
+        else:
+            self.complete(choice, values, "")
+
+    def _reason(self, choice: Choice, values: dict[str, Json], said: str) -> None:
+        if said:
+            self.complete(choice, values, said)
+
+    def complete(self, choice: Choice, values: dict[str, Json], reason: str) -> None:
+        """Give the whole answer."""
+        self.dismiss(Answer(choice=choice.id, values=values, reason=reason))
+
+    def action_aside(self) -> None:
+        """Leave the question open."""
+        self.dismiss(None)
+
+    def action_page(self, by: int) -> None:
+        """Scroll what the question is about."""
+        about = self.query_one("#about", VerticalScroll)
+        (about.scroll_page_down if by > 0 else about.scroll_page_up)(animate=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -59,10 +60,21 @@ def _guard(guard: Guard, state: RunState, samples: tuple[GuardSampled, ...]) -> 
         one_line(guard.id.replace("-", " ").replace("_", " "), 60),
         _state(guard, at),
         value,
-        (muted("bad if "), plain(one_line(guard.fail_when, 60))),
+        _limit(guard.fail_when),
         _more(guard, at, state),
         values,
     )
+
+
+def _limit(fail_when: str) -> Row:
+    """Say what is bad: a plain limit as a number, all else as it is written."""
+    found = _PLAIN.fullmatch(fail_when.strip())
+    if found is None:
+        return (muted("bad: "), plain(one_line(fail_when, 60)))
+    return (muted("limit " if found[1].startswith(">") else "least "), plain(found[2]))
+
+
+_PLAIN = re.compile(r"value\s*([<>]=?)\s*(-?[0-9.]+)")
 
 
 def _state(guard: Guard, at: GuardState) -> Row:

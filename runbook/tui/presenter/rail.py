@@ -95,7 +95,8 @@ def _measure(plan: Plan, hosts: tuple[str, ...], cells: int, *, with_took: bool)
         marks = max(step * count, 6)
         if count <= COLUMNS and cells - word - took - marks - 2 >= min(longest, 10):
             return _Measure(min(longest + 1, cells - word - took - marks - 1), marks, step, word, took)
-    room = min(longest + 1, max(cells - 15 - word - 1, 8))
+    word = 8
+    room = min(longest + 1, max(cells - 13 - word - took, 8))
     return _Measure(room, max(cells - room - word - took - 1, 4), 0, word, took)
 
 
@@ -105,9 +106,9 @@ def _name(unit: Unit, step: str) -> str:
 
 
 def _head(hosts: tuple[str, ...], measure: _Measure) -> Row:
-    title = muted(fit("STEPS", measure.name))
+    steps = muted(fit("STEPS", measure.name))
     if not hosts or hosts == ("local",):
-        return (title,)
+        return (steps,)
     if not measure.step:
         return (muted("STEPS  "), muted(f"{len(hosts)} hosts"))
     prefix = _prefix(hosts)
@@ -115,12 +116,13 @@ def _head(hosts: tuple[str, ...], measure: _Measure) -> Row:
     if len(hosts) > 1 and all(len(rest) == 1 for rest in rests) and measure.step == 2:
         first = hosts[0]
         start = measure.name - len(prefix)
-        if start >= 6:
-            return (muted(fit("STEPS", start)), muted(first + " " + " ".join(rests[1:])))
-        return (title, muted(" ".join(rests)))
+        if start >= 0:
+            title = fit("STEPS", start) if start >= 6 else " " * start
+            return (muted(title), muted(first + " " + " ".join(rests[1:])))
+        return (steps, muted(" ".join(rests)))
     if len(hosts) == 1:
-        return (title, muted(hosts[0]))
-    return (title, muted(f"{len(hosts)} hosts"))
+        return (steps, muted(hosts[0]))
+    return (steps, muted(f"{len(hosts)} hosts"))
 
 
 def _prefix(hosts: tuple[str, ...]) -> str:
@@ -145,7 +147,10 @@ def _step(
     statuses = {place: state.at(step.id, place).status for place in where}
     by_hand = any(state.at(step.id, p).by_hand for p in where) or step.kind == "manual"
     summed = total(statuses.values(), by_hand=by_hand)
-    name = (fit(_name(unit, step.id), measure.name), "" if summed.over or summed.status != "pending" else "$muted")
+    name = (
+        fit(fit(_name(unit, step.id), measure.name - 1), measure.name),
+        "" if summed.over or summed.status != "pending" else "$muted",
+    )
     return (
         name,
         *_marks(step, statuses, measure, hosts),
@@ -181,8 +186,8 @@ def _counts(statuses: Mapping[str, str]) -> Row:
     for status in _ORDER:
         if counts[status]:
             symbol, style = mark(status)
-            words.append((f"{symbol}{counts[status]} ", style))
-    return tuple(words)
+            words += [(f"{symbol}{counts[status]}", style), plain(" ")]
+    return tuple(words[:-1])
 
 
 def _filled(row: Row, cells: int) -> Row:

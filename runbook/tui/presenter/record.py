@@ -45,7 +45,7 @@ def record_rows(records: Iterable[Timed], cells: int, most: int) -> list[Row]:
         if len(rows) >= most:
             break
         what, about = record_words(timed.fact)
-        row: Row = (muted(f"{timed.seq:>3} {timed.time[11:19]} "), plain(f"{what:<9}"), muted(about))
+        row: Row = (muted(f"{timed.seq:>3} {timed.time[11:19]} "), plain(f"{what:<10}"), muted(about))
         rows.append(shortened(row, cells))
     return rows
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
+from rich.cells import cell_len
 
 from runbook.events.fact import StepPlanned
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.question import Question
-from runbook.text import reveal
+from runbook.text import duration_text, one_line, reveal
 from runbook.tui.presenter.place import places, unit_of, where
-from runbook.tui.presenter.words import BLANK, Row, bold, count, mark, muted, plain, wrapped
+from runbook.tui.presenter.words import BLANK, Row, bold, count, mark, muted, plain, shortened, width, wrapped
 
 WELL = "on $well"
 """The ground of words of hosts."""
@@ -29,24 +30,31 @@ class _Same(Struct, frozen=True):
     answer: str
 
 
-def plan_rows(plan: Plan, state: RunState, step: str, cells: int, asked: Question | None = None) -> list[Row]:
-    """Return what a step will do, as far as it is known."""
+def plan_rows(
+    plan: Plan, state: RunState, step: str, cells: int, asked: Question | None = None, *, signed: bool = True
+) -> list[Row]:
+    """Return what a step will do, as far as it is known.
+
+    What is asked about is shown for the places that an answer holds for, and for no others. With `signed` the last
+    row says who agreed.
+    """
     found = unit_of(plan, step)
     if found is None:
         return [(muted("no such step in this plan"),)]
     unit, planned = found
     rows: list[Row] = []
-    groups = _groups(state, planned, places(unit, planned))
+    here = asked.places if asked is not None and asked.step == step else places(unit, planned)
+    groups = _groups(state, planned, here)
     for same, hosts in groups.items():
         if rows:
             rows.append(BLANK)
         rows.extend(_group(same, hosts, planned, cells))
-    unknown = [p for p in places(unit, planned) if state.at(step, p).planned is None]
+    unknown = [p for p in here if state.at(step, p).planned is None]
     if unknown:
         rows.extend([BLANK] if rows else [])
         rows.extend(_unknown(planned, unknown, cells))
-    rows.append(BLANK)
-    rows.extend(_agreement(unit, planned, state, cells, asked))
+    if signed:
+        rows += [BLANK, shortened(agreement(plan, state, step, asked), cells)]
     return rows
 
 
@@ -86,7 +94,9 @@ def _group(same: _Same, hosts: list[str], step: PlannedStep, cells: int) -> list
     for command in same.commands:
         for number, line in enumerate(reveal(command).split("\n")):
             rows.extend(wrapped(((f"{'$' if not number else ' '} ", "$muted"), bold(line)), cells, 2))
-    if on:
+    if on and same.commands and width(rows[-1]) + cell_len(on) + 3 <= cells:
+        rows[-1] = (*rows[-1], muted(f"   {on}"))
+    elif on:
         rows.extend(wrapped((muted(f"  {on}" if same.commands else on),), cells, 2))
     if same.diff:
         rows.extend(_diff(line) for line in reveal(same.diff).rstrip("\n").split("\n"))
@@ -126,23 +136,30 @@ def _unknown(step: PlannedStep, hosts: list[str], cells: int) -> list[Row]:
     return rows
 
 
-def _agreement(unit: Unit, step: PlannedStep, state: RunState, cells: int, asked: Question | None) -> list[Row]:
+def agreement(plan: Plan, state: RunState, step: str, asked: Question | None = None) -> Row:
     """Say who agreed to what, or who has to."""
-    digest = asked.digest if asked is not None and asked.step == step.id else ""
-    told = f"plan {digest[:4]} {digest[4:8]}" if digest else ""
-    made = [d for d in state.decisions if d.kind in ("approve", "proceed", "confirm") and d.step in (step.id, unit.id)]
-    agreed = [d for d in made if d.choice in ("approve", "run", "run_on", "confirm")]
-    if agreed:
+    found = unit_of(plan, step)
+    if found is None:
+        return ()
+    unit, planned = found
+    digest = asked.digest if asked is not None and asked.step == step else ""
+    told: Row = (muted(f"plan {_short(digest)}"),) if digest else ()
+    kinds = ("approve", "proceed", "confirm")
+    agreed = [
+        d
+        for d in state.decisions
+        if d.kind in kinds and d.choice in ("approve", "run", "run_on", "confirm") and d.step in (step, unit.id)
+    ]
+    if agreed and not digest:
         last = agreed[-1]
-        who = f" by {reveal(last.actor)}" if last.actor else ""
-        said: Row = (
-            mark("succeeded"),
-            (" approved", "$good"),
-            muted(f"{who} · plan {last.digest[:4]} {last.digest[4:8]}"),
-        )
-        return wrapped(said, cells, 2)
-    if unit.approve != "none":
+        who = f" by {one_line(last.actor, 40)}" if last.actor else ""
+        return (mark("succeeded"), (" approved", "$good"), muted(f"{who} · plan {_short(last.digest)}"))
+    if unit.approve != "none" and not agreed:
         who = "an operator" if unit.approve == "operator" else "a second person"
-        return [(mark("waiting"), plain(f" {who} has to approve it"), *((muted(f" · {told}"),) if told else ()))]
-    limits = f"timeout {step.timeout:g} s"
-    return [(muted(" · ".join(part for part in (told, limits) if part)),)]
+        return (mark("waiting"), muted(f" {who} has to approve it"), *(((" · ", "$muted"), *told) if told else ()))
+    limit = (muted(f"gives up after {duration_text(planned.timeout)}"),) if planned.kind in ("action", "probe") else ()
+    return (*told, *(((" · ", "$muted"),) if told and limit else ()), *limit)
+
+
+def _short(digest: str) -> str:
+    return f"{digest[:4]} {digest[4:8]}"

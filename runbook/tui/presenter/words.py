@@ -101,7 +101,13 @@ def wrapped(row: Row, cells: int, indent: int = 0) -> list[Row]:
         now.append((text, style))
         left -= long
     rows.append(tuple(now))
-    return [tuple(joined(each)) for each in rows]
+    return [tuple(joined(_trimmed(each))) for each in rows]
+
+
+def _trimmed(row: Row) -> Row:
+    while row and row[-1][0] == " ":
+        row = row[:-1]
+    return row
 
 
 def _pieces(row: Row, cells: int) -> Iterator[Word]:

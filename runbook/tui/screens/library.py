@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 
+from runbook.errors import RunbookError
+from runbook.session.draft import Draft
 from runbook.session.library import Entry, OpenLoop
+from runbook.session.order import Order
+from runbook.session.review import RunSummary
 from runbook.tui.backend import Backend
 from runbook.tui.look import Look, bold, line, muted
-from runbook.tui.messages import LoopChosen, PlaybookChosen
+from runbook.tui.messages import DemoWanted, LoopChosen, PlaybookChosen, ReviewWanted
+from runbook.tui.presenter import library as show
+from runbook.tui.presenter import loops as open_loops
+from runbook.tui.presenter.ago import clock
 from runbook.tui.screens.base import Frame
-from runbook.tui.widgets.now_line import Now
+from runbook.tui.widgets.alert_input import AlertInput
+from runbook.tui.widgets.loop_line import LoopLine
+from runbook.tui.widgets.now_line import Now, NowLine
+from runbook.tui.widgets.pile import Pile, Row
+from runbook.tui.widgets.preview import Preview, Shown
+
+DEBOUNCE = 0.12
+"""Seconds in which the cursor must rest before a playbook is read for its preview."""
+
+TICK = 20.0
+"""Seconds after which ages and the clock are told anew."""
+
+DEMO = "demo:"
+"""What the ids of rows begin with that offer the demo."""
+
+INCIDENT = "config-rollback"
+"""The incident that the demo stages first."""
+
+
+class Known(tuple[tuple[Entry, ...], tuple[OpenLoop, ...], tuple[RunSummary, ...]]):
+    """Playbooks, open loops and runs, read at one time."""
+
+    __slots__ = ()
 
 
 class LibraryScreen(Frame):
@@ -28,8 +59,13 @@ class LibraryScreen(Frame):
     MODE = "Library"
     CSS_PATH = "library.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "prepare", "prepare", id="library.prepare"),
-        Binding("ctrl+o", "loops", "open loops", id="library.loops"),
+        Binding("enter", "prepare", "prepare", id="library.prepare", tooltip="Values, targets, what would change"),
+        Binding("slash", "filter", "find", id="find", tooltip="Type or paste the text of an alert"),
+        Binding("tab", "area(1)", "preview", id="library.next", tooltip="The next area of the screen"),
+        Binding("shift+tab", "area(-1)", "back", show=False, id="library.previous", tooltip="The area before"),
+        Binding("ctrl+o", "loops", "open loops", id="library.loops", tooltip="What earlier runs left open"),
+        Binding("escape", "clear", "clear", show=False, id="library.clear", tooltip="Clear the text of the alert"),
+        Binding("z", "zoom", "zoom", show=False, id="library.zoom", tooltip="The preview on the whole screen"),
     ]
 
     def __init__(self, look: Look, backend: Backend) -> None:
@@ -38,66 +74,334 @@ class LibraryScreen(Frame):
         self._entries: tuple[Entry, ...] = ()
         self._shown: tuple[Entry, ...] = ()
         self._loops: tuple[OpenLoop, ...] = ()
+        self._runs: tuple[RunSummary, ...] = ()
+        self._drafts: dict[str, Draft | str] = {}
+        self._reading: Timer | None = None
+        self._is_read = False
+        self._trouble = ""
+
+    def now_line(self) -> NowLine:
+        """Return the line of open loops."""
+        return LoopLine(self.look)
 
     def body(self) -> Iterable[Widget]:
-        """Filter, list, preview."""
-        yield Input(placeholder="paste the text of the alert", id="filter")
-        yield Horizontal(OptionList(id="list"), VerticalScroll(Static(id="preview")))
+        """Filter, list, preview, runs."""
+        yield Horizontal(
+            Static("Alert text", id="label"),
+            AlertInput("paste it, or type a word of it", id="filter"),
+            Static(id="count"),
+            id="alert",
+        )
+        yield Horizontal(
+            Vertical(Pile(self.look.own("▌"), gap=1, id="list"), Static(id="hint"), id="left"),
+            Vertical(Preview(self.look, id="preview"), id="right"),
+            Vertical(Static(classes="heading"), Pile(self.look.own("▌"), gap=1, quiet=True, id="runs"), id="past"),
+            id="areas",
+        )
+
+    def compose(self) -> ComposeResult:
+        """Build the rows; without Unicode the rules are of other signs."""
+        self.set_class(not self.look.unicode, "-ascii")
+        yield from super().compose()
 
     def on_mount(self) -> None:
         """Begin to look."""
         self.query_one("#filter").focus()
+        self.set_interval(TICK, self._draw_ages)
         self.reload()
 
+    def on_screen_resume(self) -> None:
+        """Look again at what may have changed meanwhile."""
+        self.reload()
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
     def reload(self) -> None:
-        """Look again at playbooks and open loops."""
+        """Look again at playbooks, runs and open loops."""
         if self.is_attached:
-            self.run_worker(self._look, thread=True, exclusive=True, exit_on_error=False)
+            self.run_worker(self._look, thread=True, exclusive=True, group="library", exit_on_error=False)
 
     def _look(self) -> None:
-        entries, loops = self._backend.entries(), self._backend.open_loops()
-        self.app.call_from_thread(partial(self._found, entries, loops))
+        try:
+            known = Known((self._backend.entries(), self._backend.open_loops(), self._backend.runs()))
+        except (RunbookError, OSError) as error:
+            self.app.call_from_thread(self._failed, str(error))
+            return
+        self.app.call_from_thread(self._found, known)
 
-    def _found(self, entries: tuple[Entry, ...], loops: tuple[OpenLoop, ...]) -> None:
-        self._entries, self._loops = entries, loops
-        first = f"{len(loops)} open" if loops else "nothing is open"
-        self.say(Now("wait" if loops else "rule", first=Content(first)))
-        self._filter(self.query_one(Input).value)
+    def _failed(self, why: str) -> None:
+        self._trouble = why
+        self._say()
 
-    @on(Input.Changed)
+    def _found(self, known: Known) -> None:
+        self._entries, self._loops, self._runs = known
+        self._is_read, self._trouble = True, ""
+        self._drafts.clear()
+        self._say()
+        self._filter(self.alert)
+
+    @property
+    def alert(self) -> str:
+        """The text that was typed or pasted."""
+        return show.spread(self.query_one(AlertInput).value)
+
+    def _say(self) -> None:
+        rows = open_loops.rows(self._loops, datetime.now(UTC))
+        loop_line = self.query_one(LoopLine)
+        loop_line.loops = rows if not self._trouble else ()
+        if self._trouble:
+            self.say(Now("bad", first=self.look.status("failed", loud=True), second=Content(line(self._trouble))))
+        elif not rows and self._is_read:
+            self.say(
+                Now(
+                    "rule",
+                    first=bold("Which alert is it?"),
+                    second=muted("Paste its text, or type a word of it. Nothing is open from earlier runs."),
+                )
+            )
+        self.refresh_bindings()
+
+    def _draw_ages(self) -> None:
+        if self.is_current:
+            self._say()
+            self._draw_list()
+
+    # --- the list -----------------------------------------------------------------------------------------------
+
+    @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
-        self._filter(event.value)
+        self._filter(self.alert)
 
     def _filter(self, alert: str) -> None:
-        self._shown = self._backend.ranked(self._entries, alert) if alert.strip() else self._entries
-        choices = self.query_one(OptionList)
-        choices.clear_options()
-        choices.add_options(
-            [
-                Option(
-                    Content.assemble(bold(line(e.title or e.id)), "\n", muted(f"{e.severity} {line(e.error)}")), e.id
+        if not self._is_read:
+            return
+        self._shown = self._backend.ranked(self._entries, alert) if alert else self._entries
+        number, rest = show.count_words(len(self._shown), len(self._entries), bool(alert))
+        self.query_one("#count", Static).update(Content.assemble((number, "bold"), (rest, "$muted")))
+        hint = show.hint(len(self._shown), len(self._entries), bool(alert))
+        self.query_one("#hint", Static).update(muted(hint))
+        self._draw_list(keep=not alert)
+
+    def _draw_list(self, *, keep: bool = True) -> None:
+        now = datetime.now(UTC)
+        self.head.right = muted(clock(now))
+        wanted = show.stems(self.alert)
+        items = show.items(self._shown, self._runs, self._loops, now)
+        rows = [self._row(item, wanted) for item in items]
+        if self._offers_demo:
+            rows.append(self._demo_row())
+        self.query_one("#list", Pile).show(tuple(rows), keep=keep)
+        if not rows:
+            self.query_one(Preview).show(None)
+        else:
+            self._draw_preview()
+
+    @property
+    def _offers_demo(self) -> bool:
+        own = any(entry.source != "built-in" for entry in self._entries)
+        return self._is_read and (not own or not self._shown) and not any(r.live for r in self._runs)
+
+    def _row(self, item: show.Item, wanted: frozenset[str]) -> Row:
+        title = Content(line(item.title))
+        if wanted:
+            for start, end in show.matches(title.plain, wanted):
+                title = title.stylize("bold underline $accent", start, end)
+        severity = Content.styled(f"{line(item.severity or '-', 6):<7}", "" if item.severity == "sev1" else "$muted")
+        if item.error:
+            short = show.fault_of(item.error, item.path)[0]
+            return Row(item.path, (title, Content.assemble(self.look.mark("failed"), " ", (line(short), "$bad"))))
+        if item.status:
+            state = Content.assemble(
+                self.look.status(item.status, says=line(item.says)), " ", (self.look.own(item.when), "$muted")
+            )
+        else:
+            state = muted(item.when)
+        stale = Content.styled("! stale", "$wait") if item.stale else Content("")
+        return Row(item.path, (title, Content.assemble(severity, state)), (Content(""), stale))
+
+    def _demo_row(self) -> Row:
+        return Row(
+            f"{DEMO}{INCIDENT}",
+            (
+                Content("See it heal a broken shop"),
+                Content.assemble(("demo   ", "$muted"), ("real processes, made and broken here", "$muted")),
+            ),
+        )
+
+    # --- the preview --------------------------------------------------------------------------------------------
+
+    @property
+    def _entry(self) -> Entry | None:
+        row = self.query_one("#list", Pile).row
+        return next((entry for entry in self._shown if row is not None and entry.path == row.id), None)
+
+    @on(Pile.Moved, "#list")
+    def _moved(self) -> None:
+        self._draw_preview()
+
+    def _draw_preview(self) -> None:
+        row, entry = self.query_one("#list", Pile).row, self._entry
+        if row is not None and row.id.startswith(DEMO):
+            self._show_demo()
+            return
+        if entry is None:
+            self.query_one(Preview).show(None)
+            return
+        if entry.path not in self._drafts and not entry.error:
+            if self._reading is not None:
+                self._reading.stop()
+            self._reading = self.set_timer(DEBOUNCE, partial(self._read, entry))
+        self._show(entry)
+
+    def _show(self, entry: Entry) -> None:
+        draft = self._drafts.get(entry.path)
+        runs = tuple(run for run in self._runs if run.playbook == entry.id)
+        self.query_one(Preview).show(
+            Shown(
+                entry=entry,
+                words=show.matching_words(entry, show.stems(self.alert)),
+                last=runs[0] if runs else None,
+                now=datetime.now(UTC),
+                draft=draft if isinstance(draft, Draft) else None,
+                trouble=draft if isinstance(draft, str) else "",
+                full=self.size.width >= 110 or self.has_class("-zoomed"),
+            )
+        )
+        self._show_runs(runs)
+
+    def _show_runs(self, runs: tuple[RunSummary, ...]) -> None:
+        now = datetime.now(UTC)
+        rows = []
+        for run in runs[:50]:
+            status, word, rest = show.last_words(run, now)
+            who = " ".join(part for part in (run.actor, run.incident) if part)
+            rows.append(
+                Row(
+                    run.id,
+                    (
+                        Content.assemble(self.look.status(status, says=word), " ", (", ".join(rest), "$muted")),
+                        muted(line(f"{run.id[:10]} {who}")),
+                    ),
                 )
-                for e in self._shown
-            ]
-        )
-        choices.highlighted = 0 if self._shown else None
+            )
+        self.query_one("#runs", Pile).show(tuple(rows))
+        self.query_one("#past .heading", Static).update(muted("LAST RUNS" if rows else "NEVER RUN"))
 
-    @on(OptionList.OptionHighlighted)
-    def _preview(self, event: OptionList.OptionHighlighted) -> None:
-        entry = self._shown[event.option_index]
-        self.query_one("#preview", Static).update(
-            Content.assemble(bold(line(entry.title)), "\n", muted(entry.id), "\n\n", line(entry.summary, 4000))
+    def _show_demo(self) -> None:
+        entry = Entry(
+            id=INCIDENT,
+            title="See it heal a broken shop",
+            summary="A small shop of real processes is made on this machine, without root: an order service, a "
+            "payment queue, an inventory cache, and their configuration in git.\n\nA bad push breaks it, the way of "
+            "the incident. You heal it with the playbook, step by step, and its own numbers show it.\n\n"
+            "Nothing else is touched, and nothing of it is left when you leave but the record of the run.",
+            path="",
+            source="built-in",
+            error="",
+            reviewed="",
+        )
+        self.query_one(Preview).show(Shown(entry=entry, words=(), last=None, now=datetime.now(UTC), bare=True))
+        self._show_runs(())
+
+    def _read(self, entry: Entry) -> None:
+        self.run_worker(
+            partial(self._read_draft, entry.path), thread=True, exclusive=True, group="preview", exit_on_error=False
         )
 
-    @on(OptionList.OptionSelected)
-    @on(Input.Submitted)
+    def _read_draft(self, path: str) -> None:
+        try:
+            draft: Draft | str = self._backend.draft(Order(playbook=path))
+        except (RunbookError, OSError) as error:
+            draft = str(error)
+        self.app.call_from_thread(self._read_done, path, draft)
+
+    def _read_done(self, path: str, draft: Draft | str) -> None:
+        self._drafts[path] = draft
+        entry = self._entry
+        if entry is not None and entry.path == path:
+            self._show(entry)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show more or less beside the list."""
+        if self._is_read and self._entry is not None:
+            self._show(self._entry)
+
+    # --- keys ---------------------------------------------------------------------------------------------------
+
+    @on(Pile.Chosen, "#list")
+    @on(Input.Submitted, "#filter")
     def action_prepare(self) -> None:
         """Prepare the playbook in focus."""
-        at = self.query_one(OptionList).highlighted
-        if at is not None and self._shown:
-            self.post_message(PlaybookChosen(self._shown[at].path))
+        row = self.query_one("#list", Pile).row
+        if row is None:
+            return
+        if row.id.startswith(DEMO):
+            self.post_message(DemoWanted(row.id.removeprefix(DEMO)))
+        elif (entry := self._entry) is not None and not entry.error:
+            self.post_message(PlaybookChosen(entry.path))
+
+    @on(Pile.Chosen, "#runs")
+    def _run_chosen(self, event: Pile.Chosen) -> None:
+        self.post_message(ReviewWanted(event.row))
+
+    @on(LoopLine.Chosen)
+    def _loop_chosen(self, event: LoopLine.Chosen) -> None:
+        self.post_message(LoopChosen(event.loop))
+
+    @on(LoopLine.Left)
+    def action_filter(self) -> None:
+        """Go to the text of the alert."""
+        self.query_one("#filter").focus()
+
+    @on(AlertInput.Left)
+    def _left_filter(self, event: AlertInput.Left) -> None:
+        if event.by < 0:
+            self.action_loops()
+            return
+        pile = self.query_one("#list", Pile)
+        pile.focus()
+        pile.action_move(1)
+
+    @on(Pile.Edge, "#list")
+    def _left_list(self, event: Pile.Edge) -> None:
+        if event.by < 0:
+            self.action_filter()
 
     def action_loops(self) -> None:
-        """Take up the newest open loop."""
+        """Go to what is open."""
         if self._loops:
-            self.post_message(LoopChosen(self._loops[0]))
+            self.query_one(LoopLine).focus()
+
+    def action_area(self, by: int) -> None:
+        """Go to the next or previous area that is in sight."""
+        first = "list" if self.query_one("#list").has_focus else "filter"
+        areas = [w for w in (self.query_one(f"#{n}") for n in (first, "preview", "runs")) if w.is_on_screen]
+        here = next((n for n, area in enumerate(areas) if area.has_focus), -1 if by > 0 else 0)
+        areas[(here + by) % len(areas)].focus()
+
+    def action_clear(self) -> None:
+        """Clear the text and begin again."""
+        if self.has_class("-zoomed"):
+            self.action_zoom()
+            return
+        self.query_one(AlertInput).value = ""
+        self.query_one("#filter").focus()
+
+    def action_zoom(self) -> None:
+        """Give the preview the whole screen, or take it back."""
+        self.toggle_class("-zoomed")
+        self.query_one("#preview" if self.has_class("-zoomed") else "#list").focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is possible now."""
+        if action == "loops":
+            return bool(self._loops)
+        if action == "prepare":
+            return not isinstance(self.focused, LoopLine | Input)
+        if action == "filter":
+            return not isinstance(self.focused, Input)
+        return True
+
+    def on_descendant_focus(self) -> None:
+        """Show on which row Enter would act."""
+        self.query_one("#list", Pile).arm(isinstance(self.focused, AlertInput))

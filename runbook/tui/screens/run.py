@@ -1,34 +1,70 @@
-"""The run: steps with their status per host, and what the step in focus will do, does and did."""
+"""The run: its now line, its keys, and the question whether the step that is shown shall be run.
+
+Every other question has a sheet of its own. Without a control the run is only looked at: followed, or at rest.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
+from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
+from runbook.events.status import RESUMABLE
+from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
+from runbook.tui import messages as msg
+from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
-from runbook.tui.look import Look, bold, line
-from runbook.tui.messages import ReviewWanted
+from runbook.tui.dialogs.reason import ReasonSheet
+from runbook.tui.look import Look
+from runbook.tui.presenter.head import seal
+from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
+from runbook.tui.widgets.board import Board
 from runbook.tui.widgets.now_line import Now
+
+DEAF = 0.4
+"""Seconds in which a fresh question takes no key."""
+
+_STEERING = frozenset({"pause", "stop"})
 
 
 class RunScreen(Frame):
-    """One run, live."""
+    """One run: live, followed, or at rest."""
 
     MODE = "Run"
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "next", "review", id="run.next"),
-        Binding("p", "pause", "pause", id="run.pause"),
-        Binding("ctrl+c", "stop", "stop step", id="run.stop", priority=True),
+        Binding("enter", "run", "run step", id="run.next", priority=True, tooltip="Run the step that is shown"),
+        Binding("enter", "review", "review", id="run.review", priority=True, tooltip="The record of this run"),
+        Binding("enter", "resume", "resume", id="run.resume", priority=True, tooltip="Go on with this run"),
+        Binding("enter", "question", "answer", id="run.question", priority=True, tooltip="Open what is asked"),
+        Binding("c", "choice('run_on')", "run on", id="run.on", tooltip="Run on to the next change"),
+        Binding("s", "choice('skip')", "skip", id="run.skip", tooltip="Skip the step, with a reason"),
+        Binding("e", "choice('edit')", "edit once", id="run.edit", tooltip="Change its arguments for this run"),
+        Binding("u", "undo", "undo", id="run.undo", tooltip="Walk back what was changed"),
+        Binding("p", "pause", "pause", id="run.pause", tooltip="Let what runs come to its end, then pause"),
+        Binding("ctrl+c", "stop", "stop step", id="run.stop", priority=True, tooltip="Stop the running step"),
+        Binding("n", "note", "note", id="run.note", tooltip="Put a note on record"),
+        Binding("i", "pin", "pin", id="run.pin", tooltip="Pin what the output shows as evidence"),
+        Binding("z", "zoom", "zoom", id="run.zoom", tooltip="Give the view all the room"),
+        Binding("A", "choice('abort')", "abort", id="run.abort", tooltip="End the run; what was changed stays"),
+        Binding("1", "view(1)", "guide", show=False, id="run.guide", tooltip="The guide of the step"),
+        Binding("2", "view(2)", "plan", show=False, id="run.plan", tooltip="What it will do"),
+        Binding("3", "view(3)", "output", show=False, id="run.output", tooltip="What it says"),
+        Binding("4", "view(4)", "verify", show=False, id="run.verify", tooltip="What was checked"),
+        Binding("y", "copy", "copy", show=False, id="run.copy", tooltip="Copy the visible output"),
+        Binding("L", "pager", "pager", show=False, id="run.pager", tooltip="All the output in $PAGER"),
+        Binding("escape", "back", "back", show=False, id="run.back", tooltip="Back to the step that the run is at"),
+        Binding("pageup", "scroll(-1)", "page up", show=False, id="run.page_up", tooltip="The view, one screen up"),
+        Binding("pagedown", "scroll(1)", "page down", show=False, id="run.page_down", tooltip="One screen down"),
+        Binding("slash", "find", "find", id="run.find", tooltip="Find in the output"),
     ]
 
     def __init__(self, look: Look, scene: Scene) -> None:
@@ -36,59 +72,282 @@ class RunScreen(Frame):
         self.scene = scene
         self._control: Control | None = None
         self._ended: Ended | None = None
+        self._asked: Asked | None = None
+        self._asked_at = 0.0
 
     def body(self) -> Iterable[Widget]:
-        """Rail and views."""
-        yield Horizontal(VerticalScroll(Static(id="rail")), VerticalScroll(Static(id="output")))
+        """One board."""
+        yield Board(self.look, id="board")
 
-    def open(self, scene: Scene, control: Control) -> None:
-        """Show another run."""
-        self.scene, self._control, self._ended = scene, control, None
+    @property
+    def board(self) -> Board:
+        """What draws the run."""
+        return self.query_one(Board)
+
+    # --- what is shown -------------------------------------------------------------------------------------------
+
+    def open(self, scene: Scene, control: Control | None = None) -> None:
+        """Show another run; without a control it is only looked at."""
+        self.scene, self._control, self._ended, self._asked = scene, control, None, None
         self.refresh_scene()
 
-    def on_mount(self) -> None:
-        """Show what was there before the screen was."""
+    def put(self, asked: Asked) -> None:
+        """Ask whether the step that is shown shall be run."""
+        self._asked, self._asked_at = asked, time.monotonic()
         self.refresh_scene()
+        if self.is_mounted:
+            self.board.rail.go_to_run()
 
-    def refresh_scene(self) -> None:
-        """Draw the scene again: something came."""
-        if not self.is_attached:
-            return
-        state, plan = self.scene.state, self.scene.plan
-        self.say(Now("live", first=self.look.status(state.status, loud=True), second=Content(line(self._why()))))
-        rows = [
-            Content.assemble(self.look.status(at.status), "  ", line(step), " ", line(target))
-            for (step, target), at in state.steps.items()
-        ]
-        title = bold(line(plan.title)) if plan else Content("")
-        self.query_one("#rail", Static).update(Content("\n").join([title, *rows]))
-        lines = self.scene.spool.since(max(0, self.scene.spool.end - 200))
-        self.query_one("#output", Static).update(Content("\n".join(each.text for each in lines)))
-
-    def tick(self) -> None:
-        """Draw what only time changes."""
+    def take_back(self, asked: Asked) -> None:
+        """Forget a question that needs no answer any more."""
+        if self._asked is asked:
+            self._asked = None
+            self.refresh_scene()
 
     def ended(self, ended: Ended) -> None:
         """Tell how it ended."""
-        self._ended = ended
+        self._ended, self._asked = ended, None
         self.refresh_scene()
 
-    def _why(self) -> str:
-        if self._ended is None:
-            return ""
-        return self._ended.words or (self._ended.result.why if self._ended.result else "")
+    def on_mount(self) -> None:
+        """Begin with the steps."""
+        self.board.rail.focus()
+        self.call_after_refresh(self.refresh_scene)
 
-    def action_next(self) -> None:
-        """Open the review once the run is at rest."""
-        if self._ended is not None and self.scene.run:
-            self.post_message(ReviewWanted(self.scene.run))
+    def on_screen_resume(self) -> None:
+        """Draw what came while another screen was shown."""
+        self.call_after_refresh(self._redraw)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw for the new size, once all has its place."""
+        self.call_after_refresh(self._redraw)
+
+    def _redraw(self) -> None:
+        if self._in_sight:
+            self.board.redraw(time.monotonic())
+            self.refresh_scene()
+
+    @property
+    def _in_sight(self) -> bool:
+        return self.is_mounted and self.is_attached and bool(self.query(Board)) and self in self.app.screen_stack
+
+    @property
+    def _question(self) -> Question | None:
+        return self._asked.question if self._asked is not None else None
+
+    def refresh_scene(self) -> None:
+        """Draw the scene again: something came."""
+        if not self._in_sight:
+            return
+        with self.app.batch_update():
+            self.board.draw(self.scene, self._question, time.monotonic())
+            self.tick()
+        self.refresh_bindings()
+
+    def tick(self) -> None:
+        """Draw what time changes."""
+        if not self._in_sight:
+            return
+        now, row = time.monotonic(), self.look.row
+        words = now_words(self.scene, now, asked=self._question, rest=self._rest(), wide=self.size.width >= 110)
+        self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
+        error = self._ended.words if self._ended is not None and self.scene.run else ""
+        broken = error if "journal" in error else ""
+        self.head.right = row(seal(self.scene.state, error=broken, more=self.size.width >= 110))
+        if self.scene.plan is not None:
+            self.board.tick(now)
+        self.title = words.title
+
+    def _rest(self) -> Rest | None:
+        ended = self._ended
+        if ended is None:
+            return None
+        state = self.scene.state
+        error = getattr(ended.error, "message", "") or ended.words
+        return Rest(
+            error=error,
+            remedy=getattr(ended.error, "remedy", ""),
+            why=ended.result.why if ended.result is not None else "",
+            pending_undo=0 if state.status == "undone" else state.pending_undo,
+            resumable=self._can_resume,
+        )
+
+    @property
+    def _can_resume(self) -> bool:
+        return self._ended is not None and bool(self.scene.run) and self.scene.state.status in RESUMABLE
+
+    # --- what is possible now ------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is possible now, and nothing else."""
+        running = any(at.status in ("running", "verifying", "undoing") for at in self.scene.state.steps.values())
+        live = self._control is not None and self._ended is None
+        match action:
+            case "run":
+                return self._asked is not None
+            case "question":
+                return live and self._asked is None and bool(self.scene.state.questions)
+            case "resume":
+                return self._can_resume and self._steers
+            case "review":
+                return self._ended is not None and bool(self.scene.run) and not (self._can_resume and self._steers)
+            case "choice":
+                return self._choice(str(parameters[0])) is not None
+            case "pause":
+                return self._asked is not None or (live and running)
+            case "stop":
+                return live and running
+            case "undo":
+                return self._ended is not None and self._steers and self.scene.state.pending_undo > 0
+            case "note" | "pin":
+                return self._steers and bool(self.scene.run)
+            case "scroll" | "find" | "zoom" | "view" | "copy" | "pager":
+                return self.scene.plan is not None
+            case _:
+                return True
+
+    @property
+    def _steers(self) -> bool:
+        return self._control is not None
+
+    def _choice(self, choice: str) -> Choice | None:
+        question = self._question
+        return next((c for c in question.choices if c.id == choice), None) if question is not None else None
+
+    # --- the question --------------------------------------------------------------------------------------------
+
+    def action_run(self) -> None:
+        """Run what is shown; if something else is shown, show it first."""
+        if self._asked is None or self._is_deaf:
+            return
+        if self.board.step != self._asked.question.step:
+            self.board.rail.go_to_run()
+            return
+        self._answer(Answer(choice="run"))
+
+    def action_choice(self, choice: str) -> None:
+        """Answer with another choice, with the reason that it wants."""
+        found = self._choice(choice)
+        if found is None or self._is_deaf:
+            return
+        if not found.reason:
+            self._answer(Answer(choice=choice))
+            return
+        asked = self._asked
+        self.app.push_screen(
+            ReasonSheet(f"Why is {self.board.step} skipped?", self.look), partial(self._reasoned, asked, choice)
+        )
+
+    def _reasoned(self, asked: Asked | None, choice: str, reason: str | None) -> None:
+        if reason and asked is self._asked:
+            self._answer(Answer(choice=choice, reason=reason))
+
+    @property
+    def _is_deaf(self) -> bool:
+        return time.monotonic() - self._asked_at < DEAF
+
+    def _answer(self, answer: Answer) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            self.post_message(msg.QuestionAnswered(asked, answer))
+            self.refresh_scene()
+
+    # --- steering ------------------------------------------------------------------------------------------------
 
     def action_pause(self) -> None:
-        """Let what runs come to its end, then pause."""
-        if self._control is not None:
+        """Pause here, or after what runs."""
+        if self._asked is not None:
+            self.action_choice("pause")
+        elif self._control is not None:
             self._control.pause("paused in the terminal interface")
+            self.notify("What runs comes to its end, then the run pauses.", markup=False)
 
     def action_stop(self) -> None:
         """Stop the running step, and look whether it did."""
         if self._control is not None:
             self._control.cancel("Ctrl-C")
+            self.notify("The running step is stopped, and it is checked whether it did.", markup=False)
+
+    def action_undo(self) -> None:
+        """Walk the run back."""
+        self.post_message(msg.UndoWanted(self.scene.run))
+
+    def action_review(self) -> None:
+        """Open the record."""
+        self.post_message(msg.ReviewWanted(self.scene.run))
+
+    def action_resume(self) -> None:
+        """Go on with the run."""
+        self.post_message(msg.ResumeWanted(self.scene.run))
+
+    def action_question(self) -> None:
+        """Open the question that was put aside."""
+        self.post_message(msg.QuestionWanted())
+
+    def action_note(self) -> None:
+        """Write a note."""
+        self._write(ReasonSheet(f"Note on {self.board.step}", self.look), "")
+
+    def action_pin(self) -> None:
+        """Pin the visible output, with some words."""
+        text = self.board.desk.well.visible_text().strip()
+        if not text:
+            self.notify("There is no output to pin.", markup=False)
+            return
+        self._write(ReasonSheet("What does this output show?", self.look), f"\n{text}")
+
+    def _write(self, sheet: ReasonSheet, evidence: str) -> None:
+        run, step = self.scene.run, self.board.step
+
+        def written(text: str | None) -> None:
+            if text:
+                self.post_message(msg.NoteWanted(run, text + evidence, step))
+
+        self.app.push_screen(sheet, written)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    @on(Board.Moved)
+    def _moved(self) -> None:
+        self.refresh_bindings()
+
+    def action_view(self, number: int) -> None:
+        """Open a view."""
+        self.board.view(number)
+
+    def action_zoom(self) -> None:
+        """Give the view all the room, or take it back."""
+        self.toggle_class("-zoomed")
+        self.call_after_refresh(self._redraw)
+
+    def action_back(self) -> None:
+        """Leave the zoom, then go back to where the run is."""
+        if self.has_class("-zoomed"):
+            self.action_zoom()
+            return
+        self.board.rail.focus()
+        self.board.rail.go_to_run()
+
+    def action_scroll(self, by: int) -> None:
+        """Move the view by a screen."""
+        self.board.desk.scroll_view(by)
+
+    def action_find(self) -> None:
+        """Find in the output."""
+        if self.board.desk.view != "output":
+            self.board.view(3)
+        self.board.desk.open_find()
+
+    def action_copy(self) -> None:
+        """Copy the visible output to the clipboard of the terminal (OSC 52)."""
+        text = self.board.desk.well.visible_text()
+        self.app.copy_to_clipboard(text)
+        lines = text.count("\n") + 1 if text else 0
+        self.notify(f"{lines} lines given to the terminal's clipboard.", markup=False)
+
+    def action_pager(self) -> None:
+        """Show all the output in a pager."""
+        desk = self.board.desk
+        self.post_message(
+            msg.PagerWanted(self.scene.run, self.board.step, desk.target or next(iter(desk.speaking), ""))
+        )

@@ -48,6 +48,7 @@ class Board(Vertical):
         self._state: object = None
         self._event = ""
         """What the view was last chosen for by itself."""
+        self._now = 0.0
         self.health: dict[str, Health] = {}
 
     def compose(self) -> ComposeResult:
@@ -96,7 +97,7 @@ class Board(Vertical):
         if scene is not self._scene:
             self._opened, self._event, self._state = "", "", None
         fresh = self._state is not scene.state or asked is not self._asked
-        self._scene, self._asked, self._state = scene, asked, scene.state
+        self._scene, self._asked, self._state, self._now = scene, asked, scene.state, now
         if fresh:
             self._draw_state(now)
         self._draw_desk()
@@ -194,7 +195,7 @@ class Board(Vertical):
             return
         self._opened = "" if self._opened == row.step else row.step
         self._state = None
-        self._draw_rail(0.0)
+        self._draw_rail(self._now)
 
     def view(self, number: int) -> None:
         """Open one of the four views."""

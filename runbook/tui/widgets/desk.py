@@ -23,8 +23,8 @@ from runbook.tui.look import Look
 from runbook.tui.presenter.guide import brief, guide_rows, guide_text, heading
 from runbook.tui.presenter.place import places, unit_of, where
 from runbook.tui.presenter.verify import verify_brief, verify_rows
-from runbook.tui.presenter.view import plan_rows
-from runbook.tui.presenter.words import Row, Word, count, muted, plain, shortened, width
+from runbook.tui.presenter.view import agreement, plan_rows
+from runbook.tui.presenter.words import Row, Word, count, ends, muted, plain, shortened, width
 from runbook.tui.scene import Scene
 from runbook.tui.widgets.output import OutputView
 from runbook.tui.widgets.page import Page
@@ -38,6 +38,11 @@ class Tabs(Widget):
     """Names the views, the active one underlined."""
 
     active: reactive[str] = reactive("guide")
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        # The colours of links would cover those of the views.
+        self.auto_links = False
 
     def render(self) -> Content:
         """Draw the row."""
@@ -138,11 +143,14 @@ class Desk(Vertical):
         text = guide_text(plan, step, asked)
         self._page("title", lambda w: [heading(plan, step, state, w, asked)])
         self._page("guide", lambda w: guide_rows(text, w) or [(muted("This step has no guide."),)])
-        self._page("plan", lambda w: plan_rows(plan, state, step, w, asked))
+        headed = self.query_one("#plan-head").display
+        self._page("plan", lambda w: plan_rows(plan, state, step, w, asked, signed=not headed))
         self._page("verify", lambda w: verify_rows(plan, state, step, w))
         self._page("brief", lambda w: brief(text, w, 2))
-        self._page("verify-brief", lambda w: verify_brief(plan, state, step, w, 3))
-        self._page("plan-head", lambda _: [self._named(2)])
+        self._page(
+            "verify-brief", lambda w: verify_brief(plan, state, step, w, 3 if self.query_one(Tabs).display else 5)
+        )
+        self._page("plan-head", lambda w: [ends(self._named(2), agreement(plan, state, step, asked), w)])
         self._page("verify-head", lambda _: [self._named(4)])
         if self.well.display:
             self.well.look_at(scene.spool, step, self.target, self.hosts)

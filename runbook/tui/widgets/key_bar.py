@@ -41,6 +41,8 @@ class KeyBar(Widget):
     def __init__(self, look: Look) -> None:
         super().__init__()
         self._look = look
+        # The colours of links would cover those of the keys.
+        self.auto_links = False
 
     def on_mount(self) -> None:
         """Follow what is possible."""

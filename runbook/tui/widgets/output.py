@@ -155,7 +155,18 @@ class OutputView(ScrollView, can_focus=True):
             Segment(sign, err),
         ]
         room = max(width - self._gutter, 0)
-        return Strip([*head, *self._text(number, line, room)]).adjust_cell_length(width, ground)
+        strip = Strip([*head, *self._text(number, line, room)]).adjust_cell_length(width, ground)
+        if len(line.text) > room and self._goes_on(number, line.text, room):
+            return Strip([*strip.crop(0, width - 1), Segment(self._look.own("›"), gutter)], width)
+        return strip
+
+    def _goes_on(self, number: int, text: str, room: int) -> bool:
+        """Tell whether the line is longer than what is in sight of it."""
+        end = self.scroll_offset.x + room
+        if text.isascii():
+            return len(text) > end
+        ruler = self._rulers.get(number)
+        return ruler is not None and ruler.cells > end
 
     def _edge(self) -> Segment:
         """The left edge: where surfaces vanish, a bar says that these are words of a host."""

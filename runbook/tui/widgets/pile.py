@@ -30,7 +30,10 @@ class Row(Struct, frozen=True, eq=False):
 
 
 class Pile(ScrollView, can_focus=True):
-    """A list of rows; the cursor stays on its row while others come and go."""
+    """A list of rows; the cursor stays on its row while others come and go.
+
+    With the class `-armed` its bar is that of the focus: Enter acts on its row from somewhere else.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pile--cursor", "pile--bar", "pile--bar-blurred"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,17 +77,19 @@ class Pile(ScrollView, can_focus=True):
             """The list."""
             return self.pile
 
-    def __init__(self, bar: str, *, gap: int = 0, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, bar: str, *, gap: int = 0, quiet: bool = False, id: str | None = None) -> None:  # noqa: A002
         """Build an empty list.
 
         Args:
             bar: the sign at the left of the cursor's row.
             gap: empty lines between rows.
+            quiet: show the cursor only while the list has the focus.
             id: as of any widget.
         """
         super().__init__(id=id)
         self._bar = bar
         self._gap = gap
+        self._quiet = quiet
         self._rows: tuple[Row, ...] = ()
         self._starts: list[int] = []
         self._strips: dict[tuple[int, int, bool, bool], list[Strip]] = {}
@@ -142,6 +147,11 @@ class Pile(ScrollView, can_focus=True):
         super().watch_has_focus(_has_focus)
         self.refresh()
 
+    def arm(self, armed: bool) -> None:
+        """Say whether Enter acts on the row of the cursor while the focus is elsewhere."""
+        self.set_class(armed, "-armed")
+        self.refresh()
+
     def notify_style_update(self) -> None:
         """Forget what was drawn in other colours."""
         super().notify_style_update()
@@ -162,17 +172,21 @@ class Pile(ScrollView, can_focus=True):
         return self._drawn(index, width)[line - self._starts[index]]
 
     def _drawn(self, index: int, width: int) -> list[Strip]:
-        here = index == self.cursor
-        key = (index, width, here, here and self.has_focus)
+        armed = self.has_focus or self.has_class("-armed")
+        here = index == self.cursor and (armed or not self._quiet)
+        key = (index, width, here, here and armed)
         if key not in self._strips:
             row = self._rows[index]
             right = (*row.right, *[Content("")] * len(row.lines))
             style = self.get_visual_style("pile--cursor") if here else self.visual_style
-            bar = self.get_visual_style("pile--bar" if self.has_focus else "pile--bar-blurred")
+            bar = self.get_visual_style("pile--bar" if armed else "pile--bar-blurred")
             self._strips[key] = [
                 Visual.to_strips(
                     self,
-                    Content.assemble((f"{self._bar} ", bar) if here else "  ", fitted(line, right[n], width - 2)),
+                    Content.assemble(
+                        (f"{self._bar} ", bar) if here else "  ",
+                        fitted(line.stylize("bold") if here and not n else line, right[n], width - 2),
+                    ),
                     width,
                     1,
                     style,

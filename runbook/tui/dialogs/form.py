@@ -1,0 +1,173 @@
+"""Prompts for values: the fields of a form, secrets, the arguments of an edit before a retry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from textual import on
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Label, Static
+
+from runbook.errors import UsageError
+from runbook.loader import SecretRef, value_from_text
+from runbook.model.playbook import Param
+from runbook.model.scalar import Json
+from runbook.text import one_line, reveal
+from runbook.tui.dialogs.prompt import PromptSheet
+from runbook.tui.look import Look, muted
+
+Values = dict[str, Json]
+
+
+def _plain(value: Json | SecretRef) -> Json:
+    return value.text() if isinstance(value, SecretRef) else value
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class FormPrompt(PromptSheet[Values]):
+    """Asks for the fields of a form, each checked as it is typed."""
+
+    def __init__(self, title: str, look: Look, fields: Mapping[str, Param]) -> None:
+        """Prepare for these fields."""
+        super().__init__(title, look)
+        self._fields = fields
+
+    def fields(self) -> Iterable[Widget]:
+        """One row per field."""
+        with VerticalScroll(can_focus=False):
+            for name, param in self._fields.items():
+                start = "" if param.default is None else _text(param.default)
+                yield Horizontal(
+                    Label(Content(one_line(name, 30)), classes="label"),
+                    Input(start, placeholder=one_line(param.help or param.type, 100), id=f"field-{name}"),
+                    classes="field",
+                )
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        wrong = self._wrong()
+        self.say(Content.styled(wrong[1], "$wait") if wrong else muted("all values are good"))
+
+    def _wrong(self) -> tuple[str, str] | None:
+        """Return the first field whose value is not good, and what to write."""
+        for name, param in self._fields.items():
+            typed = self.query_one(f"#field-{name}", Input).value
+            if param.choices and typed not in param.choices:
+                return name, f"{name}: one of {one_line(', '.join(param.choices), 200)}"
+            try:
+                self._value(name)
+            except UsageError as wrong:
+                return name, one_line(f"{name}: {wrong.message}" + (f" {wrong.remedy}" if typed else ""), 300)
+        return None
+
+    def action_accept(self) -> None:
+        """Take all values, or go to the first that is not good."""
+        wrong = self._wrong()
+        if wrong is not None:
+            self.say(Content.styled(wrong[1], "$bad"))
+            self.query_one(f"#field-{wrong[0]}", Input).focus()
+            return
+        self.dismiss({name: self._value(name) for name in self._fields})
+
+    def _value(self, name: str) -> Json:
+        """Return the value of a field; an empty one takes its default. Raises UsageError."""
+        param, typed = self._fields[name], self.query_one(f"#field-{name}", Input).value
+        if typed == "" and param.default is not None:
+            return param.default
+        return _plain(value_from_text(name, param, typed))
+
+
+class SecretPrompt(PromptSheet[Values]):
+    """Asks for secrets, without an echo; they are held in memory alone."""
+
+    def __init__(self, title: str, look: Look, names: Iterable[str]) -> None:
+        """Prepare for secrets of these names."""
+        super().__init__(title, look)
+        self._names = tuple(names)
+
+    def fields(self) -> Iterable[Widget]:
+        """One hidden row per secret."""
+        for name in self._names:
+            yield Horizontal(
+                Label(Content(one_line(name, 30)), classes="label"),
+                Input(password=True, id=f"field-{name}"),
+                classes="field",
+            )
+
+    def on_mount(self) -> None:
+        """Say where it goes."""
+        super().on_mount()
+        self.say(muted("kept in memory for this session, never written down"))
+
+    def action_accept(self) -> None:
+        """Take all of them; an empty one is none."""
+        values: Values = {name: self.query_one(f"#field-{name}", Input).value for name in self._names}
+        empty = next((name for name in self._names if not values[name]), None)
+        if empty is not None:
+            self.query_one(f"#field-{empty}", Input).focus()
+            self.say(Content.styled(f"{empty} is empty", "$wait"))
+            return
+        self.dismiss(values)
+
+
+class EditPrompt(PromptSheet[Values]):
+    """Asks for other arguments of a step, and shows what is changed as a diff."""
+
+    def __init__(self, step: str, look: Look, arguments: Mapping[str, Json]) -> None:
+        """Prepare with the arguments of the latest plan; secrets are shown by name and cannot be changed."""
+        super().__init__(f"Edit {one_line(step, 100)} once, then retry", look)
+        self._arguments = {
+            name: value
+            for name, value in arguments.items()
+            if not (isinstance(value, dict) and set(value) == {"secret"})
+        }
+
+    def fields(self) -> Iterable[Widget]:
+        """One row per argument, and the diff."""
+        with VerticalScroll(can_focus=False):
+            for number, (name, value) in enumerate(self._arguments.items()):
+                yield Horizontal(
+                    Label(Content(one_line(name, 30)), classes="label"),
+                    Input(_text(value), id=f"field-{number}"),
+                    classes="field",
+                )
+        yield Static(id="diff", classes="well")
+
+    def changes(self) -> Values:
+        """Return the arguments that differ, in the type of the old value: text stays text, all else is JSON."""
+        found: Values = {}
+        for number, (name, old) in enumerate(self._arguments.items()):
+            typed = self.query_one(f"#field-{number}", Input).value
+            new = typed if isinstance(old, str) else _json(typed)
+            if new != old:
+                found[name] = new
+        return found
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        rows: list[Content] = []
+        for name, value in self.changes().items():
+            rows.append(Content.styled(f"- {name} = {reveal(_text(self._arguments[name]))}", "$bad"))
+            rows.append(Content.styled(f"+ {name} = {reveal(_text(value))}", "$good"))
+        self.query_one("#diff", Static).update(Content("\n").join(rows) if rows else muted("nothing is changed yet"))
+        self.say(muted("approvals of this step are void; the run is marked as deviated"))
+
+    def action_accept(self) -> None:
+        """Take the changes; without one there is nothing to take."""
+        changes = self.changes()
+        if changes:
+            self.dismiss(changes)
+
+
+def _json(typed: str) -> Json:
+    try:
+        found: Json = json.loads(typed)
+    except ValueError:
+        return typed
+    return found

@@ -1,0 +1,69 @@
+"""A small sheet at the bottom with a few lines to fill in: reasons, notes, typed words, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from runbook.tui.look import Look, bold
+from runbook.tui.widgets.key_bar import KeyBar
+
+T = TypeVar("T")
+
+
+class PromptSheet(ModalScreen[T]):
+    """Asks for some text; Esc leaves without it."""
+
+    CSS_PATH = "sheet.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "accept", id="prompt.accept", tooltip="Take what is written"),
+        Binding("escape", "leave", "back", id="prompt.leave", tooltip="Leave it as it is"),
+    ]
+
+    def __init__(self, title: str, look: Look, *, tone: str = "") -> None:
+        """Prepare; `title` is clean text."""
+        super().__init__()
+        self.look = look
+        self._title = title
+        self._tone = tone
+
+    def compose(self) -> ComposeResult:
+        """Build the sheet."""
+        with Vertical(id="sheet", classes=f"-{self._tone}" if self._tone else ""):
+            yield Static(bold(self._title))
+            yield from self.fields()
+            yield Static(id="hint", classes="hint")
+        yield KeyBar(self.look)
+
+    def fields(self) -> Iterable[Widget]:
+        """Return what is filled in."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Begin with the first field."""
+        self.query(Input).first().focus()
+
+    def say(self, words: Content) -> None:
+        """Say what is wrong, or what is missing."""
+        self.query_one("#hint", Static).update(words)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        """Take what is written, if it is good."""
+        raise NotImplementedError
+
+    def action_leave(self) -> None:
+        """Leave it as it is."""
+        self.dismiss(None)

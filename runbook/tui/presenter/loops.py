@@ -1,0 +1,94 @@
+"""What earlier runs left open, most urgent first, in the words of the library's now line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from runbook.session.library import OpenLoop
+from runbook.tui.presenter.ago import ago, moment, span
+
+WORDS = {
+    "in_doubt": "step in doubt",
+    "degraded": "degradation is on",
+    "waiting": "run waits for you",
+    "paused": "run to resume",
+    "interrupted": "run to resume",
+    "running": "run is live elsewhere",
+    "undo_incomplete": "undo to finish",
+    "unreadable": "record to look at",
+    "undo": "undo pending",
+}
+"""What kind of thing is open."""
+
+_ORDER = ("in_doubt", "unreadable", "undo_incomplete", "due", "waiting", "interrupted", "degraded", "paused", "undo")
+
+
+class Loop(Struct, frozen=True):
+    """One row."""
+
+    status: str
+    """What the mark and its tone are taken from."""
+    what: str
+    name: str
+    rest: str
+    """Words behind the name."""
+    end: str
+    """The part of them that counts most; stands at their end."""
+    loop: OpenLoop
+
+
+def rows(loops: tuple[OpenLoop, ...], now: datetime) -> tuple[Loop, ...]:
+    """Return all open loops, most urgent first; within one kind as they came, newest first."""
+    ranked = sorted(enumerate(loops), key=lambda pair: (_rank(pair[1], now), pair[0]))
+    return tuple(_row(loop, now) for _, loop in ranked)
+
+
+def kind(loop: OpenLoop) -> str:
+    """Return what kind of thing is open: a key of `WORDS`."""
+    command = loop.next.split(" ")
+    if command[1:3] == ["audit", "verify"]:
+        return "unreadable"
+    if command[1:2] == ["undo"] and loop.status not in ("degraded", "undo_incomplete"):
+        return "undo"
+    if command[1:2] == ["watch"]:
+        return "running"
+    return loop.status if loop.status in WORDS else "interrupted"
+
+
+def _rank(loop: OpenLoop, now: datetime) -> int:
+    name = "due" if kind(loop) == "degraded" and _is_due(loop, now) else kind(loop)
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _is_due(loop: OpenLoop, now: datetime) -> bool:
+    end = moment(loop.until)
+    return end is not None and (end - now).total_seconds() < 600
+
+
+def _row(loop: OpenLoop, now: datetime) -> Loop:
+    found = kind(loop)
+    if found == "degraded":
+        rest, end = _expiry(loop, now)
+        return Loop("waiting", WORDS[found], loop.playbook, rest, end, loop)
+    place = f"at {loop.at}" if loop.at else loop.why if found in ("unreadable", "undo") else ""
+    if found == "undo":
+        place = loop.why
+    since = ago(loop.stopped or loop.since, now)
+    mark = {"in_doubt": "in_doubt", "running": "running", "unreadable": "failed", "undo_incomplete": "undo_failed"}
+    return Loop(
+        mark.get(found, "waiting"), WORDS[found], loop.playbook or loop.run[:8], _joined(place, since), "", loop
+    )
+
+
+def _expiry(loop: OpenLoop, now: datetime) -> tuple[str, str]:
+    end = moment(loop.until)
+    if end is None:
+        return "has no end:", "put it back yourself"
+    left = (end - now).total_seconds()
+    return ("its time is up:", "look at it") if left <= 0 else ("ends in", span(left))
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

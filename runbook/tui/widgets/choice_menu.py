@@ -1,0 +1,105 @@
+"""A menu of choices in one column: key, verb, price; one of them has the focus."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from runbook.tui.look import Look, muted
+from runbook.tui.presenter.sheet import Offer
+
+_GROUP = 11
+_SHORTEST_NAME, _LONGEST_NAME = 12, 34
+
+
+class ChoiceMenu(Widget, can_focus=True):
+    """Draws offers and tells which was taken, by Enter, by its own key or by a click."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "take", id="menu.take", tooltip="Take the choice in focus"),
+        Binding("up", "move(-1)", "choose", key_display="↑↓", id="menu.up", tooltip="Move the focus up"),
+        Binding("k", "move(-1)", "up", show=False, id="menu.up.vim", tooltip="Move the focus up"),
+        Binding("down,j", "move(1)", "down", show=False, id="menu.down", tooltip="Move the focus down"),
+        Binding("g,home", "move(-99)", "first", show=False, id="menu.first", tooltip="To the first choice"),
+        Binding("G,end", "move(99)", "last", show=False, id="menu.last", tooltip="To the last choice"),
+    ]
+
+    cursor: reactive[int] = reactive(0)
+
+    class Taken(Message):
+        """This choice was taken."""
+
+        def __init__(self, choice: str) -> None:
+            super().__init__()
+            self.choice = choice
+
+    def __init__(self, offers: tuple[Offer, ...], focus: str, look: Look) -> None:
+        """Prepare; `focus` is the id of the choice that has the focus first."""
+        super().__init__()
+        self._offers = offers
+        self._look = look
+        self._grouped = any(offer.group for offer in offers)
+        longest = max((cell_len(offer.name) for offer in offers if offer.price), default=0)
+        self._name_cells = min(max(longest, _SHORTEST_NAME), _LONGEST_NAME)
+        self.set_reactive(ChoiceMenu.cursor, next((n for n, o in enumerate(offers) if o.id == focus), 0))
+        self.styles.height = len(offers)
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor inside."""
+        return min(max(cursor, 0), len(self._offers) - 1)
+
+    def render(self) -> Content:
+        """Draw one row per offer."""
+        return Content("\n").join([self._row(n, offer) for n, offer in enumerate(self._offers)])
+
+    def _row(self, number: int, offer: Offer) -> Content:
+        focused = number == self.cursor
+        bar = Content.styled(self._look.own("▌") if focused else " ", "$accent")
+        row = Content.assemble(
+            bar,
+            " ",
+            (f"{offer.key or str(number + 1)}", "bold $accent"),
+            "  ",
+            Content.styled(offer.name.ljust(self._name_cells), "bold" if focused else ""),
+            "  ",
+            muted(offer.price),
+        )
+        lead = muted(offer.group.ljust(_GROUP)) if self._grouped else Content("")
+        room = max(self.size.width - lead.cell_length, 10)
+        row = row.truncate(room, ellipsis=True, pad=True)
+        return Content.assemble(lead, row.stylize("on $selection") if focused else row)
+
+    def action_move(self, by: int) -> None:
+        """Move the focus."""
+        self.cursor += by
+
+    def action_take(self) -> None:
+        """Take the choice in focus."""
+        self.post_message(self.Taken(self._offers[self.cursor].id))
+
+    def on_key(self, event: events.Key) -> None:
+        """Take a choice by its own key, or by its number where it has none."""
+        for number, offer in enumerate(self._offers):
+            if event.character and event.character == (offer.key or str(number + 1)):
+                event.stop()
+                self.cursor = number
+                self.post_message(self.Taken(offer.id))
+                return
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the focus where the mouse is; a click on the focus takes it."""
+        if event.y == self.cursor:
+            self.action_take()
+        self.cursor = event.y
+
+    @property
+    def offer(self) -> Offer:
+        """The choice in focus."""
+        return self._offers[self.cursor]

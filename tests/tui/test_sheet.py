@@ -1,0 +1,240 @@
+"""Questions on their sheets: what is shown, what a key does, and what becomes an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from runbook.engine.question import ABORT, PAUSE, SKIP
+from runbook.events.state import RunState
+from runbook.model.playbook import Param
+from runbook.model.question import Answer, Choice, NoAnswer, Preview, Question
+from runbook.tui.dialogs.prompt import PromptSheet
+from runbook.tui.dialogs.question import sheet_for
+from runbook.tui.dialogs.sheet import Sheet
+from runbook.tui.look import Look
+from runbook.tui.theme import DARK, THEMES
+from runbook.tui.widgets.choice_menu import ChoiceMenu
+
+STYLES = Path(__file__).parents[2] / "runbook/tui/global.tcss"
+
+
+class Table(App[None]):
+    """Somewhere to lay a sheet on."""
+
+    CSS_PATH = STYLES
+
+    def __init__(self, question: Question, *, deaf: float = 0.0, state: RunState | None = None) -> None:
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+        self._question = question
+        self._deaf = deaf
+        self._state = state or RunState()
+        self.answers: list[Answer | NoAnswer | None] = []
+
+    def on_mount(self) -> None:
+        """Lay it down."""
+        self.push_screen(sheet_for(self._question, Look(), self._state, self._deaf), self.answers.append)
+
+    @property
+    def sheet(self) -> Sheet:
+        """The sheet that lies there."""
+        return next(screen for screen in self.screen_stack if isinstance(screen, Sheet))
+
+
+def failed(**more: object) -> Question:
+    return Question(
+        id="failure/restart",
+        kind="failure",
+        title="Restart failed. Nothing runs now",
+        step="restart",
+        places=("order-2",),
+        evidence=("order-2: failed: [/dev/sda1] \x1b[2Jgone",),
+        choices=(Choice("retry", "retry", key="r"), Choice("edit", "edit", key="e"), SKIP, PAUSE, ABORT),
+        safe="pause",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+DESTRUCTIVE = Question(
+    id="confirm/drop",
+    kind="confirm",
+    title="drop is destructive",
+    step="drop",
+    places=("h1", "h2", "h3"),
+    previews=tuple(Preview(host, "Deletes all.", ("rm -rf /x",)) for host in ("h1", "h2", "h3")),
+    choices=(Choice("confirm", "run it", typed="app 3"), SKIP, PAUSE, ABORT),
+    safe="pause",
+)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()
+
+
+def text_of(app: Table) -> str:
+    """Return all that the sheet says."""
+    return "\n".join(str(part.content) for part in app.screen.query(Static))
+
+
+async def test_enter_takes_the_safe_choice() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "enter")
+
+    assert app.answers == [Answer(choice="pause")]
+
+
+async def test_a_choice_is_taken_by_its_own_key_and_a_capital_is_another_key() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "A")
+
+    assert app.answers == [Answer(choice="abort")]
+
+
+async def test_what_was_typed_ahead_is_no_answer() -> None:
+    app = Table(failed(), deaf=3600.0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "r", "A", "enter")
+
+        assert (app.answers, isinstance(app.screen, Sheet)) == ([], True)
+
+
+async def test_a_reason_goes_with_the_answer_and_without_one_nothing_is_done() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "s", "enter")
+        told = text_of(app)
+        await press(pilot, *"known", "enter")
+
+    assert "Without a reason nothing is done." in told
+    assert app.answers == [Answer(choice="skip", reason="known")]
+
+
+async def test_leaving_the_reason_leads_back_to_the_choices() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "s", "escape")
+
+        assert (app.answers, isinstance(app.screen, Sheet)) == ([], True)
+
+
+async def test_escape_leaves_the_question_open() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "escape")
+
+    assert app.answers == [None]
+
+
+async def test_words_of_hosts_lie_in_the_well_harmlessly() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        well = "".join(str(part.content) for part in app.screen.query(".well").results(Static))
+
+    assert "[/dev/sda1]" in well
+    assert "\x1b" not in well
+
+
+async def test_a_destructive_step_wants_target_and_host_count_and_enter_is_dead_before() -> None:
+    app = Table(DESTRUCTIVE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.sheet.query_one(ChoiceMenu).offer.id == "pause"
+        await press(pilot, "1", *"app", "enter")
+        missing = text_of(app)
+        still_open = isinstance(app.screen, PromptSheet)
+        await press(pilot, "space", "3", "enter")
+
+    assert "host count is missing" in missing
+    assert still_open
+    assert app.answers == [Answer(choice="confirm", values={"typed": "app 3"})]
+
+
+async def test_hosts_with_the_same_plan_are_shown_together() -> None:
+    app = Table(DESTRUCTIVE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        shown = text_of(app)
+
+    assert shown.count("rm -rf /x") == 1
+    assert "h1  h2  h3" in shown
+
+
+async def test_a_form_checks_while_it_is_typed_and_goes_to_the_value_that_is_not_good() -> None:
+    form = Question(
+        id="form/who",
+        kind="form",
+        title="Who is told?",
+        step="who",
+        places=("*",),
+        fields={"channel": Param(required=True), "minutes": Param(type="int", default=5)},
+        choices=(Choice("answer", "go on", key="a"), PAUSE),
+        safe="pause",
+    )
+    app = Table(form)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "a", *"ops", "tab", "x")
+        told = text_of(app)
+        await press(pilot, "backspace", "enter")
+
+    assert "minutes" in told
+    assert app.answers == [Answer(choice="answer", values={"channel": "ops", "minutes": 5})]
+
+
+async def test_a_secret_is_not_shown() -> None:
+    secret = Question(
+        id="secret/pass",
+        kind="secret",
+        title="The value of pass",
+        fields={"pass": Param(type="secret", required=True)},
+        choices=(Choice("answer", "use this value", key="a"), PAUSE),
+        safe="pause",
+    )
+    app = Table(secret)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "a", *"s3cret")
+        shown = app.export_screenshot()
+        hidden = app.screen.query_one(Input).password
+        await press(pilot, "enter")
+
+    assert ("s3cret" in shown, hidden) == (False, True)
+    assert app.answers == [Answer(choice="answer", values={"pass": "s3cret"})]
+
+
+@pytest.mark.parametrize(("keys", "values"), [(("enter",), {}), ((*"INC", "enter"), {"evidence": "INC"})])
+async def test_evidence_of_a_manual_step_may_be_left_out(keys: tuple[str, ...], values: dict[str, str]) -> None:
+    manual = Question(
+        id="manual/freeze",
+        kind="manual",
+        title="To be done by hand",
+        step="freeze",
+        places=("*",),
+        body="Stop the **automation**.",
+        choices=(Choice("done", "done: it is as the text says", key="d"), SKIP, PAUSE),
+        safe="pause",
+    )
+    app = Table(manual)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await press(pilot, "d", *keys)
+
+    assert app.answers == [Answer(choice="done", values=values)]  # type: ignore[arg-type]
