@@ -58,6 +58,9 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return undo_moves(plan, state, rules.unanswered)
     if state.stopped:
         return (resting_after_stop(state),)
+    if state.aborted:
+        # Somebody ended the run while it rested: only what is in doubt is still asked about.
+        return _doubts(plan, state, rules) or (resting_after_stop(state),)
     watched = watch_moves(plan, state)
     if watched:
         return watched
@@ -69,6 +72,16 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         if moves is not None:
             return moves
     return (Rest(end_of(state), ""),)
+
+
+def _doubts(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
+    for step in (step for unit in plan.units for step in unit.steps):
+        places = tuple(
+            place for (name, place), at in state.steps.items() if name == step.id and at.status == "in_doubt"
+        )
+        if places:
+            return put(ask.doubt(step, places, state, rules.names), state, rules.unanswered, "in_doubt")
+    return ()
 
 
 def _paused_by(state: RunState) -> str:

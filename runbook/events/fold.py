@@ -128,7 +128,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         steering="",
         run_on=False,
         undo_bad=False,
-        going_back=None,
+        # What was decided while the run rested is carried out when it is taken up again.
+        going_back=state.going_back if fact.mode == "resume" else None,
         baselines=baselines,
         guards={},
         breach=None,

@@ -162,7 +162,7 @@ STAGINGS: dict[str, Staging] = {
                 ),
                 values={"stable": "3s", "steady": "3s", "soak": "3s"},
                 approvals=("in-order",),
-                answers={"cause": "runtime", "stack": "roll-back", "by-hand": "done"},
+                answers={"cause": "runtime", "stack": "roll-back"},
                 because="the runtime was just upgraded, and its scheduler fails: the answers are runtime, roll-back",
             ),
         ),
@@ -184,8 +184,7 @@ STAGINGS: dict[str, Staging] = {
                 takes_as={"service": "labels", "health_url": "labels_health_url"},
                 values={"stable": "3s", "steady": "3s", "soak": "3s"},
                 approvals=("in-order",),
-                # The last two lie on ways that are not taken; a run that nobody attends wants them all the same.
-                answers={"cause": "restart", "stack": "fix", "by-hand": "done"},
+                answers={"cause": "restart"},
                 because="the library is the right one again, and its service was given up after a few crashes: "
                 "the answer is restart",
             ),

@@ -55,6 +55,9 @@ def decide(
         status: RunStatus = "aborted" if after.aborted else "undone"
         _record(settings, run, "decide", made, *returned_leases(run, state), status=status)
         return f"on record; the run is {status}"
+    if choice == "abort" and after.aborted and not _is_doubtful(after):
+        _record(settings, run, "decide", made, *returned_leases(run, state), status="aborted")
+        return f"on record; the run is {_aborted(run, after)}"
     _record(settings, run, "decide", made, status=state.status)
     return f"on record; go on with `runbook resume {run}`"
 
@@ -96,7 +99,7 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
     state = fold_all(facts_of(layout, run))
     if state.status in CLOSED or state.status == "aborted":
         raise UsageError(f"run {run} is over: {state.status}")
-    if any(at.status == "in_doubt" or at.orphan for at in state.steps.values()):
+    if _is_doubtful(state):
         raise UsageError(
             "a step of it may have changed a target, and its outcome is unknown",
             where=run,
@@ -104,6 +107,20 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
         )
     asked = f.SteeringAsked(what="cancel", reason=reason, actor=owner())
     _record(settings, run, "decide", asked, *returned_leases(run, state), status="aborted")
+    return _aborted(run, state)
+
+
+def _is_doubtful(state: RunState) -> bool:
+    """Tell whether a change has begun that nobody knows the end of; no process holds the run."""
+    return any(
+        at.status == "in_doubt"
+        or at.orphan
+        or any((a.is_open and a.effect != "read") or a.undo_open for a in at.attempts)
+        for at in state.steps.values()
+    )
+
+
+def _aborted(run: str, state: RunState) -> str:
     pending = state.pending_undo
     back = "it" if pending == 1 else "them"
     left = f"; {standing(pending)}, `runbook undo {run}` takes {back} back" if pending else ""

@@ -10,15 +10,15 @@ from msgspec import Struct
 from runbook.config import check_owner
 from runbook.engine.question import confirmation
 from runbook.engine.words import filled
-from runbook.errors import ConfigError, RunbookError, UsageError
+from runbook.errors import ConfigError, UsageError
 from runbook.events.fact import DecisionMade
-from runbook.expression import compile_expression
 from runbook.loader import check_value, parse, read_text, value_from_text
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.playbook import Param
 from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
+from runbook.session.reach import reachable
 
 
 class Missing(Struct, frozen=True):
@@ -93,14 +93,14 @@ class Unattended:
     def missing(self, plan: Plan, params: Mapping[str, object] | None = None) -> tuple[Missing, ...]:
         """Return every gate, question and manual step on a reachable path that lacks its answer.
 
-        What a condition over `params` alone rules out is not reachable.
+        What a condition over `params` alone rules out is not reachable, nor what lies beside the way of a decision
+        whose answer is known.
         """
         known = params or {}
+        within = reachable(plan, known, self._answers)
         found: list[Missing] = []
         for unit in plan.units:
-            if _is_ruled_out(unit.when, unit.steps[0], known):
-                continue
-            steps = [step for step in unit.steps if not _is_ruled_out(step.source.when, step, known)]
+            steps = [step for step in unit.steps if step.id in within]
             if unit.approve != "none" and any(step.kind == "action" for step in steps):
                 name = unit.id if unit.is_stage else unit.steps[0].id
                 if name not in self._approvals:
@@ -178,19 +178,6 @@ def _fits_field(fields: Mapping[str, Param], name: str, value: Json) -> bool:
 def _names(step: PlannedStep, params: Mapping[str, object]) -> Mapping[str, object]:
     """Return the names that words see beforehand; those of an include have parameters of their own."""
     return {} if step.scope else {"params": params}
-
-
-def _is_ruled_out(condition: str, step: PlannedStep, params: Mapping[str, object]) -> bool:
-    """Tell whether a condition can never hold in this run; parameters of an include are not looked at."""
-    if not condition or step.scope:
-        return False
-    try:
-        expression = compile_expression(condition)
-        if not all(path[0] == "params" for path in expression.names):
-            return False
-        return expression.verdict({"params": params}) is False
-    except RunbookError:
-        return False
 
 
 def _typed(question: Question, given: dict[str, Json]) -> dict[str, Json]:

@@ -152,6 +152,62 @@ def test_nothing_runs_while_an_answer_is_missing(desk: Desk) -> None:
     assert desk.lines("log") == []
 
 
+BRANCHES = """steps:
+  - id: cause
+    choose:
+      question: What is it?
+      options:
+        - {id: file, title: "The file", goto: by-hand}
+        - {id: host, title: "The host", goto: last}
+        - {id: more, title: "Something else"}
+        - {id: none, title: "Nothing", goto: end}
+WHEN  - id: deeper
+    choose: {question: And?, options: [{id: yes, title: "Yes", goto: last}, {id: no, title: "No"}]}
+  - {id: by-hand, manual: Mend it.}
+  - stage: last
+    approve: operator
+    steps:
+      - id: note
+        manual: Write it down.
+      - {id: act, command: [touch, DIR/x], effect: change, verify: [{command: ["true"]}], undo: {none: "a test"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "when", "missing"),
+    [
+        ({}, "", ["cause", "deeper", "by-hand", "last", "note"]),
+        ({"cause": "file"}, "", ["by-hand", "last", "note"]),
+        ({"cause": "host"}, "", ["last", "note"]),
+        ({"cause": "none"}, "", []),
+        ({"cause": "more"}, "", ["deeper", "by-hand", "last", "note"]),
+        ({"cause": "more", "deeper": "yes"}, "", ["last", "note"]),
+        ({"cause": "more", "deeper": "no"}, "", ["by-hand", "last", "note"]),
+        # A decision that may be skipped does not close the way behind it.
+        ({"cause": "host"}, "steps.look.exit == 0", ["deeper", "by-hand", "last", "note"]),
+        ({"cause": "host"}, "params.wanted", ["last", "note"]),
+        ({"cause": "host"}, "not params.wanted", ["deeper", "by-hand", "last", "note"]),
+    ],
+)
+def test_what_lies_beside_the_way_of_an_answer_is_not_asked_for(
+    desk: Desk, given: dict[str, str], when: str, missing: list[str]
+) -> None:
+    look = '  - {id: look, command: ["true"], effect: read, capture: {exit: exit}}\n'
+    body = BRANCHES.replace("WHEN", f'    when: "{when}"\n' if when else "").replace("steps:\n", f"steps:\n{look}", 1)
+
+    result = desk.start("params: {wanted: {type: bool, default: true}}\n" + body, given=given)
+
+    assert [m.step for m in result.missing] == missing
+
+
+def test_a_step_that_a_failure_leads_to_is_asked_for_whatever_is_answered(desk: Desk) -> None:
+    look = '  - {id: look, command: ["true"], effect: read, on_failure: "goto:by-hand"}\n'
+
+    result = desk.start(BRANCHES.replace("WHEN", "").replace("steps:\n", f"steps:\n{look}", 1), given={"cause": "host"})
+
+    assert [m.step for m in result.missing] == ["by-hand", "last", "note"]
+
+
 def test_a_retry_of_the_playbook_is_on_record(desk: Desk) -> None:
     result = desk.start("""
 steps:
