@@ -21,6 +21,8 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Target
 from runbook.testing import CHECKS, Bench, Case, tree
 from runbook.transports.local import LocalTransport
+from runbook.transports.ssh import SshTransport
+from tests.sshd import Sshd
 
 NAME = "-rf  * ünï\n'code'.conf"
 """A hard name for a file: a dash first, spaces, a star, a line break, quotes, no ASCII."""
@@ -159,22 +161,31 @@ CASES: dict[str, Callable[[Path, Target], Case]] = {
 }
 
 
-def bench() -> Iterator[Target]:
+def bench(request: pytest.FixtureRequest) -> Iterator[Target]:
     yield Bench()
 
 
-def local() -> Iterator[Target]:
+def local(request: pytest.FixtureRequest) -> Iterator[Target]:
     transport = LocalTransport()
     yield transport.target(Host("local", "local"), Cancel())
     transport.close()
 
 
-TARGETS: dict[str, Callable[[], Iterator[Target]]] = {"bench": bench, "local": local}
+def ssh(request: pytest.FixtureRequest) -> Iterator[Target]:
+    sshd: Sshd = request.getfixturevalue("sshd")
+    sshd.clean()
+    sshd.know(request.getfixturevalue("home"))
+    transport = SshTransport()
+    yield transport.target(sshd.host(), Cancel())
+    transport.close()
+
+
+TARGETS: dict[str, Callable[[pytest.FixtureRequest], Iterator[Target]]] = {"bench": bench, "local": local, "ssh": ssh}
 
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    yield from TARGETS[request.param]()
+    yield from TARGETS[request.param](request)
 
 
 # A variant of an action has the same way over a target; it is tried on the quick one.

@@ -103,6 +103,10 @@ COUNTING = (contract.a_crash_in_apply_is_settled, contract.a_crash_in_undo_is_se
 """Checks that look at what was sent to the target as a job."""
 
 
+# What a switch file asks of a host is what `file.restore` asks of it, which is tried on all of them.
+PAIRS = [(name, place) for name in FILES for place in ("bench", "local") if place == "bench" or "," not in name]
+
+
 @pytest.fixture
 def service() -> Iterator[Service]:
     with Service() as running:
@@ -111,7 +115,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    yield from TARGETS[request.param]()
+    yield from TARGETS[request.param](request)
 
 
 def cases(tmp_path: Path, make: Callable[[Path], Case]) -> Callable[[], Case]:
@@ -128,7 +132,7 @@ def cases(tmp_path: Path, make: Callable[[Path], Case]) -> Callable[[], Case]:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
     ("name", "target"),
-    [(name, place) for name in FILES for place in TARGETS if place == "bench" or "," not in name],
+    PAIRS,
     indirect=["target"],
 )
 def test_a_switch_file_keeps_the_contract(

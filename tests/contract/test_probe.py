@@ -14,13 +14,11 @@ import msgspec
 import pytest
 
 from runbook.actions import catalogue
-from runbook.model.host import Host
 from runbook.ports.action import Bad, Good, NoData
-from runbook.ports.cancel import Cancel
 from runbook.ports.target import Reader
-from runbook.testing import Bench, tree
+from runbook.testing import tree
 from runbook.testing.work import Silent
-from runbook.transports.local import LocalTransport
+from tests.contract.test_action import TARGETS
 
 
 class Hello(BaseHTTPRequestHandler):
@@ -48,11 +46,9 @@ def closed() -> int:
         return int(server.getsockname()[1])
 
 
-@pytest.fixture(params=["bench", "local"])
-def target(request: pytest.FixtureRequest) -> Reader:
-    if request.param == "bench":
-        return Bench()
-    return LocalTransport().target(Host("local", "local"), Cancel())
+@pytest.fixture(params=list(TARGETS))
+def target(request: pytest.FixtureRequest, home: Path) -> Iterator[Reader]:
+    yield from TARGETS[request.param](request)
 
 
 Given = Callable[[Path, int], dict[str, Any]]

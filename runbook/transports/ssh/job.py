@@ -117,7 +117,7 @@ class Dispatch:
         if greeting is not None and not greeting.started:
             return Finished(None, 0.0, "lost", evidence=(f"there is no job folder {self._key}",))
         if told is None:
-            return None
+            return self._without_status(seconds) if why == "closed" else None
         if told[1] == "gone":
             return self._without_status(seconds)
         return self._finished(told, seconds)

@@ -165,15 +165,16 @@ rb_nap() { sleep "0.$1" || sleep 1; }
 rb_end() {
   rb_members
   rb_signal TERM
-  for rb_i in 02 05 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1; do
+  # Looking takes its time, too: together about two seconds.
+  for rb_i in 02 05 1 1 1 1 1 1 1 1 1 1 1 1 1 1; do
     [ "$rb_pids" ] || return 0
     rb_nap $rb_i
     rb_members
   done
-  for rb_i in 1 2 3 4 5 6 7 8 9 10; do
+  for rb_i in 02 05 1 1 1 1 1 1 1; do
     [ "$rb_pids" ] || return 0
     rb_signal KILL
-    rb_nap 1
+    rb_nap $rb_i
     rb_members
   done
 }
@@ -295,7 +296,9 @@ rb_do_follow() {
   rb_find || { rb_say runbook-job refused none; return; }
   rb_load
   rb_say runbook-job started
-  exec 5<"$rb_dir/out" 6<"$rb_dir/err"
+  # What was forgotten reads as nothing; a redirection that fails would end the shell.
+  [ -f "$rb_dir/out" ] && exec 5<"$rb_dir/out" || exec 5</dev/null
+  [ -f "$rb_dir/err" ] && exec 6<"$rb_dir/err" || exec 6</dev/null
   [ "$rb_from_out" = 0 ] || tail -c "+$((rb_from_out + 1))" <&5
   [ "$rb_from_err" = 0 ] || tail -c "+$((rb_from_err + 1))" <&6 >&4
   rb_left=$((rb_seconds * 15 + 1)) rb_end=

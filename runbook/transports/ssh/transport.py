@@ -47,7 +47,9 @@ class SshTransport:
     def target(self, host: Host, cancel: Cancel) -> SshTarget:
         """Return the target, connected. Raises ConnectError, HostKeyError or AuthError: then nothing was sent."""
         connection = self.connection(host)
-        connection.link(cancel)
+        # After a cancel there is nothing to connect for: each call of the target says so itself.
+        if not cancel.is_set():
+            connection.link(cancel)
         return SshTarget(host, connection, cancel, self._given.mask, self._shared.keys)
 
     def connection(self, host: Host) -> Connection:
