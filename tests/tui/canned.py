@@ -194,6 +194,10 @@ class Canned:
         """Return no output."""
         return iter(())
 
+    def readable_output(self, run: str, step: str, target: str) -> Path:
+        """Return no file."""
+        raise RunbookError("there is no output", where=run)
+
     def verify(self, run: str) -> Report:
         """Return no proof."""
         raise NotImplementedError

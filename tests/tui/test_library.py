@@ -1,0 +1,259 @@
+"""The library as an operator meets it: what is open, what answers the alert, what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual import events
+from textual.app import App
+from textual.message import Message
+from textual.pilot import Pilot
+
+from runbook.config import settings
+from runbook.tui import messages as msg
+from runbook.tui.look import Look
+from runbook.tui.presenter.ago import ago, span
+from runbook.tui.presenter.library import matches, spread, stems
+from runbook.tui.presenter.loops import rows
+from runbook.tui.screens import library as screen
+from runbook.tui.screens.library import LibraryScreen
+from runbook.tui.theme import THEMES
+from runbook.tui.widgets.alert_input import AlertInput
+from runbook.tui.widgets.loop_line import LoopLine
+from runbook.tui.widgets.pile import Pile
+from tests.tui.canned import LOOPS, NOW, Canned, at
+
+CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
+
+
+class _Clock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]  # noqa: ARG003
+        return NOW
+
+
+class Stage(App[None]):
+    """Holds the library alone, and hears what it says."""
+
+    CSS_PATH = Path(screen.__file__).parents[1] / "global.tcss"
+
+    def __init__(self, canned: Canned, look: Look | None = None) -> None:
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = "runbook-dark"
+        self.library = LibraryScreen(look or Look(), canned)
+        self.heard: list[Message] = []
+
+    def on_mount(self) -> None:
+        """Show it."""
+        self.push_screen(self.library)
+
+    def on_playbook_chosen(self, message: msg.PlaybookChosen) -> None:
+        """Hear."""
+        self.heard.append(message)
+
+    def on_loop_chosen(self, message: msg.LoopChosen) -> None:
+        """Hear."""
+        self.heard.append(message)
+
+    def on_demo_wanted(self, message: msg.DemoWanted) -> None:
+        """Hear."""
+        self.heard.append(message)
+
+    @property
+    def pile(self) -> Pile:
+        """The list."""
+        return self.library.query_one("#list", Pile)
+
+    def text(self, wanted: str) -> str:
+        """What stands in an area, as plain text."""
+        widget = self.library.query_one(wanted)
+        strips = widget.render_lines(widget.outer_size.region)
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    for _ in range(400):
+        if wanted():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not come")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the screen."""
+    monkeypatch.setattr(screen, "datetime", _Clock)
+
+
+def canned(**more: Any) -> Canned:
+    """Return the session of the incident, with a real plan behind every playbook."""
+    return Canned(settings=settings(), playbook=CONFIG, **more)
+
+
+Act = Callable[[Stage, "Pilot[None]"], Awaitable[None]]
+
+
+async def on_stage(stage: Stage, act: Act, size: tuple[int, int] = (80, 24)) -> None:
+    """Act on a library that has read what there is."""
+    async with stage.run_test(size=size) as pilot:
+        await settle(pilot, lambda: bool(stage.library._is_read))
+        await pilot.pause()
+        await act(stage, pilot)
+
+
+async def test_typing_filters_at_once_and_tells_how_many_match() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press(*"exhausted")
+        await pilot.pause()
+
+        assert stage.pile.rows[0].id.rpartition("/")[2] == "config-rollback.yaml"
+        assert "of 14 playbooks match" in stage.text("#count")
+        assert "Esc clears the text and lists the other" in stage.text("#hint")
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_a_pasted_alert_of_many_lines_becomes_one() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        stage.library.query_one(AlertInput).post_message(events.Paste("ALERT \x1b[31mpool\nexhausted\r\n\n on order-1"))
+        await pilot.pause()
+
+        assert stage.library.alert == "ALERT pool exhausted on order-1"
+        assert stage.pile.rows[stage.pile.cursor].id.endswith("config-rollback.yaml")
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_escape_clears_the_text_and_lists_all() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press(*"nothing")
+        await pilot.pause()
+        assert "No playbook matches." in stage.text("#hint")
+
+        await pilot.press("escape")
+        await pilot.pause()
+
+        assert stage.library.alert == ""
+        assert len(stage.pile.rows) == 14
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_enter_prepares_the_playbook_of_the_cursor_from_the_text_and_from_the_list() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        await pilot.press("down", "j", "enter")
+        await pilot.pause()
+
+        chosen = [message.playbook for message in stage.heard if isinstance(message, msg.PlaybookChosen)]
+        assert chosen == ["/playbooks/config-rollback.yaml", "/playbooks/cache-degradation.yaml"]
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_a_broken_playbook_says_where_and_is_not_opened() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press("down", *["down"] * 4, "enter")
+        await pilot.pause()
+
+        assert "broken.yaml:12:7: steps[1]" in stage.text("#list")
+        assert "cannot be used" in stage.text("#preview Static")
+        assert stage.heard == []
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_the_preview_tells_what_the_playbook_would_do() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await settle(pilot, lambda: "2 change" in stage.text("#preview Static"))
+
+        shown = stage.text("#preview Static")
+        assert "group:order" in shown
+        assert "succeeded in 11:00" in shown
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_what_is_open_is_taken_up_with_enter() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+o", "down", "enter")
+        await pilot.pause()
+
+        assert [m.loop.run for m in stage.heard if isinstance(m, msg.LoopChosen)] == ["01kcache0"]
+        assert "ends in 18 min" in stage.text("LoopLine")
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_more_than_two_open_loops_show_the_most_urgent_and_a_count() -> None:
+    import msgspec
+
+    doubt = msgspec.structs.replace(LOOPS[0], run="doubt", status="in_doubt", at="restart on order-2")
+    stage = Stage(canned(loops=(*LOOPS, doubt)))
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        lines = stage.text("LoopLine").splitlines()
+        assert "step in doubt" in lines[0]
+        assert "restart on order-2" in lines[0]
+        assert lines[1].endswith("1-2 of 3")
+
+        await pilot.press("ctrl+o", "down", "down")
+        assert "degradation is on" in stage.text("LoopLine").splitlines()[1]
+        await pilot.press("down")
+        assert isinstance(stage.library.focused, AlertInput)
+
+    await on_stage(stage, act)
+
+
+async def test_without_a_playbook_of_ones_own_the_demo_is_offered() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        assert "There is no playbook." in stage.text("#hint")
+        await pilot.press("enter")
+        await pilot.pause()
+
+        assert [m.incident for m in stage.heard if isinstance(m, msg.DemoWanted)] == ["config-rollback"]
+
+    await on_stage(Stage(canned(entries=(), loops=(), runs=())), act)
+
+
+async def test_nothing_breaks_at_any_size() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        for size in ((20, 5), (200, 50), (61, 15), (120, 36), (1, 1), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert isinstance(stage.library.query_one(LoopLine), LoopLine)
+
+    await on_stage(Stage(canned(), Look(unicode=False)), act)
+
+
+def test_urgency_orders_what_is_open() -> None:
+    import msgspec
+
+    due = msgspec.structs.replace(LOOPS[1], run="due", until=at(minutes=-3))
+    doubt = msgspec.structs.replace(LOOPS[0], run="doubt", status="in_doubt")
+
+    assert [row.loop.run for row in rows((*LOOPS, due, doubt), NOW)] == ["doubt", "due", "01kcallba", "01kcache0"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59.9, "59 s"), (660, "11 min"), (7200, "2 h"), (9 * 86400, "9 days"), (160 * 86400, "5 months")],
+)
+def test_a_span_is_told_in_one_unit(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_a_time_that_is_none_is_no_age() -> None:
+    assert ago("soon", datetime.now(UTC)) == ""
+
+
+def test_words_of_the_alert_are_found_in_their_other_forms() -> None:
+    assert matches("Exhausting a pool", stems("the pools are exhausted")) == ((0, 10), (13, 17))
+    assert spread(" a\n\tb ") == "a b"
