@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import nursery
+
 pytest_plugins = ("tests.lab.plugin",)
 
 settings.register_profile("quick", max_examples=50, deadline=None)
@@ -62,6 +64,13 @@ NAMES = {
 }
 FOLDERS = ("", ".config", ".local", ".local/share", ".local/state", ".cache", "run")
 NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """End the process that others are forked from."""
+    yield
+    nursery.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +25,8 @@ from runbook.session.run import resume, start, undo
 from runbook.session.unattended import Unattended
 from runbook.testing import tree
 from tests.demo.conftest import until
+from tests.nursery import nursery
 
-PACKAGE = Path(__file__).parents[2]
 BRIEF = {"steady": "1s", "agree": "1s", "soak": "1s"}
 CHILD = """
 import sys
@@ -68,10 +67,9 @@ class Stock:
 
     def killed(self, phase: str, failpoint: str) -> str:
         """Run in a process of its own that dies at a named point; return the run."""
-        env = {**os.environ, "RUNBOOK_FAILPOINT": failpoint, "PYTHONPATH": str(PACKAGE)}
         words = [f"{name}={value}" for name, value in self.values(phase).items()]
-        ended = subprocess.run([sys.executable, "-c", CHILD, str(self.inventory), *words], env=env, check=False)
-        assert ended.returncode == -signal.SIGKILL
+        child = nursery().start(CHILD, str(self.inventory), *words, cwd=Path.cwd(), failpoint=failpoint)
+        assert child.wait() == -signal.SIGKILL
         return max(path.name for path in (self.settings.state / "runs").iterdir())
 
     @property

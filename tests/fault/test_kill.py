@@ -6,8 +6,6 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from runbook.events import fact as f
 from runbook.journal import list_runs
 from tests.engine.desk import Desk, change, until
+from tests.nursery import Child, nursery
 
 pytestmark = pytest.mark.fault
 
@@ -53,9 +52,8 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def replay(playbook: Path, failpoint: str = "") -> subprocess.Popen[bytes]:
-    env = {**os.environ, "RUNBOOK_FAILPOINT": failpoint, "PYTHONPATH": str(PACKAGE.parent)}
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(playbook)], env=env, cwd=playbook.parent)
+def replay(playbook: Path, failpoint: str = "") -> Child:
+    return nursery().start(CHILD, str(playbook), cwd=playbook.parent, failpoint=failpoint)
 
 
 def acknowledged(desk: Desk) -> list[f.Fact]:

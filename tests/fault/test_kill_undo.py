@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from runbook.session.steer import cancel
 from tests.engine.desk import Desk, touch
+from tests.nursery import nursery
 
 pytestmark = pytest.mark.fault
-
-PACKAGE = Path(__file__).parents[2] / "runbook"
 
 CHILD = """
 import sys
@@ -29,10 +25,7 @@ undo(settings(Path(sys.argv[1])), sys.argv[2], Unattended())
 
 def killed_undo(desk: Desk, run: str, point: str) -> int:
     """Undo a run in a process of its own that dies at a point, and return how it ended."""
-    env = {**os.environ, "RUNBOOK_FAILPOINT": point, "PYTHONPATH": str(PACKAGE.parent)}
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, str(desk.folder), run], env=env, timeout=60, check=False
-    ).returncode
+    return nursery().start(CHILD, str(desk.folder), run, cwd=desk.folder, failpoint=point).wait()
 
 
 @pytest.fixture

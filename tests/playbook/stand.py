@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from runbook.session.rehearse import Rehearsal, rehearse
 from runbook.session.result import Result
 from runbook.session.run import resume, start, undo
 from runbook.session.unattended import Unattended
+from tests.nursery import nursery
 
 CHILD = """
 import json, sys
@@ -95,14 +93,9 @@ class Stand:
             "approvals": list(self.approvals),
             "answers": self.answers,
         }
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD],
-            input=msgspec.json.encode(given),
-            env={**os.environ, "RUNBOOK_FAILPOINT": failpoint},
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == -9, done.returncode
+        words = msgspec.json.encode(given).decode()
+        child = nursery().start(CHILD, cwd=Path.cwd(), stdin=words, failpoint=failpoint)
+        assert child.wait(120) == -9
         (run,) = list_runs(self.journal)
         return str(run)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -18,6 +15,7 @@ from runbook.session.result import Result
 from runbook.session.run import resume, start, undo
 from runbook.session.unattended import Unattended
 from tests.ldconfig_world import SONAME, World, program
+from tests.nursery import nursery
 
 pytestmark = pytest.mark.slow
 
@@ -149,15 +147,9 @@ def test_undo_stops_at_a_cache_that_somebody_else_has_built(host: Host) -> None:
 @pytest.mark.parametrize("point", ["after-intent:2", "before-receipt:2", "after-intent:4", "before-receipt:4"])
 def test_a_run_that_was_killed_in_the_refresh_is_resumed_to_its_end(host: Host, point: str) -> None:
     start_ = host.world.seen()
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(host.folder)],
-        input=msgspec.json.encode(host.order.values),
-        env={**os.environ, "RUNBOOK_FAILPOINT": point},
-        timeout=120,
-        check=False,
-        capture_output=True,
-    )
-    assert done.returncode == -9, done.stderr
+    words = msgspec.json.encode(host.order.values).decode()
+    child = nursery().start(CHILD, str(host.folder), cwd=Path.cwd(), stdin=words, failpoint=point)
+    assert child.wait(120) == -9
     (run,) = list_runs(Layout(host.settings.state))
 
     result = resume(host.settings, run, NOBODY)
