@@ -94,9 +94,10 @@ def _measure(plan: Plan, hosts: tuple[str, ...], cells: int, *, with_took: bool)
     for step in (2, 1):
         marks = max(step * count, 6)
         if count <= COLUMNS and cells - word - took - marks - 2 >= min(longest, 10):
-            return _Measure(min(longest + 1, cells - word - took - marks - 1), marks, step, word, took)
+            wanted = max(longest + 1, len(_prefix(hosts)) + 6 if step == 2 and count > 1 else 0)
+            return _Measure(min(wanted, cells - word - took - marks - 1), marks, step, word, took)
     word = 8
-    room = min(longest + 1, max(cells - 13 - word - took, 8))
+    room = min(longest + 1, max(cells - 15 - word - took, 8))
     return _Measure(room, max(cells - room - word - took - 1, 4), 0, word, took)
 
 
@@ -155,15 +156,18 @@ def _step(
         name,
         *_marks(step, statuses, measure, hosts),
         plain(" "),
-        _word(summed, measure.word),
+        _word(summed, measure),
         *([muted(f"{duration_text(took):>{measure.took}}")] if measure.took and took is not None else ()),
     )
 
 
-def _word(summed: Total, cells: int) -> Word:
+def _word(summed: Total, measure: _Measure) -> Word:
     style = mark(summed.status)[1]
+    says = summed.says
+    if not measure.step and says == f"{summed.over} of {summed.of}":
+        says = f"{summed.over * 100 // summed.of} %"
     loud = summed.status in ("running", "verifying", "undoing", "waiting", "in_doubt", *BAD, "undo_failed")
-    return (fit(summed.says, cells), f"bold {style}" if loud else style)
+    return (fit(says, measure.word), f"bold {style}" if loud else style)
 
 
 def _marks(step: PlannedStep, statuses: Mapping[str, str], measure: _Measure, hosts: tuple[str, ...]) -> Row:

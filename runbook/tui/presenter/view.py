@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from runbook.events.fact import StepPlanned
 from runbook.events.state import NO_WAY_BACK, RunState
-from runbook.model.plan import Plan, PlannedStep, Unit
+from runbook.model.plan import Plan, PlannedStep
 from runbook.model.question import Question
 from runbook.text import duration_text, one_line, reveal
 from runbook.tui.presenter.place import places, unit_of, where

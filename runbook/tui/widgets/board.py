@@ -16,7 +16,7 @@ from runbook.tui.presenter.instrument import instrument_row, instruments
 from runbook.tui.presenter.note import guard_rows, note_rows
 from runbook.tui.presenter.place import unit_of
 from runbook.tui.presenter.progress import progress
-from runbook.tui.presenter.rail import Rail, rail
+from runbook.tui.presenter.rail import COLUMNS, Rail, rail
 from runbook.tui.presenter.record import record_rows
 from runbook.tui.presenter.took import took
 from runbook.tui.presenter.words import Row, muted
@@ -120,6 +120,7 @@ class Board(Vertical):
         state = scene.state
         self.query_one(ProgressLine).progress = progress(plan, state)
         shown = self._draw_rail(now)
+        self.set_class(sum(len(u.hosts) > COLUMNS for u in plan.units) > 0, "-fleet")
         self._page("rail-head", lambda _: [shown.head])
         self._page("rail-foot", lambda _: shown.foot)
         self._page("records", self._records)
@@ -131,7 +132,7 @@ class Board(Vertical):
 
     def _draw_rail(self, now: float) -> Rail:
         scene = self._scene
-        cells = max(self.query_one("#left").size.width - 3, 20)
+        cells = max(self.rail.size.width - 2, 20)
         assert scene.plan is not None
         times = took(scene.plan, scene, now) if cells >= 38 else None
         shown = rail(scene.plan, scene.state, cells, opened=self._opened, took=times)

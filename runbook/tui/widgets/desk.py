@@ -91,8 +91,8 @@ class Desk(Vertical):
         yield Page(look, id="output-head")
         yield OutputView(look, id="well")
         yield Page(look, id="tail")
-        yield Page(look, id="verify-brief")
         yield Page(look, id="verify-head")
+        yield Page(look, id="verify-brief")
         yield VerticalScroll(Page(look), id="verify")
         yield Input(placeholder="find in the output", id="find")
 
