@@ -36,6 +36,10 @@ MARK = {
 """The status whose mark stands before a step."""
 
 
+SEEN = {"bad": "failed", "no data": "in_doubt"}
+"""The same for what a guard or a baseline sees now, where it is not good."""
+
+
 class RehearsalPrinter:
     """Writes each step as soon as it was looked at."""
 
@@ -129,7 +133,7 @@ def step_object(step: Rehearsed) -> dict[str, Any]:
 def step_lines(step: Rehearsed, style: Style) -> Iterator[str]:
     """Return one step for people; its commands and its diff show every control character."""
     is_plan = step.state == "known" and step.effect != "read"
-    mark = style.mark("pending" if is_plan else MARK.get(step.state, "pending"))
+    mark = style.mark("pending" if is_plan else SEEN.get(step.seen) or MARK.get(step.state, "pending"))
     state = "" if step.state == "known" else f", {step.state}"
     words = f": {one_line(step.words, 400)}" if step.words else ""
     yield f"{mark} {step.step}{place(step.target)} ({step.effect}{state}){words}"

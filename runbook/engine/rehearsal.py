@@ -44,6 +44,8 @@ class Rehearsed(Struct, frozen=True, kw_only=True):
     kind: str
     effect: Effect
     state: Literal["known", "later", "maybe", "not run", "skipped", "refused", "failed", "unreachable"]
+    seen: Literal["", "good", "bad", "no data"] = ""
+    """What a guard or a baseline saw now; nothing for steps."""
     words: str = ""
     commands: tuple[str, ...] = ()
     diff: str = ""
@@ -59,7 +61,7 @@ def rehearse(services: Services, *, run_reads: bool = False) -> tuple[Rehearsed,
 
 
 def _watch(
-    kind: str, name: str, words: str, evidence: list[str], result: dict[str, Json], notes: tuple[str, ...] = ()
+    kind: str, sample: f.BaselineTaken | f.GuardSampled, name: str, words: str, notes: tuple[str, ...] = ()
 ) -> Rehearsed:
     return Rehearsed(
         step=f"{kind} {name}",
@@ -68,10 +70,11 @@ def _watch(
         kind=kind,
         effect="read",
         state="known",
+        seen=sample.state,
         words=words,
         notes=notes,
-        result=result,
-        evidence=tuple(evidence),
+        result={"value": sample.value},
+        evidence=tuple(sample.evidence),
     )
 
 
@@ -116,7 +119,7 @@ class _Rehearsal:
             self._record(taken)
             source = "as it is now, during the incident" if taken.during_incident else "from history"
             words = f"{_number(taken.value)}, {source}" if taken.state == "good" else "no data"
-            yield _watch("baseline", wanted.id, words, taken.evidence, {"value": taken.value})
+            yield _watch("baseline", taken, wanted.id, words)
         for guard in plan.guards:
             if self._services.cancel.is_set():
                 return
@@ -127,7 +130,7 @@ class _Rehearsal:
                 f"{guard.threshold} bad in a row: {response_of(guard)}"
             )
             notes = (f"bad if {guard.fail_when}",)
-            yield _watch("guard", guard.id, words, seen.evidence, {"value": seen.value}, notes)
+            yield _watch("guard", seen, guard.id, words, notes)
 
     def _tell(self, seen: Rehearsed) -> None:
         for listener in self._services.listeners:

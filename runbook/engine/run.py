@@ -106,7 +106,7 @@ class Run:
         self._listening = threading.RLock()
         self._deaf: set[int] = set()
         self._reading = Cancel()
-        """Ends what only waits or reads: with the session, and at a breach that ends the run."""
+        """Ends what only waits or reads: with the session, and at the breach of a guard."""
         self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
         self._fatal: BaseException | None = None
@@ -404,7 +404,8 @@ class Run:
                 self.state = fold(self.state, fact)
                 if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
                     self._first = 0
-                elif isinstance(fact, f.GuardBreached) and fact.response != "pause":
+                elif isinstance(fact, f.GuardBreached):
+                    # Also where it only pauses: a change comes to its end, a look or a wait is done again on resume.
                     self._reading.set(f"guard {fact.guard} was breached")
             self._next_seq = found.seq + len(found.facts)
         self._let_go()

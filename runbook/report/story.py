@@ -163,6 +163,8 @@ class _Reader:
         if isinstance(fact, f.DecisionMade):
             self.unanswered.pop(fact.question, None)
         named = fact.actor if isinstance(fact, (f.DecisionMade, f.SteeringAsked, f.NoteWritten, f.PaceSet)) else ""
+        if isinstance(fact, f.UndoAsked) and self.state.breach is not None:
+            named = f"guard {self.state.breach.guard}"
         actor = named or (person(self.sessions[-1].opened.actor) if self.sessions else "")
         question = self._asked.get(fact.question) if isinstance(fact, f.DecisionMade) else None
         before = self._arguments(fact) if isinstance(fact, f.DecisionMade) and fact.choice == "edit" else {}

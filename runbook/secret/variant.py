@@ -20,6 +20,7 @@ _HEX_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _URL_SAFE = str.maketrans("+/", "-_")
 _WRAPS = (64, 76)  # the line lengths of PEM and MIME, so of `openssl base64` and `base64`
 _HEX_WRAP = 60  # of `xxd -p`
+_COLON_WRAP = 15  # bytes in a line of `openssl x509 -text`
 
 
 class _Number(str):
@@ -99,7 +100,9 @@ def _base64(text: str) -> Iterator[str]:
 
 def _hex(text: str) -> Iterator[str]:
     digits = raw(text).hex()
+    pairs = [digits[at : at + 2] for at in range(0, len(digits), 2)]
     forms = [digits, *(digits[at : at + _HEX_WRAP] for at in range(0, len(digits), _HEX_WRAP))]
+    forms += [":".join(pairs), *(":".join(pairs[at : at + _COLON_WRAP]) for at in range(0, len(pairs), _COLON_WRAP))]
     for form in forms:
         yield form
         yield form.upper()

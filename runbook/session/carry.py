@@ -137,7 +137,7 @@ class Session:
         missing: tuple[Missing, ...],
     ) -> Result:
         run.forget_output()
-        if status not in KEEPS_LEASE:
+        if status not in KEEPS_LEASE or _was_refused(run.state, status):
             run.give_back_leases()
         run.catch_up()
         state = run.state
@@ -167,6 +167,15 @@ class Session:
             started=self._control.started,
             missing=missing,
         )
+
+
+def _was_refused(state: RunState, status: RunStatus) -> bool:
+    """Tell whether an undo stopped before it did anything: then it claims nothing, as before it was asked for."""
+    if status != "undo_incomplete" or state.sessions[-1].mode != "undo":
+        return False
+    attempts = [attempt for at in state.steps.values() for attempt in at.attempts]
+    ends = {attempt.undone.status for attempt in attempts if attempt.undone is not None}
+    return ends <= {"drifted"} and not any(attempt.undo_open for attempt in attempts)
 
 
 def _broken_off(state: RunState, unchanged: RunStatus) -> RunStatus:

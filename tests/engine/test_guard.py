@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from runbook.cli.rehearse import step_lines
+from runbook.cli.style import Style
 from runbook.events import fact as f
 from runbook.events.plain import thaw
 from runbook.events.signal import Signal
@@ -179,6 +181,18 @@ def test_a_breach_pauses_and_a_resumed_run_goes_on_once_all_is_well(desk: Desk, 
     assert again.status == "succeeded"
     assert len(all_of(desk, result.run, f.BaselineTaken)) == 1
     assert desk.state(result.run).deviated
+
+
+def test_a_pause_ends_what_only_waits_at_once_and_a_resumed_run_waits_anew(desk: Desk, shop: Shop) -> None:
+    soak = "    command: [test, -e, DIR/well]\n    effect: read\n    until: {every: 1m, within: 10m}\n"
+    result = desk.start(watch(shop) + "steps:\n" + SPOIL + "  - id: soak\n" + soak + touch("last"))
+    before = desk.statuses(result.run)
+    desk.path("bad").unlink()
+    desk.path("well").touch()
+
+    assert (result.status, before) == ("paused", {"spoil": "succeeded", "soak": "cancelled"})
+    assert desk.resume(result.run).status == "succeeded"
+    assert desk.statuses(result.run) == {"spoil": "succeeded", "soak": "succeeded", "last": "succeeded"}
 
 
 def test_no_data_pauses_even_where_a_breach_asks_to_undo(desk: Desk, shop: Shop) -> None:
@@ -373,6 +387,12 @@ def test_a_rehearsal_takes_normal_values_and_a_sample_and_changes_nothing(desk: 
 
     found = rehearse(desk.settings, Order(playbook=str(desk.playbook(body))), Unattended())
 
+    signs = {seen.step: seen.seen for seen in found.steps if seen.seen}
+    assert signs == {
+        "baseline normal": "good", "baseline present": "good", "baseline unknown": "no data", "guard errors": "bad",
+    }  # fmt: skip
+    marks = [next(step_lines(seen, Style(unicode=False)))[0] for seen in found.steps if seen.kind == "guard"]
+    assert marks == [Style(unicode=False).mark("failed")]
     watches = {seen.step: (seen.kind, seen.words) for seen in found.steps if seen.kind in ("baseline", "guard")}
     assert watches == {
         "baseline normal": ("baseline", "10, from history"),

@@ -83,6 +83,7 @@ def test_what_somebody_else_changed_since_is_not_overwritten(desk: Desk) -> None
     assert desk.text("config") == "hands off\n"
     assert undo_facts(desk, done.run) == [("file", "drifted")]
     assert desk.path("one").exists()
+    assert not [path for path in desk.files() if path.parent.name == "leases"]
 
 
 def test_a_drifted_step_can_be_left_with_a_reason_and_the_rest_undone(desk: Desk) -> None:

@@ -24,6 +24,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 of a line": lambda value: base64.b64encode(value.encode() + b"\n").decode(),
     "hex": lambda value: value.encode().hex(),
     "hex upper": lambda value: value.encode().hex().upper(),
+    "hex with colons": lambda value: value.encode().hex(":"),
+    "hex with colons upper": lambda value: value.encode().hex(":").upper(),
     "url": quote,
     "url strict": lambda value: quote(value, safe=""),
     "url plus": quote_plus,

@@ -71,3 +71,14 @@ def test_a_breach_leads_the_deviations_and_says_what_was_done() -> None:
 
 def test_a_run_without_guards_has_no_such_part() -> None:
     assert "Guards and normal values" not in report(*changed("restore", "h1"))
+
+
+def test_the_way_back_that_a_guard_asked_for_is_its_own_decision_and_that_of_a_person_is_not() -> None:
+    breached = f.GuardBreached(guard="errors", cause="bad", response="undo run", why="value > 1")
+    back = f.UndoAsked(steps=[["restart", "order-1"]], abort=True, reason="guard errors: value > 1")
+    later = f.UndoAsked(steps=[["restart", "order-1"]], reason="undo was asked for")
+
+    page = report(breached, back, later)
+
+    lines = [line for line in page.splitlines() if "undo" in line and "restart" in line]
+    assert ["guard errors" in plain(line).replace("guard errors: value", "") for line in lines[:2]] == [True, False]

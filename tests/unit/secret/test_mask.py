@@ -27,6 +27,8 @@ ENCODINGS = {
     "plain": VALUE,
     "hex": VALUE.encode().hex(),
     "hex upper": VALUE.encode().hex().upper(),
+    "hex with colons": VALUE.encode().hex(":"),
+    "hex with colons upper": VALUE.encode().hex(":").upper(),
     "url": quote(VALUE),
     "url strict": quote(VALUE, safe=""),
     "url lower": quote(VALUE, safe="")
