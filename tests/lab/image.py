@@ -78,11 +78,12 @@ def _prune(folder: Path, used: Path) -> None:
 def _build(folder: Path, root: Path) -> None:
     part = folder / "part"
     shutil.rmtree(part, ignore_errors=True)
-    list_file = folder / "apt.sources"
-    list_file.write_text(apt_sources(release()["VERSION_CODENAME"]))
+    suffix, text = apt_sources(release()["VERSION_CODENAME"])
+    list_file = folder / f"apt{suffix}"
+    list_file.write_text(text)
     log = folder / "build.log"
     log.write_text("")
-    tool = shutil.which("mmdebstrap") or str(_fetch(folder, log))
+    tool = shutil.which("mmdebstrap") or str(_fetch(folder, list_file, log))
     try:
         _logged(log, [str(HERE / "build.sh"), tool, release()["VERSION_CODENAME"], str(list_file), str(part)])
         _logged(log, [str(HERE / "seed.sh"), str(part)])
@@ -91,22 +92,26 @@ def _build(folder: Path, root: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _fetch(folder: Path, log: Path) -> Path:
-    """Unpack mmdebstrap into the cache and return its path; the machine's own lists are renewed only if need be."""
+def _fetch(folder: Path, list_file: Path, log: Path) -> Path:
+    """Unpack mmdebstrap into the cache and return its path; if apt knows of none, it looks with lists of our own."""
     tools = folder / "tools"
     program = tools / "usr/bin/mmdebstrap"
     if program.exists():
         return program
     shutil.rmtree(tools, ignore_errors=True)
-    tools.mkdir()
-    download = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "mmdebstrap"]
+    lists = tools / "lists"
+    (lists / "partial").mkdir(parents=True)
+    own = [f"Dir::State::Lists={lists}", f"Dir::Etc::SourceList={list_file}", "Dir::Etc::SourceParts=-"]
+    options = ["-q", "-o", "APT::Sandbox::User=root"]
     try:
-        _logged(log, download, cwd=tools)
+        _logged(log, ["apt-get", *options, "download", "mmdebstrap"], cwd=tools)
     except LabMissing:
-        _logged(log, ["apt-get", "update", "-q"])
-        _logged(log, download, cwd=tools)
+        options += [word for setting in own for word in ("-o", setting)]
+        _logged(log, ["apt-get", *options, "update"])
+        _logged(log, ["apt-get", *options, "download", "mmdebstrap"], cwd=tools)
     for package in tools.glob("mmdebstrap_*.deb"):
         _logged(log, ["dpkg-deb", "-x", str(package), str(tools)])
+    shutil.rmtree(lists, ignore_errors=True)
     return program
 
 
@@ -130,17 +135,17 @@ def _logged(log: Path, argv: list[str], cwd: Path | None = None) -> None:
             raise LabMissing(f"{Path(argv[0]).name} failed: {last} (all of it: {log})") from error
 
 
-def apt_sources(codename: str, folder: Path = Path("/etc/apt")) -> str:
-    """Return those of the machine's apt sources that offer its own release, in the form they are written in.
+def apt_sources(codename: str, folder: Path = Path("/etc/apt")) -> tuple[str, str]:
+    """Return those of the machine's apt sources that offer its own release: the suffix of such a file, and its text.
 
-    Third-party sources are left out. One form has to do, because a list file holds only one: deb822 if there is any.
+    Third-party sources are left out. One form has to do, because a file holds only one: deb822 if there is any.
     """
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     suite = re.compile(rf"{re.escape(codename)}(-updates|-security)?")
     stanzas = [
         stanza
         for path in files
-        if path.suffix == ".sources"
+        if path.suffix == ".sources" and path.exists()
         for stanza in re.split(r"\n\s*\n", path.read_text())
         if _offers(stanza, suite)
     ]
@@ -153,7 +158,7 @@ def apt_sources(codename: str, folder: Path = Path("/etc/apt")) -> str:
     ]
     if not stanzas and not lines:
         raise LabMissing(f"no apt source of this machine offers {codename}")
-    return "\n\n".join(stanzas) + "\n" if stanzas else "\n".join(lines) + "\n"
+    return (".sources", "\n\n".join(stanzas) + "\n") if stanzas else (".list", "\n".join(lines) + "\n")
 
 
 def _offers(stanza: str, suite: re.Pattern[str]) -> bool:
