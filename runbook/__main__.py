@@ -22,6 +22,10 @@ def main() -> int:
             from runbook.cli.completion import candidates
 
             return _say("".join(f"{word}\n" for word in candidates(kind)))
+        case ["__complete", "params" | "gates" as kind, name]:
+            from runbook.cli.candidate import words_of
+
+            return _say("".join(f"{word}\n" for word in words_of(kind, name)))
         case arguments:
             from runbook.cli.main import run
 

@@ -53,6 +53,12 @@ TAKES: dict[str, str] = {
 }
 """Of what the first argument of a command is one."""
 
+OF_FIRST: dict[str, tuple[str, tuple[str, ...]]] = {
+    "--set": ("params", ("show", "rehearse", "run", "replay")),
+    "--approve": ("gates", ("rehearse", "replay", "resume")),
+}
+"""Options whose value is a word of the playbook, or run, that the first argument names; and where that is so."""
+
 WORDS: dict[str, str] = {"completion": " ".join(SHELLS)}
 """Fixed words that a command takes."""
 
@@ -104,7 +110,7 @@ def script(shell: str) -> str:
 def _bash() -> str:
     return f"""\
 _runbook() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}} first=2 words= files=
+    local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}} first=2 words= files= known=
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "{" ".join(commands())} --help --version --output" -- "$word"))
         return
@@ -120,9 +126,9 @@ _runbook() {{
         --output) words="text json ndjson" ;;
         --on-failure) words="stop undo" ;;
         --effect) words="read change" ;;
-        --vars-file | --inventory | --answers | --trust | --to | --folder | --stop) files=1 ;;
+{_bash_of_first()}        --vars-file | --inventory | --answers | --trust | --to | --folder | --stop) files=1 ;;
     esac
-    if [[ -z $words && -z $files ]]; then
+    if [[ -z $words && -z $files && -z $known ]]; then
         if [[ $word == -* ]]; then
             case $command in
 {_cases(12)}            esac
@@ -165,11 +171,28 @@ def _bash_takes() -> str:
     return "".join(lines)
 
 
+def _bash_of_first() -> str:
+    lines = []
+    for option, (kind, names) in OF_FIRST.items():
+        words = f'known=1 words="$(runbook __complete {kind} "${{COMP_WORDS[$first]}}" 2>/dev/null)"'
+        # The value is still to be typed.
+        more = "; compopt -o nospace 2>/dev/null" if kind == "params" else ""
+        lines.append(f"        {option}) case $command in {' | '.join(names)}) {words}{more} ;; esac ;;\n")
+    return "".join(lines)
+
+
 def _zsh() -> str:
     # The functions of bash serve zsh too; they are small, and one script is one truth.
     return (
         "#compdef runbook\nautoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n" + _bash()
     )
+
+
+def _fish_value(command: str, option: str) -> str:
+    kind, names = OF_FIRST.get(option, ("", ()))
+    if command not in names:
+        return ""
+    return f" -x -a '(runbook __complete {kind} (commandline -opc)[3] 2>/dev/null)'"
 
 
 def _fish() -> str:
@@ -181,7 +204,7 @@ def _fish() -> str:
     inside = "__fish_seen_subcommand_from"
     for name, options in OPTIONS.items():
         seen = " && ".join(f"{inside} {word}" for word in name.split())
-        lines += [f"complete -c runbook -n '{seen}' -l {option[2:]}" for option in options]
+        lines += [f"complete -c runbook -n '{seen}' -l {option[2:]}{_fish_value(name, option)}" for option in options]
         for kind in TAKES.get(name, "").split():
             lines.append(f"complete -c runbook -n '{seen}' -a '(runbook __complete {kind} 2>/dev/null)'")
         if name in WORDS:

@@ -13,6 +13,7 @@ import pytest
 from runbook import __version__
 from runbook.cli.completion import COMMON, OPTIONS, SHELLS, TAKES, candidates, script
 from runbook.cli.main import COMMANDS, root
+from tests.cli.conftest import Call
 
 WATCH = """
 import json, sys
@@ -120,10 +121,22 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         (["runbook", "audit", "list", "--op"], ["--open"]),
         (["runbook", "list", "--output", "nd"], ["ndjson"]),
         (["runbook", "completion", "f"], ["fish"]),
+        (["runbook", "replay", "touch-file", "--set", ""], ["file="]),
+        (["runbook", "run", "playbooks/touch-file.yaml", "--set", "f"], ["file="]),
+        (["runbook", "replay", "service-restart", "--approve", ""], ["in-order"]),
+        (["runbook", "replay", "nowhere", "--approve", ""], []),
+        (["runbook", "decide", "touch-file", "--set", "f"], []),
     ],
 )
 def test_bash_completes_a_word(words: list[str], offered: list[str], place: Path) -> None:
     assert completed(words, place) == offered
+
+
+def test_words_of_a_run_are_those_of_its_playbook(call: Call, place: Path) -> None:
+    run = call("replay", "touch-file", "--output", "json").json["id"]
+
+    assert completed(["runbook", "replay", run, "--set", ""], place) == ["file="]
+    assert completed(["runbook", "resume", run, "--approve", ""], place) == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)
