@@ -136,28 +136,35 @@ def sample_until(
     expect: str,
     until: Window | None,
 ) -> Sample:
-    """Look once, or until it holds steadily for `until.for`, at most for `until.within`."""
+    """Look once, or until it holds steadily for `until.for`, at most for `until.within`.
+
+    The moment of asking counts, so that a slow answer never lengthens the time for which it held.
+    """
     clock = context.services.monotonic
+    asked = clock()
     sample = look(context, probe, bound, sink, expect)
     if until is None:
         return sample
     deadline = clock() + until.within
-    good_since = clock() if sample.state == "good" else None
+    good_since = asked if sample.state == "good" else None
     while True:
+        if good_since is not None and (not until.for_ or min(asked, deadline) - good_since >= until.for_):
+            return sample
+        if asked >= deadline or context.cancel.is_set():
+            if good_since is not None:
+                told = f"it held for {max(0.0, min(asked, deadline) - good_since):.0f} s, {until.for_:.0f} s are wanted"
+                return Sample("bad", sample.result, (told, *sample.evidence))
+            return sample
+        # The look that completes the time is due when it is over, not with the sample after.
+        held = deadline if good_since is None else good_since + until.for_
         now = clock()
-        if good_since is not None and now - good_since >= until.for_:
-            return sample
-        if now >= deadline or context.cancel.is_set():
-            if sample.state == "good":
-                held = f"it held for {now - (good_since or now):.0f} s, {until.for_:.0f} s are wanted"
-                return Sample("bad", sample.result, (held, *sample.evidence))
-            return sample
-        context.cancel.wait(max(0.0, min(until.every, deadline - now)))
+        context.cancel.wait(max(0.0, min(until.every, deadline - now, held - now)))
+        asked = clock()
         sample = look(context, probe, bound, sink, expect)
         if sample.state != "good":
             good_since = None
         elif good_since is None:
-            good_since = clock()
+            good_since = asked
 
 
 def look(context: StepContext, probe: Probe[Struct, Struct], bound: Bound, sink: Sink, expect: str) -> Sample:

@@ -129,7 +129,22 @@ steps:
 """)
 
     assert result.status == "succeeded"
-    assert len(desk.lines("looks")) >= 5
+    assert len(desk.lines("looks")) >= 4
+
+
+def test_the_last_look_of_a_time_does_not_wait_for_the_next_sample(desk: Desk) -> None:
+    result = desk.start("""
+steps:
+  - id: steady
+    shell: echo x >> DIR/looks
+    effect: read
+    until: {every: 60s, within: 10m, for: 100ms}
+""")
+
+    assert result.status == "succeeded"
+    assert desk.lines("looks") == ["x", "x"]
+    (finished,) = (x for x in desk.facts(result.run) if isinstance(x, f.StepFinished))
+    assert finished.ms < 60_000
 
 
 def test_a_probe_that_does_not_hold_in_time_fails(desk: Desk) -> None:
