@@ -83,7 +83,10 @@ class RunbookApp(App[int]):
         """Questions that wait for an answer, oldest first."""
         self._sheet: tuple[Asked, Sheet] | None = None
         """The question that is put now."""
-        self._draws_on = False
+        self._takes_on = False
+        """More output waits, and a turn to take it is set."""
+        self._stale = False
+        """Something was taken that is not drawn."""
         self.scene = Scene()
         self.library = LibraryScreen(self.look, backend)
         self.prepare = PrepareScreen(self.look, backend)
@@ -201,9 +204,10 @@ class RunbookApp(App[int]):
 
     def on_woken(self) -> None:
         """Look at once: a question or a fact came."""
-        self._draw()
+        self._take()
 
-    def _draw(self) -> None:
+    def _take(self) -> None:
+        """Take what came; it is drawn at the next turn, so that a burst does not draw each piece of it."""
         if self._bridge is None:
             return
         batch = self._bridge.drain()
@@ -212,18 +216,23 @@ class RunbookApp(App[int]):
             self.scene.spool.lost += batch.dropped
         for gone in batch.withdrawn:
             self._withdraw(gone)
-        if batch.events:
-            self.run_screen.refresh_scene()
+        self._stale = self._stale or bool(batch.events)
         for asked in batch.asked:
             self._ask(asked)
-        if batch.more and not self._draws_on:
+        if batch.more and not self._takes_on:
             # Not at once: keys and drawing have their turn between.
-            self._draws_on = True
-            self.set_timer(MORE, self._draw_on)
+            self._takes_on = True
+            self.set_timer(MORE, self._take_on)
 
-    def _draw_on(self) -> None:
-        self._draws_on = False
-        self._draw()
+    def _take_on(self) -> None:
+        self._takes_on = False
+        self._take()
+
+    def _draw(self) -> None:
+        self._take()
+        if self._stale:
+            self._stale = False
+            self.run_screen.refresh_scene()
 
     def _tick(self) -> None:
         self.run_screen.tick()

@@ -32,7 +32,7 @@ MOST_OUTPUT = 16 * 1024 * 1024
 TAIL = MOST_OUTPUT // 4
 """Of these, so many are the latest when there is more: the end of an output is what people look for."""
 
-AT_ONCE = 192 * 1024
+AT_ONCE = 96 * 1024
 """Characters of output that are handed over in one piece: a few milliseconds of work for the screens."""
 
 

@@ -74,6 +74,8 @@ class RunScreen(Frame):
         self._ended: Ended | None = None
         self._asked: Asked | None = None
         self._asked_at = 0.0
+        self._possible: tuple[object, object, object] = (None, None, None)
+        self._sealed: object = None
 
     def body(self) -> Iterable[Widget]:
         """One board."""
@@ -142,7 +144,11 @@ class RunScreen(Frame):
         with self.app.batch_update():
             self.board.draw(self.scene, self._question, time.monotonic())
             self.tick()
-        self.refresh_bindings()
+        # What is possible follows from the facts; output alone changes nothing of it.
+        possible = (self.scene.state, self._asked, self._ended)
+        if any(one is not other for one, other in zip(possible, self._possible, strict=True)):
+            self._possible = possible
+            self.refresh_bindings()
 
     def tick(self) -> None:
         """Draw what time changes."""
@@ -153,7 +159,10 @@ class RunScreen(Frame):
         self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
         error = self._ended.words if self._ended is not None and self.scene.run else ""
         broken = error if "journal" in error else ""
-        self.head.right = row(seal(self.scene.state, error=broken, more=self.size.width >= 110))
+        sealed = seal(self.scene.state, error=broken, more=self.size.width >= 110)
+        if sealed != self._sealed:
+            self._sealed = sealed
+            self.head.right = row(sealed)
         if self.scene.plan is not None:
             self.board.tick(now)
         self.title = words.title
@@ -318,6 +327,7 @@ class RunScreen(Frame):
     def action_zoom(self) -> None:
         """Give the view all the room, or take it back."""
         self.toggle_class("-zoomed")
+        self.board.desk.zoomed = self.has_class("-zoomed")
         self.call_after_refresh(self._redraw)
 
     def action_back(self) -> None:

@@ -111,6 +111,7 @@ class Board(Vertical):
         """Draw what only time changes."""
         if self.size.width >= 110:
             self._draw_rail(now)
+        self.query_one("#hosts").set_class(not self.health, "-none")
         self._page("hosts", lambda _: health_rows(self.health))
 
     def _draw_state(self, now: float) -> None:
@@ -132,7 +133,7 @@ class Board(Vertical):
 
     def _draw_rail(self, now: float) -> Rail:
         scene = self._scene
-        cells = max(self.rail.size.width - 2, 20)
+        cells = max(self.rail.size.width - 3, 20)
         assert scene.plan is not None
         times = took(scene.plan, scene, now) if cells >= 38 else None
         shown = rail(scene.plan, scene.state, cells, opened=self._opened, took=times)

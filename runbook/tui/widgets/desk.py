@@ -12,12 +12,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.reactive import reactive
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input
 
+from runbook.model.plan import Plan
 from runbook.model.question import Question
 from runbook.tui.look import Look
 from runbook.tui.presenter.guide import brief, guide_rows, guide_text, heading
@@ -27,11 +27,32 @@ from runbook.tui.presenter.view import agreement, plan_rows
 from runbook.tui.presenter.words import Row, Word, count, ends, muted, plain, shortened, width
 from runbook.tui.scene import Scene
 from runbook.tui.widgets.output import OutputView
-from runbook.tui.widgets.page import Page
+from runbook.tui.widgets.page import Page, Rows
 
 VIEWS = ("guide", "plan", "output", "verify")
 BEFORE = "before"
 """Guide and plan together: what is shown before a step is run."""
+
+
+SPREAD = (60, 22)
+"""Columns and rows from which all views stand together."""
+
+LOW = 11
+"""Rows below which the output stands without guide and checks."""
+
+FLAT = 6
+"""Rows below which the names of the views give way."""
+
+_TOGETHER = {"title", "guide", "plan-head", "plan", "output-head", "well", "verify-head"}
+_ALONE = {
+    "guide": {"title", "guide"},
+    "plan": {"title", "plan"},
+    "output": {"brief", "well", "tail", "verify-brief"},
+    "verify": {"verify"},
+    BEFORE: {"title", "guide", "plan-head", "plan"},
+}
+_EXTRAS = {"title", "brief", "verify-brief"}
+_PARTS = (*sorted(_TOGETHER), "brief", "tail", "verify-brief", "verify")
 
 
 class Tabs(Widget):
@@ -69,15 +90,14 @@ class Desk(Vertical):
     view: reactive[str] = reactive("guide")
     zoomed: reactive[bool] = reactive(False)
 
-    class Followed(Message):
-        """What is shown of the output changed."""
-
     def __init__(self, look: Look, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._look = look
         self._scene = Scene()
         self._step = self.target = ""
         self._asked: Question | None = None
+        self._known: tuple[object, ...] | None = None
+        """What the pages were drawn of."""
 
     def compose(self) -> ComposeResult:
         """Build the views."""
@@ -98,7 +118,35 @@ class Desk(Vertical):
 
     def on_mount(self) -> None:
         """Begin with the guide."""
-        self.watch_view()
+        self._arrange()
+
+    def on_resize(self) -> None:
+        """Show as much together as there is room for."""
+        self._arrange()
+
+    @property
+    def spread(self) -> bool:
+        """Whether all views stand together."""
+        return self.size.width >= SPREAD[0] and self.size.height >= SPREAD[1] and not self.zoomed
+
+    def _arrange(self) -> None:
+        """Show the parts that the view and the room want; a part that stays as it is costs nothing."""
+        if not self.is_mounted:
+            return
+        low = self.size.height < LOW
+        wanted = _TOGETHER if self.spread else _ALONE[self.view] - (_EXTRAS if low else set())
+        if self.spread:
+            wanted = wanted | {"verify" if self.view == "verify" else "verify-brief"}
+        for part in _PARTS:
+            self.query_one(f"#{part}").display = part in wanted
+        self.query_one(Tabs).display = not self.spread and not self.size.height < FLAT
+        for part in ("guide", "plan", "verify"):
+            self.query_one(f"#{part}").set_class(self.spread or self.view == BEFORE, "-part")
+        self.query_one("#plan").set_class(self.spread, "-inset")
+        self.query_one("#verify-brief").set_class(self.spread, "-inset")
+        self.query_one(Tabs).active = self.view
+        self._known = None
+        self.draw()
 
     @property
     def well(self) -> OutputView:
@@ -112,15 +160,11 @@ class Desk(Vertical):
 
     def watch_view(self) -> None:
         """Show another view."""
-        for view in (*VIEWS, BEFORE):
-            self.set_class(self.view == view, f"-{view}")
-        if self.is_mounted:
-            self.query_one(Tabs).active = self.view
-            self.draw()
+        self._arrange()
 
     def watch_zoomed(self) -> None:
         """Give one view all the room, or give it back."""
-        self.set_class(self.zoomed, "-zoomed")
+        self._arrange()
 
     def show(self, scene: Scene, step: str, target: str = "", asked: Question | None = None) -> None:
         """Show a step of a scene; `target` is the host whose output stands alone."""
@@ -134,34 +178,41 @@ class Desk(Vertical):
         self.draw()
 
     def draw(self) -> None:
-        """Draw what is in sight."""
-        plan = self._scene.plan
-        if plan is None or not self.is_mounted:
+        """Draw what is new and in sight: facts change the pages, output only the well."""
+        scene = self._scene
+        if scene.plan is None or not self.is_mounted:
             return
-        scene, step, asked = self._scene, self._step, self._asked
-        state = scene.state
+        known = (scene.state, self._step, self._asked, self.size)
+        if self._known is None or any(a is not b and a != b for a, b in zip(known[1:], self._known[1:], strict=True)):
+            fresh = True
+        else:
+            fresh = known[0] is not self._known[0]
+        self._known = known
+        if fresh:
+            self._draw_pages(scene.plan)
+        if self.well.display:
+            self.well.look_at(scene.spool, self._step, self.target, self.hosts)
+            self._tell()
+
+    def _draw_pages(self, plan: Plan) -> None:
+        state, step, asked = self._scene.state, self._step, self._asked
         text = guide_text(plan, step, asked)
+        signed = not self.query_one("#plan-head").display
+        most = 5 if self.spread else 3
+        self.query_one("#brief").set_class(not text.strip(), "-none")
         self._page("title", lambda w: [heading(plan, step, state, w, asked)])
         self._page("guide", lambda w: guide_rows(text, w) or [(muted("This step has no guide."),)])
-        headed = self.query_one("#plan-head").display
-        self._page("plan", lambda w: plan_rows(plan, state, step, w, asked, signed=not headed))
+        self._page("plan", lambda w: plan_rows(plan, state, step, w, asked, signed=signed))
         self._page("verify", lambda w: verify_rows(plan, state, step, w))
         self._page("brief", lambda w: brief(text, w, 2))
-        self._page(
-            "verify-brief", lambda w: verify_brief(plan, state, step, w, 3 if self.query_one(Tabs).display else 5)
-        )
+        self._page("verify-brief", lambda w: verify_brief(plan, state, step, w, most))
         self._page("plan-head", lambda w: [ends(self._named(2), agreement(plan, state, step, asked), w)])
         self._page("verify-head", lambda _: [self._named(4)])
-        if self.well.display:
-            self.well.look_at(scene.spool, step, self.target, self.hosts)
-        self._tell()
 
-    def _page(self, name: str, make: object) -> None:
+    def _page(self, name: str, make: Rows) -> None:
         widget = self.query_one(f"#{name}")
-        if not widget.display:
-            return
-        page = widget if isinstance(widget, Page) else widget.query_one(Page)
-        page.show(make)  # type: ignore[arg-type]
+        if widget.display:
+            (widget if isinstance(widget, Page) else widget.query_one(Page)).show(make)
 
     def _named(self, number: int) -> Row:
         is_on = VIEWS[number - 1] == self.view
@@ -211,6 +262,8 @@ class Desk(Vertical):
     def _follow_words(self, *, with_host: bool) -> Row:
         well, spool = self.well, self._scene.spool
         parts: list[Word] = []
+        if not well.lines:
+            return (muted("no output"),)
         if well.needle:
             found = f"hit {well.hit} of {len(well.hits)}" if well.hits else "no line holds that"
             parts.append((found, "" if well.hits else "$wait"))

@@ -6,6 +6,7 @@ somebody moves up.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import ClassVar
 
@@ -26,6 +27,8 @@ _RULERS = 64
 _SEARCHED = 4000
 """Lines that are searched between two turns of the screens."""
 _TIME = 8
+SYNCED = 0.5
+"""Seconds at least between two changes of the size that scrolling knows, while the end is followed."""
 
 
 class OutputView(ScrollView, can_focus=True):
@@ -70,6 +73,8 @@ class OutputView(ScrollView, can_focus=True):
         """Numbers of the lines that hold the needle."""
         self._searched = 0
         self._hit = -1
+        self._wanted = Size(0, 0)
+        self._synced = 0.0
 
     # --- what is shown -------------------------------------------------------------------------------------------
 
@@ -97,17 +102,34 @@ class OutputView(ScrollView, can_focus=True):
         self._dropped = self._spool.dropped
         width = self._gutter + self._numbers.widest
         room = self.scrollable_content_region.width
-        size = Size(width if width > room else 0, count)
-        if size != self.virtual_size:
-            self.virtual_size = size
-        if self.follows:
-            self._to_end()
-        elif gone and count < self._count + gone:
+        self._wanted = Size(width if width > room else 0, count)
+        # A new size costs a layout of the screen. Who follows sees the end without it; the bar at the side can wait.
+        now = time.monotonic()
+        if not self.follows or count <= self.size.height or now - self._synced > SYNCED or count < self._count:
+            self._sync()
+        if not self.follows and gone:
             self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False, immediate=True)
+        if count != self._count or gone:
+            self.refresh()
         self._count = count
         if self.needle and self._searched < self._spool.end:
             self.call_later(self._search)
-        self.refresh()
+
+    def _sync(self) -> None:
+        """Let the scrolling know how much there is."""
+        if self._wanted == self.virtual_size:
+            return
+        self._synced = time.monotonic()
+        self.virtual_size = self._wanted
+        if self.follows:
+            self._to_end()
+
+    @property
+    def _top(self) -> int:
+        """The first visible line: of those who follow, from the end."""
+        if self.follows:
+            return max(len(self._numbers) - self.scrollable_content_region.height, 0)
+        return self.scroll_offset.y
 
     @property
     def lines(self) -> int:
@@ -139,7 +161,7 @@ class OutputView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw one visible line."""
         width = self.scrollable_content_region.width
-        at = self.scroll_offset.y + y
+        at = self._top + y
         ground = self.rich_style
         if at >= len(self._numbers):
             return Strip([self._edge(), Segment(" " * (width - 1), ground)], width)
@@ -209,18 +231,19 @@ class OutputView(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Stop following where somebody moves up, follow again at the end."""
         super().watch_scroll_y(old_value, new_value)
-        at_end = new_value >= self.max_scroll_y
+        at_end = round(new_value) >= self.max_scroll_y
         if at_end != self.follows and (at_end or new_value < old_value):
             self.follows = at_end
+            self._sync()
             self.post_message(self.Changed())
 
     def action_by(self, lines: int) -> None:
         """Move by lines."""
-        self._go(self.scroll_offset.y + lines)
+        self._go(self._top + lines)
 
     def action_page(self, pages: int) -> None:
         """Move by screens."""
-        self._go(self.scroll_offset.y + pages * max(self.scrollable_content_region.height - 1, 1))
+        self._go(self._top + pages * max(self.scrollable_content_region.height - 1, 1))
 
     def action_first(self) -> None:
         """Go to the first line that is kept."""
@@ -238,6 +261,11 @@ class OutputView(ScrollView, can_focus=True):
         self.scroll_to(x=self.scroll_offset.x + by * step, animate=False, immediate=True)
 
     def _go(self, y: int) -> None:
+        if self.follows and y < self._top:
+            # The place is told by the end so far, which the scrolling need not know yet.
+            self.follows = False
+            self._sync()
+            self.post_message(self.Changed())
         self.scroll_to(y=y, animate=False, immediate=True)
 
     def on_resize(self) -> None:
@@ -301,6 +329,6 @@ class OutputView(ScrollView, can_focus=True):
 
     def visible_text(self) -> str:
         """Return the visible lines whole, as they came, for copying."""
-        top = self.scroll_offset.y
+        top = self._top
         last = min(top + self.scrollable_content_region.height, len(self._numbers))
         return "\n".join(self._spool.line(self._numbers[at]).text for at in range(top, last))
