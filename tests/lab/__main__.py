@@ -48,14 +48,14 @@ def _how_to_use(lab: Lab) -> str:
         f"  {fleet.host.name:<{width}}  {fleet.host.address:<13}  "
         f"also {fleet.addresses[0]} to {fleet.addresses[-1].rpartition('.')[2]}"
     )
-    options = f"--inventory {lab.inventory} --ssh-config {lab.ssh_config}"
+    rehearse = f"env HOME={lab.home} .venv/bin/runbook rehearse PLAYBOOK --inventory {lab.inventory}"
     lines = [
         "The lab is up. It can be reached from its own network only:",
         *hosts,
         "",
         f"  a shell inside   {enter} bash",
         f"  ssh              {enter} ssh -F {lab.ssh_config} {first.name}",
-        f"  runbook          {enter} .venv/bin/runbook rehearse PLAYBOOK {options}",
+        f"  runbook          {enter} {rehearse}",
         "  the end of it    make lab-down",
         "",
         "Users: root and deploy (sudo for systemctl, journalctl, ldconfig) and dora (sudo with 'correct horse').",

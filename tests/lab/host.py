@@ -256,7 +256,7 @@ class Host:
         script = (
             "mount -o remount,rw / || exit;"
             f"if [ -e {CLOCK} ]; then rm {CLOCK}; systemctl restart ssh; fi;"
-            "rm -rf /var/full /var/tmp/count /root/.local /home/*/.local /fleet/*/.local /root/.cache /home/*/.cache;"
+            "rm -rf /var/full /var/tmp/count* /root/.local /home/*/.local /fleet/*/.local /root/.cache /home/*/.cache;"
             "systemctl reset-failed; systemctl is-active -q ssh order-service || systemctl restart ssh order-service"
         )
         done = self.run("sh", "-c", script)

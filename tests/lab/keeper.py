@@ -29,12 +29,13 @@ BOOT_LIMIT = 90
 BEGIN_LIMIT = 30
 """Seconds until the keeper holds its lock."""
 STEP = 0.05
+HOSTS = 4
 
 
 def specs() -> list[Spec]:
-    """Return the hosts of a lab: two as the machine is, one for each other layout of control groups, and the fleet."""
+    """Return the hosts of a lab: one at least for each layout of control groups, and the fleet."""
     own, *others = cgroups()
-    layouts = [own, own, *others]
+    layouts = [*[own] * (HOSTS - len(others)), *others]
     hosts = [Spec(f"h{n}", f"198.18.0.{10 + n}", layout) for n, layout in enumerate(layouts, 1)]
     return [*hosts, Spec("fleet", "198.18.0.100", own, fleet=True)]
 

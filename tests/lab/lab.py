@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from tests.lab.sweep import guests, strays, sweep_orphans
 
 START_LIMIT = BOOT_LIMIT + 360
 END_LIMIT = 30
+LEASE_LIMIT = 300
 NOTICE = 2
 """Seconds within which a keeper that is needed no more begins to end."""
 
@@ -44,6 +46,8 @@ class Lab:
         """The private key that root, deploy and dora accept on all hosts."""
         self.known_hosts = place.run / "known_hosts"
         self.ssh_config = place.run / "ssh_config"
+        self.home = place.run / "home"
+        """A home for trying by hand: its user knows the hosts, and its state folder ends with the lab."""
         self.inventory = place.run / "inventory.yaml"
 
     def inside(self) -> AbstractContextManager[None]:
@@ -53,6 +57,11 @@ class Lab:
     def leave(self) -> None:
         """Use it no more."""
         self._users.close()
+
+    def know(self, home: Path) -> None:
+        """Let the user of a home know the keys of all hosts."""
+        (home / ".ssh").mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(self.known_hosts, home / ".ssh")
 
     @contextmanager
     def take_fleet(self) -> Iterator[Fleet]:
@@ -80,8 +89,16 @@ class Lab:
 
 
 def _lease(place: Place, fitting: list[Host], count: int) -> list[tuple[Lock, Host]]:
-    """Take that many hosts at once, or none and try again, so that two takers cannot wait for each other."""
-    deadline = time.monotonic() + 300
+    """Take that many hosts at once, or none and try again, so that two takers cannot wait for each other.
+
+    One taker tries at a time: those who want few would never let in one who wants all.
+    """
+    with hold(place.run / "turn", seconds=LEASE_LIMIT):
+        return _try_to_lease(place, fitting, count)
+
+
+def _try_to_lease(place: Place, fitting: list[Host], count: int) -> list[tuple[Lock, Host]]:
+    deadline = time.monotonic() + LEASE_LIMIT
     while time.monotonic() < deadline:
         taken: list[tuple[Lock, Host]] = []
         for host in fitting:
@@ -95,7 +112,7 @@ def _lease(place: Place, fitting: list[Host], count: int) -> list[tuple[Lock, Ho
         for lock, _host in taken:
             lock.close()
         time.sleep(0.05)
-    raise TimeoutError(f"no {count} hosts of the lab were free within 300 s")
+    raise TimeoutError(f"no {count} hosts of the lab were free within {LEASE_LIMIT} s")
 
 
 def join(*, stay: bool = False) -> Lab:
@@ -145,6 +162,9 @@ def _describe(place: Place) -> None:
     hosts = _hosts(place)
     keys = [f"{','.join(host.names)} {host.key}\n" for host in hosts]
     (place.run / "known_hosts").write_text("".join(keys))
+    home = place.run / "home/.ssh"
+    home.mkdir(mode=0o700, parents=True)
+    (home / "known_hosts").symlink_to("../../known_hosts")
     (place.run / "ssh_config").write_text(
         "".join(f"Host {host.name}\n    HostName {host.address}\n" for host in hosts)
         + f"Host *\n    User deploy\n    IdentityFile {place.run}/id_lab\n    IdentitiesOnly yes\n"
@@ -153,12 +173,13 @@ def _describe(place: Place) -> None:
         "    KexAlgorithms curve25519-sha256\n"  # the default one costs a client 70 ms more
     )
     single = {host.name: host.address for host in hosts if host.name != "fleet"}
-    (place.run / "inventory.yaml").write_text(inventory("lab", single))
+    (place.run / "inventory.yaml").write_text(inventory("lab", single, place.run / "id_lab"))
 
 
-def inventory(group: str, addresses: dict[str, str], user: str = "deploy") -> str:
+def inventory(group: str, addresses: dict[str, str], identity: Path, user: str = "deploy") -> str:
     """Return an inventory in Runbook's own form, with one group of hosts that are reached by SSH."""
-    entries = [f"  {name}: {{transport: ssh, address: {at}, user: {user}}}\n" for name, at in addresses.items()]
+    way = f"transport: ssh, user: {user}, key_file: {identity}"
+    entries = [f"  {name}: {{{way}, address: {at}}}\n" for name, at in addresses.items()]
     return f"hosts:\n{''.join(entries)}groups:\n  {group}: {{hosts: [{', '.join(addresses)}]}}\n"
 
 
