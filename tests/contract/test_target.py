@@ -735,8 +735,8 @@ def test_output_that_nobody_needs_is_forgotten_and_how_the_job_ended_is_not(way:
     told = {each.name: Gathered() for each in (gone, kept)}
     for each in (gone, kept):
         way.target().job_output(each, told[each.name])
-    assert (told["gone"].out, told["gone"].err) == (b"", b"")
-    assert (told["kept"].out, told["kept"].err) == (b"out\n", b"err\n")
+    assert (bytes(told["gone"].out), bytes(told["gone"].err)) == (b"", b"")
+    assert (bytes(told["kept"].out), bytes(told["kept"].err)) == (b"out\n", b"err\n")
     assert way.target().job(gone) == JobFinished(3)
     assert way.target().attach(gone, Gathered(), 5.0).exit == 3
     with pytest.raises(DispatchRefused):
@@ -768,7 +768,7 @@ def test_what_a_job_left_running_prints_nowhere_once_its_output_is_forgotten(way
 
     printed = Gathered()
     way.target().job_output(op(), printed)
-    assert (printed.out, printed.err) == (b"", b"")
+    assert (bytes(printed.out), bytes(printed.err)) == (b"", b"")
 
 
 def test_hosts_are_leased_one_by_one(way: Way) -> None:

@@ -34,6 +34,7 @@ RAMP = 10
 """Handshakes at once with one host or through one jump host (MaxStartups)."""
 _HANDSHAKE = 15.0
 _OPENING = 10.0
+_CONTROL = 5.0  # a host that gives no channel for ending something in this time will not do so later
 _TRIES = 4
 _SLICE = 0.1
 
@@ -97,16 +98,17 @@ class Connection:
 
     @contextmanager
     def command(
-        self, take: Taker, cancel: Cancel, *, seconds: float = _OPENING, control: bool = False
+        self, take: Taker, cancel: Cancel, *, seconds: float = _OPENING, control: bool = False, anew: bool = True
     ) -> Iterator[Running]:
         """Give a channel for one command; at most eight at once, the others wait.
 
-        Raises ConnectError, HostKeyError or AuthError: then nothing was sent.
+        `control` is for what ends others, and has channels of its own; without `anew` a connection that has died
+        stays so. Raises ConnectError, HostKeyError or AuthError: then nothing was sent.
         """
         deadline = time.monotonic() + seconds
         gate = self._control if control else self._commands
         with _held(gate, None if not control else deadline, cancel, self.settings.place):
-            link, channel = self._open(cancel, min(seconds, _OPENING))
+            link, channel = self._open(cancel, min(seconds, _CONTROL if control else _OPENING), anew=anew)
             running = Running(link, channel, take)
             try:
                 yield running
@@ -132,25 +134,32 @@ class Connection:
             link.close()
             link.wire.close()
 
-    def _open(self, cancel: Cancel, seconds: float) -> tuple[Link, paramiko.Channel]:
+    def _open(self, cancel: Cancel, seconds: float, *, anew: bool) -> tuple[Link, paramiko.Channel]:
         """Open a channel; a connection that turns out to be dead is made anew once, for nothing was sent."""
         import paramiko
 
-        last: Exception | None = None
-        for _ in range(2):
-            link = self.link(cancel)
+        deadline = time.monotonic() + seconds
+        fresh = 1 if anew else 0
+        while True:
+            link = self.link(cancel) if anew else self._living()
             try:
-                return link, link.open_session(timeout=seconds)
+                return link, link.open_session(timeout=max(0.1, deadline - time.monotonic()))
             except paramiko.ChannelException as error:
-                raise ConnectError(
-                    f"the host refuses another session: {error}", where=self.settings.place,
-                    remedy="raise MaxSessions of its sshd to 10",
-                ) from error  # fmt: skip
+                # The host counts a session until its last process is gone, a while after we have closed it.
+                if time.monotonic() > deadline or cancel.wait(_SLICE):
+                    raise ConnectError(
+                        f"the host refuses another session: {error}", where=self.settings.place,
+                        remedy="raise MaxSessions of its sshd to 10",
+                    ) from error  # fmt: skip
             except (paramiko.SSHException, EOFError, OSError) as error:
-                last = error
-                if link.is_active():
-                    break
-        raise ConnectError(f"no channel could be opened: {last}", where=self.settings.place) from last
+                if link.is_active() or not fresh:
+                    raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
+                fresh = 0
+
+    def _living(self) -> Link:
+        if self._link is None or not self._link.is_active():
+            raise ConnectError("the connection is gone", where=self.settings.place)
+        return self._link
 
     def _connect(self, cancel: Cancel) -> Link:
         ramp = self._shared.ramp(self.via.settings.place if self.via is not None else self.settings.place)

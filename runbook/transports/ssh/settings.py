@@ -117,7 +117,7 @@ class Resolver:
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             raise ConfigError(
-                f"ssh does not accept its configuration: {said[-1] if said else done.returncode}",
+                f"ssh does not accept its configuration: {said[0] if said else done.returncode}",
                 where=str(self._config or alias),
                 remedy=f"try: ssh -G {alias}",
             )

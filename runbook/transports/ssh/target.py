@@ -10,7 +10,8 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from threading import Thread
 from typing import BinaryIO
 
 import msgspec
@@ -214,10 +215,17 @@ class SshTarget:
 
     def _guard(self, mark: str, seconds: float, *, sudo: bool) -> None:
         """Leave somebody on the host who ends a long read in time, should the connection break."""
-        try:
-            self._ask("guard_read", seconds=str(int(seconds) + 1), mark=mark, sudo="1" if sudo else "")
-        except TransportError:
-            return
+        text = question("guard_read", seconds=str(int(seconds) + 1), mark=mark, sudo="1" if sudo else "")
+
+        def body() -> None:
+            with (
+                suppress(TransportError),
+                self._connection.command(Gathered().write, self._cancel, control=True, anew=False) as running,
+            ):
+                running.start(remote.COMMAND, text)
+                running.run(time.monotonic() + _LOOK)
+
+        Thread(target=body, name="ssh-guard", daemon=True).start()
 
     def _read_end(self, running: Running, why: Why, mark: str, begun: float, *, sudo: bool) -> Finished:
         by = "1" if sudo else ""
