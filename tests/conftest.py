@@ -73,15 +73,28 @@ def _nursery() -> Iterator[None]:
     nursery.close()
 
 
-@pytest.fixture(scope="session")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all homes; to number each by looking at those before would take longer with each test."""
-    return tmp_path_factory.mktemp("homes")
+@pytest.fixture(scope="session", autouse=True)
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of all homes, with one for what is shared by several tests."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        move_in(folder, patch)
+        yield folder
 
 
 @pytest.fixture(autouse=True)
 def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test an empty home, beside its tmp_path, and an environment without the tester's own settings."""
+    folder = move_in(homes, monkeypatch)
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "UTC")
+        time.tzset()
+        yield folder
+    time.tzset()
+
+
+def move_in(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Counted: to number each by looking at those before would take longer with each test.
     folder = f"{homes}/{next(NUMBERS)}"
     for name in FOLDERS:
         os.mkdir(f"{folder}/{name}", mode=0o700)
@@ -95,8 +108,4 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
-    with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        time.tzset()
-        yield Path(folder)
-    time.tzset()
+    return Path(folder)

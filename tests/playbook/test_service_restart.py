@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER
 from runbook.demo.number import is_broken, is_healthy
-from runbook.demo.runtime import GOOD_VERSION, LINK, NEW_VERSION
+from runbook.demo.runtime import GOOD_VERSION, LINK, NEW_VERSION, use_version
 from runbook.demo.shop import Shop, open_shop
 from runbook.session.record import state_of
 from runbook.session.review import output
@@ -36,14 +35,18 @@ LOOPS = {"stable": "1s"}
 ANSWERS = {"cause": "runtime", "stack": "roll-back", "by-hand": "done"}
 
 
-@contextmanager
-def broken_shop(tmp_path: Path) -> Iterator[tuple[Shop, Stand]]:
-    """A shop whose order service crashes at every start since the upgrade of its runtime."""
-    incident = find_incident("service-restart")
-    with open_shop(tmp_path / "shop") as shop:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("restart") / "shop") as shop:
         shop.start()
-        assert is_broken(incident.break_it(shop))
-        yield shop, stand_of(shop, tmp_path)
+        yield shop
+
+
+@pytest.fixture
+def stand(shop: Shop, tmp_path: Path) -> Stand:
+    """The shop, whose order service crashes at every start since the upgrade of its runtime."""
+    assert is_broken(find_incident("service-restart").break_it(shop))
+    return stand_of(shop, tmp_path)
 
 
 def stand_of(shop: Shop, folder: Path, **answers: str) -> Stand:
@@ -62,93 +65,90 @@ def version(shop: Shop) -> str:
     return os.readlink(shop.layout.runtime / LINK)
 
 
-def test_the_runtime_is_rolled_back_and_the_shop_is_healthy_again(tmp_path: Path) -> None:
-    with broken_shop(tmp_path) as (shop, stand):
-        before = tree(shop.layout.runtime)
-        assert version(shop) == NEW_VERSION
+def test_the_runtime_is_rolled_back_and_the_shop_is_healthy_again(shop: Shop, stand: Stand) -> None:
+    before = tree(shop.layout.runtime)
+    assert version(shop) == NEW_VERSION
 
-        result = stand.start()
+    result = stand.start()
 
-        assert result.status == "succeeded"
-        assert is_healthy(shop.wait(is_healthy, "healthy", within=20))
-        assert version(shop) == GOOD_VERSION
-        told = statuses(result)
-        assert (told["known-scheduler"], told["switch"], told["full-stack"]) == ("succeeded",) * 3
-        assert {told[name] for name in ("known-segv", "known-memory", "by-hand", "stop-needed-by")} == {"skipped"}
-        looked = result.state.at("look", "stand").values
-        assert looked["up"] is False
-        assert result.state.at("runtime", "stand").values["version"] == NEW_VERSION
+    assert result.status == "succeeded"
+    assert is_healthy(shop.wait(is_healthy, "healthy", within=20))
+    assert version(shop) == GOOD_VERSION
+    told = statuses(result)
+    assert (told["known-scheduler"], told["switch"], told["full-stack"]) == ("succeeded",) * 3
+    assert {told[name] for name in ("known-segv", "known-memory", "by-hand", "stop-needed-by")} == {"skipped"}
+    looked = result.state.at("look", "stand").values
+    assert looked["up"] is False
+    assert result.state.at("runtime", "stand").values["version"] == NEW_VERSION
 
-        undone = stand.undo(result.run)
+    undone = stand.undo(result.run)
 
-        assert undone.status == "undone"
-        assert tree(shop.layout.runtime) == before
-        shop.wait(is_broken, "broken", within=20)
-
-
-def test_the_whole_stack_is_in_the_output_of_the_start_by_hand(tmp_path: Path) -> None:
-    with broken_shop(tmp_path) as (_shop, stand):
-        result = stand.start()
-
-        reference = result.state.at("full-stack", "stand").output
-        assert reference is not None
-        kept = b"".join(chunk.data for chunk in output(stand.settings, result.run, reference)).decode()
-        assert result.status == "succeeded"
-        assert "fatal error: schedule: routine main is locked to OS thread" in kept
-        # Only a full traceback shows the threads that did not fail.
-        assert "Thread 0x" in kept
-        assert "_monitor" in kept
+    assert undone.status == "undone"
+    assert tree(shop.layout.runtime) == before
+    shop.wait(is_broken, "broken", within=20)
 
 
-def test_a_rehearsal_shows_the_path_and_changes_nothing(tmp_path: Path) -> None:
-    with broken_shop(tmp_path) as (shop, stand):
-        before = tree(shop.layout.runtime), tree(shop.layout.services), tree(shop.layout.config)
+def test_the_whole_stack_is_in_the_output_of_the_start_by_hand(stand: Stand) -> None:
+    result = stand.start()
 
-        found = stand.rehearse()
+    reference = result.state.at("full-stack", "stand").output
+    assert reference is not None
+    kept = b"".join(chunk.data for chunk in output(stand.settings, result.run, reference)).decode()
+    assert result.status == "succeeded"
+    assert "fatal error: schedule: routine main is locked to OS thread" in kept
+    # Only a full traceback shows the threads that did not fail.
+    assert "Thread 0x" in kept
+    assert "_monitor" in kept
 
-        assert (tree(shop.layout.runtime), tree(shop.layout.services), tree(shop.layout.config)) == before
-        assert is_broken(shop.numbers())
-        seen = {step.step: step for step in found.steps}
-        assert seen["switch"].state == "maybe"
-        assert seen["switch"].words.endswith(f"from {NEW_VERSION} to {GOOD_VERSION}")
-        assert seen["start-service"].words == f"Restart {ORDER}"
-        assert not found.refused
+
+def test_a_rehearsal_shows_the_path_and_changes_nothing(shop: Shop, stand: Stand) -> None:
+    before = tree(shop.layout.runtime), tree(shop.layout.services), tree(shop.layout.config)
+
+    found = stand.rehearse()
+
+    assert (tree(shop.layout.runtime), tree(shop.layout.services), tree(shop.layout.config)) == before
+    assert is_broken(shop.numbers())
+    seen = {step.step: step for step in found.steps}
+    assert seen["switch"].state == "maybe"
+    assert seen["switch"].words.endswith(f"from {NEW_VERSION} to {GOOD_VERSION}")
+    assert seen["start-service"].words == f"Restart {ORDER}"
+    assert not found.refused
 
 
 @pytest.mark.parametrize("point", ["before-intent", "after-intent", "before-receipt", "after-receipt"])
-def test_a_kill_while_the_runtime_is_switched_is_resumed_to_the_right_state(tmp_path: Path, point: str) -> None:
+def test_a_kill_while_the_runtime_is_switched_is_resumed_to_the_right_state(
+    shop: Shop, stand: Stand, point: str
+) -> None:
     """The operations before are the stop, the start by hand and the stop that was done already."""
-    with broken_shop(tmp_path) as (shop, stand):
-        run = stand.killed(f"{point}:3")
-        begun = {step for (step, _), at in state_of(stand.journal, run).steps.items() if at.attempts}
-        assert ("switch" in begun, "start-service" in begun) == (True, False)
+    run = stand.killed(f"{point}:3")
+    begun = {step for (step, _), at in state_of(stand.journal, run).steps.items() if at.attempts}
+    assert ("switch" in begun, "start-service" in begun) == (True, False)
 
-        result = stand.resume(run)
+    result = stand.resume(run)
 
-        assert result.status == "succeeded"
-        assert version(shop) == GOOD_VERSION
-        assert not (shop.layout.runtime / f"{LINK}.runbook-new").is_symlink()
-        shop.wait(is_healthy, "healthy", within=20)
-
-
-def test_a_version_that_is_not_there_is_refused_and_nothing_is_switched(tmp_path: Path) -> None:
-    with broken_shop(tmp_path) as (shop, stand):
-        result = stand.start(good_version="1.19")
-
-        assert result.status != "succeeded"
-        assert version(shop) == NEW_VERSION
-        assert "there is no version 1.19" in result.state.at("switch", "stand").error
+    assert result.status == "succeeded"
+    assert version(shop) == GOOD_VERSION
+    assert not (shop.layout.runtime / f"{LINK}.runbook-new").is_symlink()
+    shop.wait(is_healthy, "healthy", within=20)
 
 
-def test_a_service_that_is_well_is_left_alone(tmp_path: Path) -> None:
-    with open_shop(tmp_path / "shop") as shop:
-        shop.start()
-        before = shop.control("show", ORDER)
+def test_a_version_that_is_not_there_is_refused_and_nothing_is_switched(shop: Shop, stand: Stand) -> None:
+    result = stand.start(good_version="1.19")
 
-        result = stand_of(shop, tmp_path, cause="nothing").start()
+    assert result.status != "succeeded"
+    assert version(shop) == NEW_VERSION
+    assert "there is no version 1.19" in result.state.at("switch", "stand").error
 
-        assert (result.status, result.state.changes) == ("succeeded", ())
-        assert shop.control("show", ORDER) == before
+
+def test_a_service_that_is_well_is_left_alone(shop: Shop, tmp_path: Path) -> None:
+    use_version(shop.layout.runtime, GOOD_VERSION)
+    shop.control("restart", ORDER)
+    before = shop.control("show", ORDER)
+
+    result = stand_of(shop, tmp_path, cause="nothing").start()
+
+    assert (result.status, result.state.changes) == ("succeeded", ())
+    assert shop.control("show", ORDER) == before
 
 
 UNIT = """
