@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from runbook.actions.file_operation import Spot, copy_file, remove_file, settle_present, settle_removed
 from runbook.actions.file_state import FileState, look
-from runbook.actions.file_verdict import backup_name, gone, refuse_file, refuse_folder, refuse_name, same
+from runbook.actions.file_verdict import BACKUP, backup_name, gone, refuse_file, refuse_folder, refuse_name, same
 from runbook.actions.form import PathText, Sudo, Timeout, With, absolute, folder_of, inside, typed
 from runbook.errors import ActionError
 from runbook.model.scalar import Effect, Template
@@ -67,11 +67,11 @@ class FileBackup:
         if seen.file.kind != "file":
             return refuse_file(path, seen.file)
         no = refuse_name(path) or refuse_folder(folder, seen.folder, seen.room, seen.file.size)
-        return no or Proceed(BackupBefore(path, seen.file, inside(folder, backup_name(path, seen.stamp))))
+        return no or Proceed(BackupBefore(path, seen.file, inside(folder, backup_name(path, seen.stamp, BACKUP))))
 
     def plan(self, w: BackupWith, b: BackupBefore) -> StepPlan:
         """Say it with a symbol for the time, so that looking again does not make another plan of it."""
-        shown = inside(folder_of(b.backup), backup_name(b.path, "TIME"))
+        shown = inside(folder_of(b.backup), backup_name(b.path, "TIME", BACKUP))
         return StepPlan(
             words=f"Copy {b.path} to {shown}",
             commands=(typed(("cp", "-p", "--", b.path, shown), sudo=w.sudo),),

@@ -10,6 +10,8 @@ SPARE = 1024 * 1024
 """Bytes that stay free beside what a copy needs."""
 
 STAMP = "20261101T030000Z"
+BACKUP = "-backup"
+"""Kind of a copy that was asked for: others are removed again by the undo of the step that kept them."""
 MOST_NAME = 255
 """Bytes in a name, on nearly every file system."""
 
@@ -21,9 +23,9 @@ def describe(state: FileState) -> str:
     return f"{state.size} bytes, mode {state.mode:04o}, SHA-256 {state.sha256[:12]}…"
 
 
-def backup_name(path: str, stamp: str) -> str:
-    """Return the name of a copy that was made at this time."""
-    return f"{path.rpartition('/')[2]}.runbook-{stamp}"
+def backup_name(path: str, stamp: str, kind: str = "") -> str:
+    """Return the name of a copy that was made at this time; `kind` keeps two copies of one second apart."""
+    return f"{path.rpartition('/')[2]}.runbook-{stamp}{kind}"
 
 
 def refuse_file(path: str, state: FileState) -> Refuse:
@@ -39,7 +41,7 @@ def refuse_file(path: str, state: FileState) -> Refuse:
 
 def refuse_name(path: str) -> Refuse | None:
     """Refuse a file whose name leaves no room for that of a copy; None if it does."""
-    if len(f"{backup_name(path, STAMP)}.part".encode()) > MOST_NAME:
+    if len(f"{backup_name(path, STAMP, BACKUP)}.part".encode()) > MOST_NAME:
         return Refuse("the name of the file is too long for a copy with a time in its name", "give it a shorter name")
     return None
 

@@ -32,6 +32,7 @@ DATABASE, ORDER, LOAD = "database", "order-service", "load"
 PAYMENT, GATEWAY = "payment-consumer", "payment-gateway"
 INVENTORY, CHECKOUT = "inventory-service", "checkout"
 LABELS = "labels"
+METRICS = "metrics"
 CALLBACKS, DEAD_CALLBACKS = "payments", "payments.dead"
 """The queue of the payment gateway's callbacks, and where those go that could not be booked."""
 
@@ -52,6 +53,7 @@ class Ports(msgspec.Struct, frozen=True):
     inventory: int = 0
     checkout: int = 0
     labels: int = 0
+    metrics: int = 0
 
 
 class Layout(msgspec.Struct, frozen=True):

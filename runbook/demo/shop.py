@@ -32,12 +32,14 @@ from runbook.demo.layout import (
     GOOD_TAG,
     LABELS,
     LOAD,
+    METRICS,
     ORDER,
     PAYMENT,
     SHOP_MARK,
     Layout,
     choose_ports,
 )
+from runbook.demo.metric_unit import knows_enough, write_metrics
 from runbook.demo.number import RATE, Numbers, is_broken, is_healthy, read_numbers
 from runbook.demo.repository import commit_bad_tuning, make_repository
 from runbook.demo.runtime import GOOD_VERSION, LINK, PROGRAM, make_runtimes
@@ -53,6 +55,7 @@ _BREAK_WITHIN = 20.0
 _STOP_WITHIN = 10.0
 _LOOK_EVERY = 0.1
 _CONTROL_WITHIN = 30.0
+_MARGIN = 1.0
 # Enough for an interpreter to find itself and its packages; secrets of the opener's environment stay with it.
 _PASSED_ON = ("HOME", "PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
 
@@ -79,6 +82,7 @@ class Shop:
         """Called before each look of `wait`; what it raises ends the waiting."""
         self._state = state
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._healthy_at = time.time()
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +110,12 @@ class Shop:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return self.wait(lambda n: is_healthy(n) and sells(n.stock), "healthy", within=_START_WITHIN)
+        numbers = self.wait(
+            lambda n: is_healthy(n) and sells(n.stock) and knows_enough(self.ports), "healthy", within=_START_WITHIN
+        )
+        # A moment before: whatever breaks the shop next must not be in what is normal.
+        self._healthy_at = time.time() - _MARGIN
+        return numbers
 
     def break_config(self) -> Numbers:
         """Push the bad configuration as the release automation does, and return the numbers that show the damage.
@@ -151,7 +160,9 @@ class Shop:
             "good_ref": GOOD_TAG,
             "service": ORDER,
             "health_url": f"http://127.0.0.1:{self.ports.order}/health",
-            "metrics_url": f"http://127.0.0.1:{self.ports.order}/metrics",
+            "order_page": f"http://127.0.0.1:{self.ports.order}/metrics",
+            "metrics_url": f"http://127.0.0.1:{self.ports.metrics}",
+            "normal_at": f"{time.time() - self._healthy_at:.1f}s",
             "traffic_url": f"http://127.0.0.1:{self.ports.load}/metrics",
             "control": str(self.layout.control),
             "needs": DATABASE,
@@ -209,7 +220,7 @@ class Shop:
 
     def _failure(self, text: str) -> RunbookError:
         logs = []
-        for unit in ("supervisor", DATABASE, ORDER, LOAD, PAYMENT, GATEWAY, LABELS):
+        for unit in ("supervisor", DATABASE, ORDER, LOAD, PAYMENT, GATEWAY, LABELS, METRICS):
             log = self.layout.log(unit)
             lines = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
             logs += [f"{unit}: {line}" for line in lines]
@@ -239,6 +250,7 @@ def open_shop(folder: Path | None = None, *, keep: bool = False) -> Shop:
         _write_control(layout)
         write_callbacks(layout, state.ports, 1000)
         write_inventory(layout, state.ports)
+        write_metrics(layout, state.ports)
     except BaseException:
         remove_folder(home)
         raise

@@ -7,7 +7,10 @@ looking is left to `sampling`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
+
+from msgspec.structs import replace
 
 from runbook.engine.move import Breach, GoBack, Move, TakeBaseline
 from runbook.engine.place import places_in, wave_of
@@ -15,6 +18,7 @@ from runbook.engine.undoing import way_back
 from runbook.events import fact as f
 from runbook.events.state import RunState
 from runbook.events.status import BAD
+from runbook.expression import compile_expression
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import Guard, UndoScope
 
@@ -27,6 +31,19 @@ def watch_moves(plan: Plan, state: RunState) -> tuple[Move, ...]:
     if breaches:
         return breaches
     return tuple(TakeBaseline(b.id) for b in plan.baseline if b.id not in state.baselines)
+
+
+def watching(plan: Plan, params: Mapping[str, object]) -> Plan:
+    """Return the plan without the normal values and guards whose `when` does not hold.
+
+    Where that cannot be told they stay: to watch needlessly is the lesser harm. Raises ExpressionError.
+    """
+
+    def is_wanted(when: str) -> bool:
+        return not when or compile_expression(when).verdict({"params": params}) is not False
+
+    baseline = tuple(each for each in plan.baseline if is_wanted(each.when))
+    return replace(plan, baseline=baseline, guards=tuple(each for each in plan.guards if is_wanted(each.when)))
 
 
 def is_armed(plan: Plan, guard: Guard, state: RunState) -> bool:

@@ -18,7 +18,7 @@ from runbook.engine.guard import response_of
 from runbook.engine.inspection import inspect
 from runbook.engine.names import Names
 from runbook.engine.probe import run_probe
-from runbook.engine.sampling import baseline_of, guard_sample
+from runbook.engine.sampling import baseline_of, every, guard_sample
 from runbook.engine.services import Services
 from runbook.engine.words import filled
 from runbook.errors import RunbookError
@@ -126,7 +126,7 @@ class _Rehearsal:
             seen = guard_sample(self._services, names, self._state, guard, self._services.cancel)
             armed = f"after {guard.arm_after}" if guard.arm_after else "from the start"
             words = (
-                f"{seen.state} now, {_number(seen.value)}; watches {armed}, every {guard.every:g} s; "
+                f"{seen.state} now, {_number(seen.value)}; watches {armed}, every {every(names, guard):g} s; "
                 f"{guard.threshold} bad in a row: {response_of(guard)}"
             )
             notes = (f"bad if {guard.fail_when}",)

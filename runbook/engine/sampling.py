@@ -20,19 +20,22 @@ from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.plain import thaw
 from runbook.events.state import RunState
-from runbook.expression import compile_expression
+from runbook.expression import compile_expression, render
 from runbook.model.host import ONCE
 from runbook.model.plan import PlannedStep
 from runbook.model.playbook import Baseline, Guard, Step
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
+from runbook.text import seconds
+
+_EVERY = 30.0
 
 
 def baseline_of(services: Services, names: Names, state: RunState, wanted: Baseline) -> f.BaselineTaken:
     """Take one normal value; without an answer it stays unknown, and no comparison with it holds."""
     arguments = dict(wanted.with_)
     if wanted.at is not None:
-        arguments["at"] = f"{wanted.at:.3f}s"
+        arguments["at"] = wanted.at if isinstance(wanted.at, str) else f"{wanted.at:.3f}s"
     sample = _sample(services, names, state, f"baseline {wanted.id}", wanted.uses, arguments)
     known = sample.state != "no data" and "value" in sample.result
     return f.BaselineTaken(
@@ -62,6 +65,17 @@ def guard_sample(
         lacking = ["a value that it compares with is not known", *evidence]
         return f.GuardSampled(guard=guard.id, state="no data", value=value, evidence=lacking)
     return f.GuardSampled(guard=guard.id, state="bad" if verdict else "good", value=value, evidence=evidence)
+
+
+def every(names: Names, guard: Guard) -> float:
+    """Return the time between two samples in seconds; what a template makes of it and is no duration counts as 30 s."""
+    if not isinstance(guard.every, str):
+        return guard.every
+    try:
+        found = seconds(str(render(guard.every, {"params": names.params(ONCE)})))
+    except (RunbookError, ValueError):
+        return _EVERY
+    return found if found > 0 else _EVERY
 
 
 def baselines(state: RunState) -> dict[str, object]:
@@ -125,7 +139,7 @@ class Sampler:
             at = state.guards.get(guard.id)
             if (at is not None and at.breached) or not is_armed(self._services.plan, guard, state):
                 continue
-            self._due[guard.id] = now + guard.every
+            self._due[guard.id] = now + every(self._names, guard)
             self._busy.add(guard.id)
             self._wanted.put((guard, state))
             self._begin()

@@ -95,8 +95,11 @@ def _watches(playbook: Playbook, raw: dict[str, Any], findings: Findings, flow: 
         acts.watch((key, at), watch.uses, inner)
         if isinstance(watch, Guard):
             acts.names.watched((key, at, "fail_when"), watch.fail_when)
+            acts.names.template((key, at, "every"), watch.every, params_only=True, place="a duration")
         elif watch.at is not None:
             acts.history((key, at, "at"), watch.uses)
+            acts.names.template((key, at, "at"), watch.at, params_only=True, place="a duration")
+        acts.names.settled((key, at, "when"), watch.when)
     for key, ids in (("baseline", [b.id for b in playbook.baseline]), ("guards", [g.id for g in playbook.guards])):
         for at, name in enumerate(ids):
             if name and name in ids[:at]:
@@ -109,7 +112,7 @@ def _watches(playbook: Playbook, raw: dict[str, Any], findings: Findings, flow: 
                 one_of(flow.by_id),
                 did_you_mean(guard.arm_after, flow.by_id),
             )
-        if guard.every <= 0 and not findings.is_broken(("guards", at)):
+        if not isinstance(guard.every, str) and guard.every <= 0 and not findings.is_broken(("guards", at)):
             findings.add(("guards", at, "every"), "every is not positive", "a duration such as 30s")
 
 

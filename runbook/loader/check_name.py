@@ -116,6 +116,13 @@ class NameCheck:
         self.expression(path, text, dict.fromkeys(PROBED))
         self._known = before
 
+    def settled(self, path: ValuePath, text: str) -> None:
+        """Check a condition that is decided before anything runs: it knows parameters alone."""
+        before = self._known
+        self._known = self._only_params
+        self.expression(path, text)
+        self._known = before
+
     def _check(
         self,
         path: ValuePath,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from runbook.model.scalar import Effect, Expression, Identifier, Json, Name, ParamTemplate, Seconds, Template, Window
+from runbook.model.scalar import Ago, Effect, Expression, Identifier, Json, Name, ParamTemplate, Seconds, Template, Window
 
 ParamType: TypeAlias = Literal[
     "string", "int", "float", "bool", "choice", "duration", "size", "path", "host", "unit", "git_ref", "url", "secret"
@@ -212,7 +212,8 @@ class Baseline(Written, frozen=True, kw_only=True):
     id: Annotated[Name, Meta(description="`baseline.ID` in expressions")]
     uses: Annotated[str, Meta(description="A probe with a value, such as `metric.query`")]
     with_: Annotated[dict[str, Json], Meta(description="Arguments of the probe")] = {}
-    at: Annotated[Seconds | None, Meta(description="How long ago, such as -2h; without it, at the start")] = None
+    at: Annotated[Ago | None, Meta(description="How long ago, such as -2h; without it, at the start")] = None
+    when: Annotated[Expression, Meta(description="Taken only if this holds; knows parameters")] = ""
 
 
 class Guard(Written, frozen=True, kw_only=True):
@@ -222,7 +223,8 @@ class Guard(Written, frozen=True, kw_only=True):
     uses: Annotated[str, Meta(description="A probe, such as `metric.query`")]
     with_: Annotated[dict[str, Json], Meta(description="Arguments of the probe")] = {}
     fail_when: Annotated[Expression, Meta(description="A sample is bad if this holds")]
-    every: Annotated[Seconds, Meta(description="Time between samples")] = 30.0
+    every: Annotated[Window, Meta(description="Time between samples")] = 30.0
+    when: Annotated[Expression, Meta(description="Watches only if this holds; knows parameters")] = ""
     threshold: Annotated[int, Meta(description="Bad samples in a row that make a breach", ge=1)] = 1
     arm_after: Annotated[str, Meta(description="Watch from the end of this step on")] = ""
     on_breach: Annotated[Literal["pause", "stop"] | UndoScope, Meta(description="What to do")] = "pause"

@@ -38,6 +38,19 @@ Window: TypeAlias = Annotated[
 ]
 """A duration in seconds, or a template over parameters that becomes one when the step begins."""
 
+Ago: TypeAlias = Annotated[
+    float | str,
+    Meta(
+        extra={"text": "window"},
+        extra_json_schema={
+            "type": "string",
+            "anyOf": [{"pattern": r"^-?([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"}, {"pattern": r"\{\{"}],
+            "examples": ["-2h", "-{{ params.normal_at }}"],
+        },
+    ),
+]
+"""How long ago, in seconds of either sign, or a template over parameters that becomes one."""
+
 Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=64)]
 """Lower-case words joined by `-` or `_`."""
 

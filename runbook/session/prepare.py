@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from runbook.actions import catalogue
 from runbook.config import Settings, check_owner, find_playbook
+from runbook.engine.guard import watching
 from runbook.engine.plan import Planner, digest_of
 from runbook.errors import JournalBroken, PlaybookError, RunbookError, UsageError
 from runbook.events.fact import SessionOpened
@@ -91,7 +92,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
     snapshot = _snapshot(loaded, found.path, found.source)
     return Prepared(
-        plan=plan,
+        plan=watching(plan, values.common),
         values=values,
         include_params=includes.params,
         snapshot=snapshot,
@@ -171,7 +172,7 @@ def prepare_again(settings: Settings, opened: SessionOpened, order: Order) -> tu
     }
     values = Values(common, per_host, dict.fromkeys(common, "the record of the run"), {})
     prepared = Prepared(
-        plan=plan,
+        plan=watching(plan, values.common),
         values=values,
         include_params=includes.params,
         snapshot=opened.playbook,
@@ -232,7 +233,7 @@ def from_snapshot(opened: SessionOpened) -> Prepared:
     inventory = Inventory(hosts=hosts)
     plan, includes = _plan(loaded, actions, inventory, "")
     return Prepared(
-        plan=plan,
+        plan=watching(plan, values.common),
         values=values,
         include_params=includes.params,
         snapshot=snapshot,

@@ -83,14 +83,21 @@ def of_labels(numbers: Numbers) -> str:
     return f"{labels.labels_per_s:.1f} labels/s, {labels.misread} misread; {of_orders(numbers)}"
 
 
-SHORT = {"stable": "3s", "steady": "3s", "soak": "5s"}
-"""How long the rollback watches; a real host takes the defaults, which are much longer."""
+SHORT = {
+    "stable": "3s",
+    "steady": "3s",
+    "soak": "5s",
+    "monitor_interval": "2s",
+    "throughput": 'sum(rate(orders_total{result="ok"}[3s]))',
+    "errors": 'sum(rate(orders_total{result="failed"}[3s]))',
+}
+"""How long the rollback watches and looks back; a real host takes the defaults, which are much longer."""
 
 _PUSH = f"the release automation pushes {BAD_SUBJECT!r}: {GOOD_CONNECTIONS} connections become {BAD_CONNECTIONS}"
 
 _ROLL_BACK = Cure(
     playbook="config-rollback",
-    takes=("good_ref", "service", "repo", "file", "health_url"),
+    takes=("good_ref", "service", "repo", "file", "health_url", "metrics_url", "normal_at"),
     values=SHORT,
     approvals=("roll-back",),
     answers={"freeze": "done"},
@@ -118,7 +125,7 @@ STAGINGS: dict[str, Staging] = {
         cause=_PUSH,
         cures=(_ROLL_BACK,),
         numbers=of_orders,
-        looks=(_curl("metrics_url"), ("{control}", "show", "{service}"), ("git", "-C", "{repo}", "diff", "{good_ref}")),
+        looks=(_curl("order_page"), ("{control}", "show", "{service}"), ("git", "-C", "{repo}", "diff", "{good_ref}")),
     ),
     "queue-replay": Staging(
         cause="the payment gateway calls back while orders cannot be confirmed: the consumer rejects every callback",

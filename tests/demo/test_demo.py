@@ -13,6 +13,7 @@ import pytest
 
 from runbook.config import Settings, settings
 from runbook.demo import tree
+from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER, SHOP_MARK, Layout
 from runbook.demo.number import Numbers, is_broken, is_healthy, read_numbers
 from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
@@ -21,13 +22,13 @@ from runbook.demo.state import State, read_state
 from runbook.events import fact as f
 from runbook.events.signal import Signal
 from runbook.journal import Layout as Journal
-from runbook.session import demo as demo_module
 from runbook.session import staging
 from runbook.session.control import Control
 from runbook.session.demo import DemoResult, demo, demo_stop
 from runbook.session.record import state_of
 from runbook.session.result import Result
 from runbook.session.run import start, undo
+from runbook.session.stage import Stage
 from runbook.session.unattended import Unattended
 from runbook.testing import ScriptedApprover
 from tests.demo.conftest import crew, until
@@ -123,6 +124,7 @@ def pool_sizes(show: Show) -> str:
     return show.layout.config_file.read_text()
 
 
+@pytest.mark.usefixtures("briefly")
 def test_the_shipped_playbook_heals_the_shop_unattended(show: Show) -> None:
     found = show.run()
 
@@ -151,6 +153,7 @@ def test_a_guided_demo_asks_before_each_step(show: Show) -> None:
         ("approve", "roll-back"),
         ("proceed", "answers"),
         ("proceed", "soak"),
+        ("proceed", "normal"),
         ("proceed", "tell"),
     ]
     assert show.left == (0, False)
@@ -278,9 +281,9 @@ def test_nothing_is_left_when_the_command_is_ended_by_a_signal(
 
 def run_playbook(shop: Shop, show: Show) -> Result:
     (cure,) = staging.STAGINGS["config-rollback"].cures
-    order = demo_module._order(shop, cure, demo_module._write_inventory(shop), guided=False)
+    stage = Stage(show.settings, shop, find_incident("config-rollback"), shop.numbers(), shop.numbers())
     approver = Unattended(("roll-back",), {"freeze": "done"})
-    return start(show.settings, order, approver)
+    return start(stage.settings, stage.order(cure, guided=False), approver)
 
 
 def test_a_file_that_is_as_in_the_release_is_told_and_nothing_is_changed(show: Show) -> None:

@@ -22,6 +22,7 @@ def test_the_guarded_canary_says_the_policy_in_the_words_of_the_language() -> No
     (guard,) = playbook.guards
     (stage,) = playbook.steps
     assert isinstance(stage, Stage)
-    assert (guard.threshold, guard.every, guard.on_breach) == (3, 30.0, UndoScope("wave"))
+    assert (guard.threshold, guard.every) == (3, "{{ params.monitor_interval }}")
+    assert (playbook.params["monitor_interval"].default, guard.on_breach) == ("30s", UndoScope("wave"))
     assert [str(wave) for wave in stage.rollout.waves] == ["10%", "50%", "100%"]
     assert str(stage.rollout.max_unavailable) == "10%"

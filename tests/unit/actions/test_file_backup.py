@@ -109,8 +109,8 @@ def test_the_plan_is_the_command_with_a_symbol_for_the_time(tmp_path: Path) -> N
 
     plan = ACTION.plan(w, before(w))
 
-    assert plan.words == f"Copy {path} to {path}.runbook-TIME"
-    assert plan.commands == (f"sudo cp -p -- '{path}' '{path}.runbook-TIME'",)
+    assert plan.words == f"Copy {path} to {path}.runbook-TIME-backup"
+    assert plan.commands == (f"sudo cp -p -- '{path}' '{path}.runbook-TIME-backup'",)
     assert plan.undo == "Remove the copy if nobody changed it"
 
 
