@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.errors import ConnectError, DispatchRefused
+from runbook.errors import DispatchRefused
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Finished, JobFinished, JobRunning, NoJob, OpKey, Stream
 from runbook.transports.ssh import SshTransport
@@ -158,7 +158,7 @@ def test_a_host_that_was_frozen_before_was_provably_sent_nothing(
     stopped = own.freeze()
     step = Step(own, target)
 
-    with pytest.raises(ConnectError):
+    with pytest.raises(DispatchRefused, match="nothing was sent"):
         step.future.result(60)
 
     for pid in stopped:

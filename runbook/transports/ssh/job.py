@@ -6,6 +6,7 @@ Owns the order of these and what is told of the end. The questions to the host a
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Protocol
 
 from runbook.errors import AuthError, ConnectError, DispatchRefused, HostKeyError, TransportError
@@ -69,7 +70,8 @@ class Dispatch:
         command = (LOADER if stream is not None else REMOTE) + self._quoted()
         begun = time.monotonic()
         deadline = begun + cmd.timeout + _BELATED
-        with self._connection.command(self._output.take, self._cancel) as running:
+        with ExitStack() as stack:
+            running = self._opened(stack)
             running.start(command, one_line(text) if stream is not None else text, stream)  # type: ignore[arg-type]
             why = running.run(deadline, self._cancel)
             if why in {"cancel", "deadline"}:
@@ -121,6 +123,15 @@ class Dispatch:
         if told[1] == "gone":
             return self._without_status(seconds)
         return self._finished(told, seconds)
+
+    def _opened(self, stack: ExitStack) -> Running:
+        """Open a channel. Raises DispatchRefused: without one nothing was sent."""
+        try:
+            return stack.enter_context(self._connection.command(self._output.take, self._cancel))
+        except (AuthError, ConnectError, HostKeyError) as error:
+            raise DispatchRefused(
+                f"nothing was sent: {error.message}", where=error.where, remedy=error.remedy
+            ) from error
 
     def _quoted(self) -> str:
         from shlex import quote
@@ -192,8 +203,10 @@ class Dispatch:
         seconds = time.monotonic() - begun
         match state:
             case NoJob():
-                self._fence(intent, broke)
-                return self._settle(intent, begun, deadline, status)
+                if self._fence(intent, broke):
+                    return self._settle(intent, begun, deadline, status)
+                evidence = (broke, "there is no sign of it on the host, where nothing can be written either")
+                return Finished(None, seconds, "lost", dead=False, evidence=evidence)
             case JobRunning() if not state.evidence:
                 return self.follow(max(0.0, deadline - time.monotonic()))
             case JobFinished():
@@ -219,17 +232,18 @@ class Dispatch:
         except TransportError as error:
             return JobUnknown((str(error),))
 
-    def _fence(self, intent: str, broke: str) -> None:
+    def _fence(self, intent: str, broke: str) -> bool:
         """Take the place of a job that did not begin; what is still on its way to the host then finds it taken.
 
-        Raises DispatchRefused: from then on it is proven that it never starts. Returns if it has begun after all.
+        Raises DispatchRefused: from then on it is proven that it never starts. Tells whether it has begun after all.
         """
         try:
-            made = self._ask("fence", control=True, key=self._key, intent=intent).one("fence") == "made"
+            answer = self._ask("fence", control=True, key=self._key, intent=intent).one("fence")
         except TransportError:
-            return
-        if made:
+            return False
+        if answer == "made":
             raise DispatchRefused(f"{broke}; it was not started, and never will be", where=self._key)
+        return answer == "taken"
 
     def _reconnected(self, seconds: float) -> bool:
         """Try for some seconds to have a connection again; a cancel does not end this, for it is only a look."""

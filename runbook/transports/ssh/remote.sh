@@ -341,7 +341,7 @@ rb_do_fence() {
     rb_say fence made
     return
   done
-  rb_say fence taken
+  rb_find && rb_say fence taken || rb_say fence failed
 }
 
 # Removes what the jobs named in the lines of rb_keys have printed, if they left a status.
