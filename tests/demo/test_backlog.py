@@ -24,7 +24,7 @@ ANSWERS = {"cause": "done", "confirm": "done", "judge": "done"}
 def replay(shop: Shop, folder: Path) -> Result:
     inventory = folder / "inventory.yaml"
     inventory.write_text("hosts:\n  shop-1: {transport: local}\ngroups:\n  queue: {hosts: [shop-1]}\n")
-    values = {"queue_control": str(shop.layout.queue_control), "rate": "0", "batch": "2000"}
+    values = {"queue_control": str(shop.layout.queue_control), "rate": "0", "batch": "10000"}
     order = Order(playbook="queue-replay", values=values, inventory=inventory, approvals=APPROVED)
     return start(settings(folder), order, Unattended(APPROVED, dict(ANSWERS)))
 

@@ -90,11 +90,21 @@ class Stock:
         self.shop.control("restart", ORDER)
 
 
-@pytest.fixture
-def stock(tmp_path: Path) -> Iterator[Stock]:
-    with open_shop(tmp_path / "shop") as shop:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("stock") / "shop") as shop:
         shop.start()
-        yield Stock(shop, tmp_path)
+        yield shop
+
+
+@pytest.fixture
+def stock(shop: Shop, tmp_path: Path) -> Iterator[Stock]:
+    """The shop, which sells from the database and has no switch file; so it is left again."""
+    made = Stock(shop, tmp_path)
+    until(lambda: answers(made) and (made.status["degraded"], made.status["agree"]) == (False, True))
+    yield made
+    for file in shop.layout.inventory_switch.parent.glob("switch.json*"):
+        file.unlink()
 
 
 def test_the_playbook_degrades_and_later_restores_with_numbers_that_agree(stock: Stock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,26 +14,23 @@ from runbook.config import Settings, settings
 from runbook.demo.payment import Book
 from runbook.events import fact as f
 from runbook.journal import Layout, list_runs
-from runbook.session.order import Order
 from runbook.session.record import facts_of
 from runbook.session.rehearse import rehearse
 from runbook.session.result import Result
-from runbook.session.run import resume, start
 from runbook.session.unattended import Unattended
 from tests.engine.desk import until
+from tests.fault.replay import ROOT, begin, go_on, order
+from tests.nursery import Child, nursery
 from tests.unit.actions.queues import DEAD, LIVE, Queues
 
 pytestmark = pytest.mark.fault
 
-ROOT = Path(__file__).parents[2]
 SENT = 600
-ANSWERS = {"cause": "done", "confirm": "done", "judge": "done"}
-APPROVED = ("canary", "replay")
 
 CHILD = """
 import sys
 from pathlib import Path
-from tests.fault.test_queue_kill import begin, go_on
+from tests.fault.replay import begin, go_on
 folder, run = Path(sys.argv[1]), sys.argv[2]
 go_on(folder, run) if run else begin(folder)
 """
@@ -55,24 +51,6 @@ while True:
 """
 
 
-def order(folder: Path) -> Order:
-    values = {"queue_control": str(folder / "queue-ctl"), "canary": "10", "batch": "50", "rate": "0", "patience": "20s"}
-    return Order(
-        playbook=str(ROOT / "playbooks" / "queue-replay.yaml"),
-        values=values,
-        inventory=folder / "inventory.yaml",
-        approvals=APPROVED,
-    )
-
-
-def begin(folder: Path) -> Result:
-    return start(settings(folder), order(folder), Unattended(APPROVED, dict(ANSWERS)))
-
-
-def go_on(folder: Path, run: str) -> Result:
-    return resume(settings(folder), run, Unattended())
-
-
 class World:
     """A backlog, a consumer that lives, and an operator's settings."""
 
@@ -90,9 +68,8 @@ class World:
         )
         until(lambda: self.queues.store.consumers(LIVE) == 1)
 
-    def child(self, run: str = "", failpoint: str = "") -> subprocess.Popen[bytes]:
-        env = {**os.environ, "RUNBOOK_FAILPOINT": failpoint, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen([sys.executable, "-c", CHILD, str(self.folder), run], env=env, cwd=self.folder)
+    def child(self, run: str = "", failpoint: str = "") -> Child:
+        return nursery().start(CHILD, str(self.folder), run, cwd=self.folder, failpoint=failpoint)
 
     @property
     def run(self) -> str:
@@ -145,7 +122,7 @@ def test_killed_from_outside_at_some_moments_it_is_resumed_to_the_right_end(worl
     for number, left in enumerate((550, 350, 150)):
         child = world.child(world.run if number else "")
         world.wait_for(left)
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         child.wait(60)
 
     all_is_right(world, go_on(world.folder, world.run))

@@ -193,7 +193,7 @@ def test_nothing_lingers_after_a_wrapper_and_its_job_were_killed(shell: tuple[st
     out, _ = one.communicate(timeout=30)
 
     assert out.startswith(b"runbook-job started")
-    assert find(follower) is None
+    until(lambda: find(follower) is None)
     assert find(watcher) is not None, "the job still lives, and its time limit holds"
     for process in folder.family().living():
         os.kill(process.pid, signal.SIGKILL)
