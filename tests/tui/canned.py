@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
+from textual.widget import Widget
 
 from runbook.config import Settings
 from runbook.engine.rehearsal import Rehearsed
@@ -225,3 +226,10 @@ class Canned:
         """Remember a note."""
         self.calls.append(("note", text))
         return "noted"
+
+
+def plain(widget: Widget) -> str:
+    """Return what a widget and all in it show, as text."""
+    leaves = [w for w in (widget, *widget.query("*")) if w.display and not w.children]
+    lines = [strip.text.rstrip() for leaf in leaves for strip in leaf.render_lines(leaf.outer_size.region)]
+    return "\n".join(lines)

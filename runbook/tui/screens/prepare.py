@@ -1,25 +1,67 @@
-"""Prepare: values, targets, what would change; nothing is executed here."""
+"""Prepare: values, targets, what would change; nothing is executed here.
+
+What was typed is kept for each playbook until its run begins, also while the library is looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar
 
+from msgspec.structs import replace
+from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
+from runbook.engine.rehearsal import Rehearsed
 from runbook.errors import RunbookError
-from runbook.session.library import Page
+from runbook.session.control import Control
+from runbook.session.draft import Draft, Field
 from runbook.session.order import Order
+from runbook.session.rehearse import Rehearsal
 from runbook.tui.backend import Backend
-from runbook.tui.look import Look, bold, line
+from runbook.tui.dialogs.whole_diff import WholeDiff
+from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.messages import BeginWanted
+from runbook.tui.presenter import filling as form
+from runbook.tui.presenter import radius, rehearsal
+from runbook.tui.presenter.ago import clock
+from runbook.tui.presenter.filling import INVENTORY, LIMIT, Filling
+from runbook.tui.presenter.words import said
 from runbook.tui.screens.base import Frame
+from runbook.tui.widgets.begin import Begin
+from runbook.tui.widgets.field_row import FieldInput, FieldRow
 from runbook.tui.widgets.now_line import Now
+from runbook.tui.widgets.page import Page
+from runbook.tui.widgets.pile import Pile, Row
+from runbook.tui.widgets.rule import Rule
+from runbook.tui.widgets.scroll import Scroll
+from runbook.tui.widgets.view_bar import ViewBar
+
+VIEWS = ("Parameters", "Targets", "Blast radius", "Rehearsal")
+WIDE = 110
+"""Columns from which all parts stand side by side."""
+
+DEBOUNCE = 0.3
+"""Seconds without a key before inventory and limit are read again."""
+
+LOOKS = 0.2
+"""Seconds between drawings while a rehearsal runs."""
+
+PATIENCE = 1.0
+"""Seconds without a key before the first rehearsal begins by itself."""
+
+NAMES = 20
+"""Columns that the names of fields may take."""
+
+HOSTS = 12
+"""Hosts in sight; more are scrolled."""
 
 
 class PrepareScreen(Frame):
@@ -28,49 +70,482 @@ class PrepareScreen(Frame):
     MODE = "Prepare"
     CSS_PATH = "prepare.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "begin", "begin", id="prepare.begin"),
-        Binding("escape", "app.go('library')", "library", id="prepare.back"),
+        Binding("enter", "next", "next to fix", id="prepare.next", tooltip="The next value to fix, then begin"),
+        Binding("tab", "field(1)", "next field", id="prepare.field", tooltip="The next field, then the next part"),
+        Binding("shift+tab", "field(-1)", "back", show=False, id="prepare.back_field", tooltip="The field before"),
+        Binding("ctrl+r", "rehearse", "rehearse", id="prepare.rehearse", tooltip="Look again, or stop looking"),
+        Binding("ctrl+t", "hosts", "hosts", id="prepare.hosts", tooltip="Take hosts in or out"),
+        Binding("ctrl+o", "whole", "whole diff", id="prepare.diff", tooltip="All that the rehearsal found"),
+        Binding("escape", "back", "library", id="prepare.library", tooltip="Back; what was typed is kept"),
+        *(
+            Binding(str(n + 1), f"view({n})", name.lower(), show=False, id=f"prepare.view_{n + 1}", tooltip=name)
+            for n, name in enumerate(VIEWS)
+        ),
+        Binding("z", "zoom", "zoom", show=False, id="prepare.zoom", tooltip="One part on the whole screen"),
     ]
 
     def __init__(self, look: Look, backend: Backend) -> None:
         super().__init__(look)
         self._backend = backend
-        self.order = Order(playbook="")
+        self._kept: dict[str, Filling] = {}
+        self._filling = Filling(Order(playbook=""))
+        self._found = rehearsal.Look()
+        self._heard: list[Rehearsed] = []
+        self._control: Control | None = None
+        self._turn = 0
+        self._view = 0
+        self._is_zoomed = False
+        self._trouble = ""
+        self._waiting: Timer | None = None
+        self._shown_of = ""
+
+    @property
+    def order(self) -> Order:
+        """The order as it is filled in."""
+        return self._filling.order()
 
     def body(self) -> Iterable[Widget]:
-        """Values and plan."""
-        yield VerticalScroll(Static(id="page"))
+        """The parts: side by side, or one at a time."""
+        yield Static(id="broken")
+        yield ViewBar(VIEWS, id="views")
+        yield Horizontal(
+            Scroll(
+                Vertical(Static("PARAMETERS", classes="heading"), Vertical(id="fields"), id="parameters"),
+                Vertical(
+                    Static(classes="heading", id="targets-heading"),
+                    FieldRow(f":{INVENTORY}", "", self.look, placeholder="the file that names the hosts", path=True),
+                    FieldRow(f":{LIMIT}", "", self.look, placeholder="all hosts of the pattern"),
+                    Pile(self.look.own("▌"), quiet=True, id="hosts"),
+                    id="targets",
+                ),
+                Vertical(
+                    Static("BASELINE AND GUARDS", classes="heading"), Page(self.look, id="watches"), id="baseline"
+                ),
+                id="left",
+                can_focus=False,
+            ),
+            Rule(self.look, id="rule"),
+            Container(
+                Scroll(Static(classes="heading", id="radius-heading"), Page(self.look, id="steps"), id="radius"),
+                Scroll(Static(classes="heading", id="diff-heading"), Page(self.look, id="diffs"), id="rehearsal"),
+                id="right",
+            ),
+            id="areas",
+        )
+        yield Begin(self.look)
+
+    # --- opening ------------------------------------------------------------------------------------------------
 
     def open(self, order: Order) -> None:
-        """Show another playbook, with what is known of its values already."""
-        self.order = order
+        """Show another playbook, or go on with one; values that come with the order count more than kept ones."""
+        kept = self._kept.get(order.playbook)
+        is_bare = order == Order(playbook=order.playbook, guided=order.guided)
+        self._stop("another playbook was opened")
+        if kept is not None and is_bare:
+            self._filling = kept
+        else:
+            last = self._filling
+            self._filling = self._kept[order.playbook] = Filling(order)
+            if is_bare:
+                self._filling.inventory, self._filling.limit = last.inventory, ""
+        self._found, self._view, self._trouble, self._shown_of = rehearsal.Look(), 0, "", ""
         if self.is_attached:
             self._load()
 
     def on_mount(self) -> None:
         """Show what was chosen before the screen was there."""
+        self.set_interval(LOOKS, self._tick)
         self._load()
 
+    def on_unmount(self) -> None:
+        """Look no longer."""
+        self._stop("the terminal interface ended")
+
     def _load(self) -> None:
-        if self.order.playbook:
-            self.run_worker(partial(self._look, self.order), thread=True, exclusive=True, exit_on_error=False)
+        if self._filling.base.playbook:
+            self.run_worker(
+                partial(self._read, self._filling), thread=True, exclusive=True, group="draft", exit_on_error=False
+            )
+        else:
+            self.say(Now("rule", first=bold("Nothing is chosen"), second=muted("F2 opens the library.")))
 
-    def _look(self, order: Order) -> None:
+    def _read(self, filling: Filling) -> None:
         try:
-            page: Page | RunbookError = self._backend.page(order)
-        except RunbookError as error:
-            page = error
-        self.app.call_from_thread(partial(self._found, page))
+            draft: Draft | str = self._backend.draft(filling.asked())
+        except (RunbookError, OSError) as error:
+            draft = str(error)
+        self.app.call_from_thread(self._was_read, filling, draft)
 
-    def _found(self, page: Page | RunbookError) -> None:
-        if isinstance(page, RunbookError):
-            self.say(Now("bad", first=Content(line(str(page)))))
+    def _was_read(self, filling: Filling, draft: Draft | str) -> None:
+        if filling is not self._filling:
             return
-        self.say(Now("good", first=bold(line(page.playbook.title)), second=Content(line(page.trouble))))
-        rows = [f"{value.name:<14} {line(value.value)}   {line(value.source)}" for value in page.values]
-        self.query_one("#page", Static).update(Content("\n".join(rows)))
+        self._trouble = draft if isinstance(draft, str) else ""
+        if isinstance(draft, Draft):
+            filling.draft = draft
+            if self._shown_of != draft.path:
+                self._shown_of = draft.path
+                self.call_next(self._build, filling)
+                return
+        self._draw()
+        self._rehearse_first()
 
-    def action_begin(self) -> None:
-        """Open the run."""
-        if self.order.playbook:
-            self.post_message(BeginWanted(self.order))
+    def _rehearse_first(self) -> None:
+        if self._filling.is_ready and self._found.state == "none":
+            self._rehearse()
+
+    async def _build(self, filling: Filling) -> None:
+        fields = self.query_one("#fields", Vertical)
+        await fields.remove_children()
+        await fields.mount(*(self._field_row(field) for field in filling.fields()))
+        self._row(f":{INVENTORY}").put(filling.inventory)
+        self._row(f":{LIMIT}").put(filling.limit)
+        room = min(max([len(field.name) for field in filling.fields()] + [len(INVENTORY)]), NAMES) + 2
+        for row in self.query(FieldRow):
+            row.align(room)
+        self._arrange()
+        self._draw()
+        self._go_to_fix(after="")
+        self._rehearse_first()
+
+    def _field_row(self, field: Field) -> FieldRow:
+        param = field.param
+        words = param.choices if param.type == "choice" else ("true", "false") if param.type == "bool" else ()
+        text = self._filling.text(field.name)
+        is_secret = param.type == "secret"
+        hint = "env:NAME, file:PATH or ask" if is_secret else param.type
+        return FieldRow(field.name, text, self.look, words=words, placeholder=hint, secret=is_secret)
+
+    # --- drawing ------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        if not self.is_attached:
+            return
+        filling, draft = self._filling, self._filling.draft
+        self.head.right = muted(f"nothing changed so far   {clock(datetime.now(UTC))}")
+        self._say()
+        self.set_class(bool(self._trouble), "-broken")
+        if draft is None or self._trouble:
+            return
+        for field in draft.fields:
+            self._draw_field(field)
+        self._draw_targets(draft)
+        self.query_one("#steps", Page).show(partial(radius.rows, draft, self._found.steps))
+        self.query_one("#radius-heading", Static).update(
+            Content.assemble(muted("BLAST RADIUS   "), self.look.own(radius.headline(draft)))
+        )
+        self._draw_rehearsal()
+        begin = self.query_one(Begin)
+        begin.ready = filling.is_ready
+        self._draw_views()
+        self.refresh_bindings()
+
+    def _draw_views(self) -> None:
+        bar, left = self.query_one(ViewBar), self._filling.to_fix()
+        bar.view = self._view
+        wrong, targets = "bold $bad", any(name.startswith(":") for name in left)
+        bar.flags = (
+            wrong if any(not name.startswith(":") for name in left) else "",
+            wrong if targets else "",
+            "",
+            wrong if rehearsal.warnings(self._found) else "",
+        )
+
+    def _say(self) -> None:
+        filling, draft = self._filling, self._filling.draft
+        if self._trouble:
+            name = line(filling.base.playbook.rpartition("/")[2])
+            first = Content.assemble(self.look.status("failed", loud=True, says="cannot be used"), "  ", bold(name))
+            self.say(Now("bad", first=first, second=muted("Nothing is executed here. Esc leads back to the library.")))
+            remedy = "Mend it, then F3 or Enter in the library reads it again; `runbook validate` tells every fault."
+            self.query_one("#broken", Static).update(Content.assemble(line(self._trouble, 4000), "\n\n", muted(remedy)))
+            return
+        status, word, todo = form.now_words(filling, rehearsal.warnings(self._found))
+        title = line(draft.playbook.title) if draft is not None else line(filling.base.playbook)
+        then = "Enter opens the run; nothing is executed here." if filling.is_ready else "Nothing is executed here."
+        self.say(
+            Now(
+                {"waiting": "wait", "succeeded": "good"}.get(status, "rule"),
+                first=Content.assemble(self.look.status(status, loud=True, says=word), "  ", bold(title)),
+                first_right=muted(self.look.own(self._identity(draft))),
+                second=Content.assemble(todo, " " if todo else "", muted(then)),
+                second_right=muted(self.look.own(form.headline(filling))),
+            )
+        )
+
+    def _identity(self, draft: Draft | None) -> str:
+        if draft is None:
+            return ""
+        return " · ".join(part for part in (line(draft.playbook.id, 40), draft.playbook.severity) if part)
+
+    def _row(self, name: str) -> FieldRow:
+        return next(row for row in self.query(FieldRow) if row.field == name)
+
+    def _draw_field(self, field: Field) -> None:
+        row = next((row for row in self.query(FieldRow) if row.field == field.name), None)
+        if row is None:
+            return
+        wrong = self._filling.wrong(field.name)
+        typed = field.name in self._filling.typed
+        is_told = wrong is not None or row.has_focus_within
+        row.tell(
+            form.verdict(field, typed, wrong),
+            form.message(field, wrong) if is_told else (),
+            wrong=wrong is not None and wrong.what != "needs a value",
+        )
+
+    def _draw_targets(self, draft: Draft) -> None:
+        patterns = ", ".join(f"{group.name} = {group.pattern}" for group in draft.groups) or "on this machine"
+        self.query_one("#targets-heading", Static).update(Content.assemble(muted("TARGETS   "), line(patterns)))
+        wrong = draft.wrong
+        at = next((name for name in self._filling.to_fix() if name.startswith(":")), "")
+        hosts = self._filling.hosts()
+        inside = sum(1 for _, is_in in hosts if is_in)
+        for name in (INVENTORY, LIMIT):
+            is_here = wrong is not None and at == f":{name}"
+            says = f"{len(hosts)} found" if name == INVENTORY and hosts else f"{inside} in" if hosts else ""
+            verdict = (said("failed", "to fix"),) if is_here else (said("succeeded", says),) if says else ()
+            self._row(f":{name}").tell(verdict, form.fault(wrong) if is_here and wrong else (), wrong=is_here)
+        pile = self.query_one("#hosts", Pile)
+        pile.show(tuple(self._host(host, is_in) for host, is_in in hosts))
+        pile.styles.height = min(len(hosts), HOSTS)
+        pile.display = bool(hosts)
+
+    def _host(self, host: str, is_in: bool) -> Row:
+        name = f"{line(host, 24):<16}"
+        if not is_in:
+            return Row(host, (Content.assemble(muted(name), "  ", self.look.status("skipped", says="left out")),))
+        return Row(host, (Content.assemble(name, "  ", self.look.row(rehearsal.host_row(host, self._found, 60))),))
+
+    def _draw_rehearsal(self) -> None:
+        look = self._found
+        if look.state == "none":
+            look = replace(look, why="begins when all values are good; it only looks")
+        self.query_one("#diff-heading", Static).update(
+            Content.assemble(muted("REHEARSAL   "), self.look.row(rehearsal.status(look)))
+        )
+        self.query_one("#diffs", Page).show(partial(rehearsal.rows, look))
+        watches = self.query_one("#watches", Page)
+        watches.show(partial(rehearsal.watch_rows, look))
+        is_watched = any(step.kind in ("baseline", "guard") for step in look.steps)
+        self.query_one("#baseline").set_class(is_watched, "-watched")
+
+    # --- the rehearsal ------------------------------------------------------------------------------------------
+
+    def _rehearse(self) -> None:
+        self._turn += 1
+        self._control = Control()
+        self._heard = []
+        self._found = rehearsal.Look("running")
+        look = partial(self._look, self._turn, self._filling.order(), self._control, self._heard)
+        self.run_worker(look, thread=True, group="rehearsal", exit_on_error=False)
+        self._draw()
+
+    def _look(self, turn: int, order: Order, control: Control, heard: list[Rehearsed]) -> None:
+        try:
+            found: Rehearsal | str = self._backend.rehearse(order, heard.append, control)
+        except (RunbookError, OSError) as error:
+            found = str(error)
+        if self.app.is_running:
+            self.app.call_from_thread(self._looked, turn, found)
+
+    def _looked(self, turn: int, found: Rehearsal | str) -> None:
+        if turn != self._turn or self._found.state != "running":
+            return
+        self._control = None
+        at = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
+        if isinstance(found, str):
+            self._found = rehearsal.Look("failed", tuple(self._heard), error=found)
+        else:
+            self._found = rehearsal.Look("done", found.steps, at=at)
+        self._draw()
+
+    def _tick(self) -> None:
+        if self._found.state == "running" and len(self._heard) != len(self._found.steps):
+            self._found = replace(self._found, steps=tuple(self._heard))
+            self._draw()
+
+    def _stop(self, why: str) -> None:
+        if self._control is not None:
+            self._control.cancel(why)
+            self._control = None
+            self._found = replace(self._found, state="stopped")
+
+    def _outdate(self) -> None:
+        if self._found.state == "running":
+            self._stop("values changed")
+        elif self._found.state == "done":
+            self._found = replace(self._found, state="stale")
+
+    # --- typing -------------------------------------------------------------------------------------------------
+
+    @on(FieldRow.Edited)
+    def _edited(self, event: FieldRow.Edited) -> None:
+        if event.name.startswith(":"):
+            if event.name == f":{INVENTORY}":
+                self._filling.inventory = event.text
+            else:
+                self._filling.limit = event.text
+            self._outdate()
+            self._read_soon(DEBOUNCE, self._load)
+        elif self._filling.draft is not None:
+            self._filling.type(event.name, event.text)
+            self._outdate()
+            self._draw()
+            self._read_soon(PATIENCE, self._rehearse_first)
+
+    def _read_soon(self, seconds: float, what: Callable[[], None]) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+        self._waiting = self.set_timer(seconds, what)
+
+    def on_descendant_focus(self) -> None:
+        """Tell what the value in focus is for."""
+        self._draw()
+
+    def on_descendant_blur(self) -> None:
+        """Tell it no longer."""
+        self.call_after_refresh(self._draw)
+
+    @on(FieldRow.Done)
+    def action_next(self) -> None:
+        """Go to the next value to fix, or to the beginning of the run."""
+        row = next((row for row in self.query(FieldRow) if row.has_focus_within), None)
+        self._go_to_fix(after=row.field if row is not None else "")
+
+    def _go_to_fix(self, after: str) -> None:
+        if self._filling.draft is None:
+            return
+        names = [field.name for field in self._filling.fields()] + [f":{INVENTORY}", f":{LIMIT}"]
+        start = names.index(after) + 1 if after in names else 0
+        left = self._filling.to_fix()
+        wanted = next((name for name in (*names[start:], *names[:start]) if name in left), None)
+        if wanted is None:
+            self._draw()
+            self.query_one(Begin).focus()
+            return
+        self._show_view(1 if wanted.startswith(":") else 0)
+        self._row(wanted).editor.focus()
+
+    @on(FieldInput.Left)
+    def _left_field(self, event: FieldInput.Left) -> None:
+        self.action_field(event.by)
+
+    def action_field(self, by: int) -> None:
+        """Go to the next field; behind the last one of a view to the next view."""
+        chain = [w for w in self.focus_chain if not isinstance(w, ViewBar | Begin)]
+        at = chain.index(self.focused) + by if self.focused in chain else -1 if by < 0 else 0
+        if self._is_single and self.focused in chain and not 0 <= at < len(chain):
+            self._show_view((self._view + by) % len(VIEWS))
+            chain = [w for w in self.focus_chain if not isinstance(w, ViewBar | Begin)]
+            at = 0 if by > 0 else -1
+        if chain:
+            chain[at % len(chain)].focus()
+
+    @on(Begin.Pressed)
+    def _begin(self) -> None:
+        if self._filling.is_ready:
+            self._stop("the run begins")
+            self.post_message(BeginWanted(self._filling.order()))
+
+    # --- the parts ----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_single(self) -> bool:
+        return self.size.width < WIDE or self._is_zoomed
+
+    def _arrange(self) -> None:
+        self.set_class(self._is_single, "-single")
+        for number in range(len(VIEWS)):
+            self.set_class(self._is_single and number == self._view, f"-view-{number}")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """One part at a time, or all side by side."""
+        self._arrange()
+
+    @on(ViewBar.Turned)
+    def _turned(self, event: ViewBar.Turned) -> None:
+        self._show_view(event.view)
+
+    def _show_view(self, view: int) -> None:
+        self._view = view
+        self._arrange()
+        self._draw_views()
+
+    def action_view(self, view: int) -> None:
+        """Show a part and go there."""
+        self._show_view(view)
+        if view == 0:
+            rows = list(self.query_one("#fields").query(FieldRow))
+            target: Widget = rows[0].editor if rows else self.query_one(ViewBar)
+        else:
+            target = (self._row(f":{INVENTORY}").editor, self.query_one("#radius"), self.query_one("#rehearsal"))[
+                view - 1
+            ]
+        target.focus()
+
+    def action_rehearse(self) -> None:
+        """Look again; while it looks, stop it."""
+        if self._found.state == "running":
+            self._stop("stopped by hand")
+            self._draw()
+        elif self._filling.is_ready:
+            self._rehearse()
+        else:
+            self._go_to_fix(after="")
+
+    def action_hosts(self) -> None:
+        """Go to the hosts; there, take the one of the cursor in or out."""
+        pile = self.query_one("#hosts", Pile)
+        if pile.has_focus and pile.row is not None:
+            self._toggle(pile.row.id)
+            return
+        self._show_view(1)
+        target = pile if pile.rows else self._row(f":{INVENTORY}").editor
+        target.focus()
+
+    @on(Pile.Chosen, "#hosts")
+    def _host_chosen(self, event: Pile.Chosen) -> None:
+        self._toggle(event.row)
+
+    @on(Pile.Edge, "#hosts")
+    def _left_hosts(self, event: Pile.Edge) -> None:
+        self.action_field(event.by)
+
+    def _toggle(self, host: str) -> None:
+        self._filling.toggle(host)
+        self._row(f":{LIMIT}").put(self._filling.limit)
+        self._outdate()
+        self._load()
+
+    def action_whole(self) -> None:
+        """Show all that the rehearsal found."""
+        draft = self._filling.draft
+        if draft is not None:
+            self.app.push_screen(WholeDiff(self.look, draft.playbook.title, self._found))
+
+    def action_zoom(self) -> None:
+        """Give the part in focus the whole screen, or take it back."""
+        focused = self.focused
+        parts = ("#parameters", "#targets", "#radius", "#rehearsal")
+        here = [
+            n
+            for n, part in enumerate(parts)
+            if focused is not None and self.query_one(part) in focused.ancestors_with_self
+        ]
+        self._is_zoomed = not self._is_zoomed
+        self._show_view(here[0] if here else self._view)
+
+    async def action_back(self) -> None:
+        """Go back to the library; what was typed is kept."""
+        if self._is_zoomed:
+            self.action_zoom()
+            return
+        await self.run_action("app.go('library')")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is possible now."""
+        if action == "next":
+            return not isinstance(self.focused, Input | Begin | Pile)
+        if action == "whole":
+            return bool(self._found.steps)
+        return True
