@@ -59,7 +59,7 @@ class Conduct:
             return Unattended(approvals, answers)
         from runbook.cli.guided import Guided
 
-        return Guided(self._front.err, self._witness.arguments)
+        return Guided(self._front.err, self._witness.arguments, steps=lambda: self.control.steps)
 
     def around(self, act: Callable[[Approver, tuple[Listener, ...], Control], T], approver: Approver) -> T:
         """Carry a run to its rest under the watch of signals; the end is told by `tell`."""

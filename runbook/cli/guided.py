@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from runbook.cli.form import Asked, ask_edit, ask_fields
 from runbook.cli.keyboard import Keyboard, NoInput
 from runbook.cli.stream import Stream
-from runbook.cli.style import Tone
+from runbook.cli.style import Tone, broken
 from runbook.model.question import Answer, Choice, NoAnswer, Preview, Question
 from runbook.model.scalar import Json
 from runbook.ports.cancel import Cancel
@@ -25,12 +25,23 @@ _BOLD = re.compile(r"\*\*(\S(?:.*?\S)?)\*\*")
 Arguments = Callable[[str], Mapping[str, Json]]
 """The arguments of a step's latest plan, for an edit."""
 
+Steps = Callable[[], tuple[str, ...]]
+"""The ids of all steps of the plan, in their order."""
+
+
+def no_steps() -> tuple[str, ...]:
+    """Return the steps of a plan that nobody knows."""
+    return ()
+
 
 class Guided:
     """Asks at the terminal."""
 
-    def __init__(self, stream: Stream, arguments: Arguments, keyboard: Keyboard | None = None) -> None:
+    def __init__(
+        self, stream: Stream, arguments: Arguments, keyboard: Keyboard | None = None, steps: Steps = no_steps
+    ) -> None:
         self._to = stream
+        self._steps = steps
         self._arguments = arguments
         self._keyboard = keyboard or Keyboard()
 
@@ -50,12 +61,15 @@ class Guided:
         style = self._to.style
         places = ", ".join(p for p in question.places if not p.startswith("*"))
         mark = style.paint(WAITING.symbol if style.unicode else WAITING.ascii, WAITING.tone)
-        self._write(f"\n{mark} {_shown(question.title)}\n")
-        if places:
-            self._write(f"  on {_shown(places)}\n")
+        self._write("\n")
+        self._words(f"{mark} ", _shown(question.title), taken=2, rest="  ")
+        where = [f"on {_shown(places)}"] if places else []
+        where += [position] if (position := _position(question, self._steps())) else []
+        if where:
+            self._words("  ", ", ".join(where))
         self._block(question.body)
         for line in question.evidence:
-            self._write(f"  | {_shown(line)}\n")
+            self._words("  | ", _shown(line), rest="  |   ")
         for preview in question.previews:
             self._preview(preview)
         if question.digest:
@@ -63,13 +77,19 @@ class Guided:
 
     def _preview(self, preview: Preview) -> None:
         where = "" if preview.target.startswith("*") else f"{_shown(preview.target)}: "
-        self._write(f"\n  {where}{_shown(preview.words)}\n")
+        self._write("\n")
+        self._words("  ", f"{where}{_shown(preview.words)}")
         for command in preview.commands:
             self._write(f"    $ {_shown(command)}\n")
         for line in preview.diff.split("\n") if preview.diff else ():
             self._write(f"    {self._to.style.paint(_shown(line), _diff_tone(line))}\n")
         for note in preview.notes:
-            self._write(f"    {_shown(note)}\n")
+            self._words("    ", _shown(note))
+
+    def _words(self, begin: str, text: str, *, taken: int = 0, rest: str = "    ") -> None:
+        """Write one line of words, broken between them; commands and diffs are left whole, to be copied."""
+        first, *more = broken(text, self._to.style.width, first=taken or len(begin), rest=rest)
+        self._write("".join(f"{line}\n" for line in (begin + first, *more)))
 
     def _block(self, text: str) -> None:
         if text.strip():
@@ -94,7 +114,7 @@ class Guided:
         self._write("\n")
         for number, choice in enumerate(question.choices, 1):
             safe = "  (Enter)" if choice.id == question.safe else ""
-            self._write(f"  {number}  {_shown(choice.title)}{safe}\n")
+            self._words("  ", f"{number}  {_shown(choice.title)}{safe}", rest="     ")
 
     # --- what is answered --------------------------------------------------------------------------------------
 
@@ -178,6 +198,17 @@ class Guided:
 
     def _write(self, text: str) -> None:
         self._to.raw(text)
+
+
+def _position(question: Question, steps: tuple[str, ...]) -> str:
+    """Return how far the run has come: `step 2 of 9`; of a stage, its first and its last step."""
+    meant = {question.step, *(key.rpartition("@")[0] for key in question.covers)}
+    found = [number for number, step in enumerate(steps, 1) if step in meant]
+    if not found:
+        return ""
+    if found[0] == found[-1]:
+        return f"step {found[0]} of {len(steps)}"
+    return f"steps {found[0]} to {found[-1]} of {len(steps)}"
 
 
 def _choice(question: Question, typed: str) -> Choice | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from runbook.cli.clock import Clock
 from runbook.cli.stream import Stream
-from runbook.cli.style import Tone, place
+from runbook.cli.style import Tone, broken, place
 from runbook.cli.watching import watch_words
 from runbook.events import fact as f
 from runbook.events.plain import thaw
@@ -232,16 +232,25 @@ class Printer:
 
     def _evidence(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self._to.line(f"  | {one_line(line, LONG)}")
+            self._lines("  | ", one_line(line, LONG), rest="  |   ")
 
     def _line(self, status: str, text: str) -> None:
-        self._to.line(f"{self._to.style.status(status, STATUS)} {text}")
+        self._lines(f"{self._to.style.status(status, STATUS)} ", text, taken=STATUS + 3)
 
     def _muted(self, text: str, tone: Tone = "muted") -> None:
-        self._to.line(self._to.style.paint(f"  {text}", tone))
+        self._lines("  ", text, tone=tone)
 
     def _warn(self, text: str) -> None:
-        self._to.line(self._to.style.paint(f"! {text}", WARNING.tone))
+        self._lines("! ", text, tone=WARNING.tone)
+
+    def _lines(self, begin: str, text: str, *, taken: int = 0, rest: str = "    ", tone: Tone = "plain") -> None:
+        """Write one line, on a terminal as several that are broken between words; `taken`: columns of its beginning."""
+        style = self._to.style
+        if not style.wraps:
+            self._to.line(style.paint(f"{begin}{text}", tone))
+            return
+        first, *more = broken(text, style.width, first=taken or len(begin), rest=rest)
+        self._to.lines([style.paint(line, tone) for line in (begin + first, *more)])
 
 
 def at(fact: f.AtStep) -> str:

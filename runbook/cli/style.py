@@ -43,6 +43,8 @@ class Style(Struct, frozen=True):
     live: bool = False
     """A line may be written over: a terminal that understands control sequences."""
     width: int = 80
+    wraps: bool = False
+    """Long lines are broken between words: a terminal would break them anywhere."""
 
     def paint(self, text: str, tone: Tone) -> str:
         """Return the text in a colour, if there are colours; the text itself must be clean already."""
@@ -86,6 +88,7 @@ def style_of(stream: TextIO) -> Style:
         unicode=encoding == "utf8",
         live=smart,
         width=_width(stream) if terminal else 80,
+        wraps=terminal,
     )
 
 
@@ -99,9 +102,32 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _width(stream: TextIO) -> int:
     try:
-        return max(40, os.get_terminal_size(stream.fileno()).columns)
+        # A terminal that was never told its size says 0.
+        return max(40, os.get_terminal_size(stream.fileno()).columns or 80)
     except (OSError, ValueError):
         return 80
+
+
+def broken(text: str, width: int, *, first: int = 0, rest: str = "") -> list[str]:
+    """Return a text as lines that are broken between words; a longer word stays whole, to be copied.
+
+    Args:
+        text: one line of clean text without colours.
+        width: columns of a whole line.
+        first: columns that are taken already in the first line.
+        rest: stands before every other line.
+    """
+    import textwrap
+
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [lines[0][first:], *lines[1:]] if lines else [""]
 
 
 def cells(text: str) -> int:

@@ -74,10 +74,11 @@ class Session:
                 run.record(fact)
             run.catch_up()
             first = run.state.opened or opened
-            self._control.begun(str(first.playbook.get("id", "")), _started(self.layout, writer.run))
+            steps = tuple(step.id for unit in self._prepared.plan.units for step in unit.steps)
+            self._control.begun(str(first.playbook.get("id", "")), _started(self.layout, writer.run), steps)
             status, why = self._to_rest(run, missing)
             result = self._close(writer, run, status, why, missing)
-            self._control.begun("", "")
+            self._control.begun("", "", ())
             return result
 
     def _services(self, writer: Writer, inbox: FileInbox, guided: bool, on_failure: str, takeover: str) -> Services:

@@ -17,6 +17,8 @@ class Control:
         self.run = ""
         """The id of the run, as soon as its journal is open."""
         self.playbook = ""
+        self.steps: tuple[str, ...] = ()
+        """The ids of all steps of the plan, in their order."""
         self.started = ""
         """When the run was begun, RFC 3339; empty before its session is on record, and once it has come to a rest."""
 
@@ -27,9 +29,9 @@ class Control:
         for mail in self._waiting:
             inbox.leave(mail)
 
-    def begun(self, playbook: str, started: str) -> None:
+    def begun(self, playbook: str, started: str, steps: tuple[str, ...]) -> None:
         """Learn what runs, once that is on record; nothing at its rest."""
-        self.playbook, self.started = playbook, started
+        self.playbook, self.started, self.steps = playbook, started, steps
 
     def cancel(self, reason: str) -> None:
         """Stop the running step, and look whether it did."""

@@ -10,6 +10,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -116,8 +117,10 @@ def command(place: Path) -> Call:
 class Terminal:
     """A command line on a terminal of its own."""
 
-    def __init__(self, words: list[str], env: dict[str, str] | None = None) -> None:
+    def __init__(self, words: list[str], env: dict[str, str] | None = None, columns: int = 240) -> None:
         self._master, slave = pty.openpty()
+        # Wide, so that no path of a test is longer than a line.
+        termios.tcsetwinsize(slave, (24, columns))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "runbook", *words],
             stdin=slave,
@@ -175,8 +178,8 @@ def terminal(place: Path) -> Iterator[Callable[..., Terminal]]:
     """Run command lines on terminals."""
     opened: list[Terminal] = []
 
-    def _open(*words: str, env: dict[str, str] | None = None) -> Terminal:
-        opened.append(Terminal(list(words), env))
+    def _open(*words: str, env: dict[str, str] | None = None, columns: int = 240) -> Terminal:
+        opened.append(Terminal(list(words), env, columns))
         return opened[-1]
 
     yield _open

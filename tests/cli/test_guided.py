@@ -70,7 +70,9 @@ def test_a_step_is_shown_whole_before_it_runs(terminal: Open, place: Path) -> No
 
     assert screen.end() == 0
     assert shown[shown.index("◆ Make the file") :] == (
-        "◆ Make the file\n  on local\n\n  Look closely.\n\n  Run touch HERE/made\n".replace("  Run", "  local: Run")
+        "◆ Make the file\n  on local, step 2 of 2\n\n  Look closely.\n\n  Run touch HERE/made\n".replace(
+            "  Run", "  local: Run"
+        )
         + "    $ touch HERE/made\n    Way back: rm HERE/made\n"
         + f"  digest {shown.split('digest ')[1][:16]}\n"
         "\n"
@@ -388,3 +390,60 @@ def test_a_guide_is_broken_between_words_and_its_bold_is_shown() -> None:
 
     assert "\n  - Look closely at the pool before\n    you go on\n" in screen.getvalue()
     assert "\n  - Look \x1b[1mclosely\x1b[22m at the pool" in screen.getvalue()
+
+
+def test_what_is_told_and_asked_is_broken_between_words_and_commands_are_left_whole(
+    terminal: Open, place: Path
+) -> None:
+    words = " ".join(["consequence"] * 30)
+    write(
+        place,
+        "long",
+        f"""\
+schema: runbook/v1
+id: long
+title: Long words
+steps:
+  - id: look
+    title: {words}
+    command: [sh, -c, "echo {words}; exit 1"]
+    effect: read
+""",
+    )
+    screen = terminal("run", "long", columns=80)
+    shown = screen.until("  > ")
+    screen.enter("1")
+    shown += screen.until("  > ")
+    screen.enter("abort")
+    screen.end()
+
+    lines = shown.splitlines()
+    command, *more = (line for line in lines if line.startswith("    $ "))
+    assert words in command
+    assert more == []
+    # What a command prints is shown as it came.
+    told = [line for line in lines if "consequence" in line and not line.startswith(("    $ ", "  | "))]
+    assert len(told) > 8
+    assert max(map(len, told)) <= 80
+    assert all(line.split()[-1] in ("consequence", "failed.", "Nothing") for line in told)
+
+
+def test_a_question_about_a_stage_says_how_far_it_goes() -> None:
+    screen = io.StringIO()
+    question = Question(
+        id="approve/s/1",
+        kind="approve",
+        title="Roll back",
+        step="stage",
+        places=("a", "b"),
+        choices=(Choice("approve", "approve"),),
+        safe="approve",
+        covers={"two@a": "d", "three@a": "d", "three@b": "d"},
+    )
+
+    guided = Guided(
+        Stream(screen, Style()), lambda _: {}, Fingers(screen), steps=lambda: ("one", "two", "three", "four")
+    )
+    guided.ask(question, Cancel())
+
+    assert "  on a, b, steps 2 to 3 of 4\n" in screen.getvalue()
