@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def elf_of(path: Path) -> Elf:
     return read_elf(lambda offset, size: data[offset : offset + size])
 
 
+@cache
 def library() -> Path:
     """Return a small real library of this machine; skip the test if it has no GNU ldconfig."""
     try:
