@@ -18,14 +18,18 @@ from runbook.text import one_line
 @click.argument("incident", required=False, default="")
 @click.option("--list", "lists", is_flag=True, help="Show what can be staged.")
 @click.option("--keep", is_flag=True, help="Leave the shop up, to look around and to try `undo` on it.")
+@click.option("--plain", is_flag=True, help="Ask in plain lines instead of opening the screens.")
 @click.option("--stop", "folder", type=FILE, help="End a shop that was left up.")
 @guided_option
 @pass_front
-def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | None, unattended: bool) -> None:
+def demo(
+    front: Front, incident: str, lists: bool, keep: bool, plain: bool, folder: Path | None, unattended: bool
+) -> None:
     """Break a small shop on this machine, the way of the incident, and heal it with the shipped playbooks.
 
-    On a terminal it is guided, and stages config-rollback unless INCIDENT says another. Without a terminal it runs
-    unattended, stages them all, one after the other, and succeeds only if the shop is healthy again each time.
+    On a terminal it opens the screens at the playbook, for config-rollback unless INCIDENT says another. Without a
+    terminal it runs unattended, stages them all, one after the other, and succeeds only if the shop is healthy again
+    each time.
     """
     from runbook.session import demo as session
 
@@ -41,6 +45,12 @@ def demo(front: Front, incident: str, lists: bool, keep: bool, folder: Path | No
         front.value({"stopped": str(folder)}, lambda: [f"stopped: {one_line(str(folder), 4096)}"])
         return
     guided = front.is_interactive and not unattended
+    if guided and not plain:
+        from runbook.cli.screens import has_screen, stage_on_screens
+
+        if has_screen(front):
+            stage_on_screens(front, incident, keep=keep)
+            return
     if incident or guided or keep:
         _stage(front, incident or session.INCIDENT, guided=guided, keep=keep)
         return

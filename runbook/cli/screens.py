@@ -1,4 +1,4 @@
-"""The way into the screens: `runbook` alone, and `open`."""
+"""The way into the screens: `runbook` alone, `open`, and the demo."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import sys
 import click
 
 from runbook.cli.command import Command, pass_front
+from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
 from runbook.errors import UsageError
+from runbook.session.order import Order
+from runbook.text import one_line
 
 
 def has_screen(front: Front) -> bool:
@@ -17,14 +20,40 @@ def has_screen(front: Front) -> bool:
     return front.is_interactive and front.is_text and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
-def open_screens(front: Front, playbook: str = "") -> None:
+def open_screens(front: Front, *orders: Order) -> None:
     """Open the screens, and return when they are left and what they carried is at rest."""
-    from runbook.session.order import Order
     from runbook.tui.app import open_tui
     from runbook.tui.backend import SessionBackend
 
-    first = Order(playbook=playbook, guided=True) if playbook else None
-    front.code = open_tui(SessionBackend(front.settings()), first=first)
+    left = open_tui(SessionBackend(front.settings()), orders)
+    front.code = left.code
+    if left.demo is not None:
+        stage_on_screens(front, left.demo, keep=False)
+
+
+def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
+    """Open a shop, break it, and open the screens at the playbook that heals it; the shop's numbers tell the end."""
+    from runbook.session.control import Control
+    from runbook.session.demo import INCIDENT, tell_kept
+    from runbook.session.stage import staged
+    from runbook.tui.app import open_tui
+    from runbook.tui.backend import SessionBackend
+
+    def tell(line: str) -> None:
+        front.say(one_line(line, 1000))
+
+    control = Control()
+    with staged(front.settings(), control, name=incident or INCIDENT, folder=None, tell=tell) as stage:
+        orders = tuple(stage.order(cure, guided=True) for cure in stage.staging.cures)
+        tell("opening the screens; `q` leaves them, and the shop with them")
+        left = open_tui(SessionBackend(stage.settings), orders)
+        result = left.last.result if left.last is not None else None
+        after = stage.numbers(control, patient=result is not None and result.status == "succeeded")
+        healthy = stage.tell_after(after, tell)
+        stage.shop.keep = keep
+        if keep:
+            tell_kept(stage, result, tell)
+    front.code = left.code or (Exit.SUCCEEDED if healthy else Exit.FAILED)
 
 
 @click.command("open", cls=Command)
@@ -41,4 +70,4 @@ def open_playbook(front: Front, playbook: str) -> None:
             where=playbook,
             remedy=f"`runbook show {playbook}` prints it, `runbook run {playbook}` walks it in plain lines",
         )
-    open_screens(front, str(found.path))
+    open_screens(front, Order(playbook=str(found.path), guided=True))

@@ -7,13 +7,15 @@ screens and everything about runs to the session behind `backend`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from textual.app import App
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -25,11 +27,13 @@ from runbook.tui import messages as msg
 from runbook.tui.backend import Backend
 from runbook.tui.bridge import Asked, Bridge
 from runbook.tui.carrier import Act, Carrier, Ended
+from runbook.tui.comfort import Comfort
+from runbook.tui.commands import Command, of_playbooks, of_runs, of_steps
 from runbook.tui.dialogs.question import sheet_for
 from runbook.tui.dialogs.quit import QuitSheet
 from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.dialogs.undo_loop import UndoSheet
-from runbook.tui.look import Look, look_of, theme_of
+from runbook.tui.look import Look, look_of, theme_now, theme_of
 from runbook.tui.pager import show_in_pager
 from runbook.tui.scene import Scene
 from runbook.tui.screens.library import LibraryScreen
@@ -45,13 +49,12 @@ MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
 
 
-class RunbookApp(App[int]):
+class RunbookApp(Comfort):
     """The terminal interface."""
 
     TITLE = "runbook"
     CSS_PATH = "global.tcss"
     DEFAULT_MODE = "library"
-    ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "go('library')", "Library", show=False, id="library", tooltip="Choose a playbook"),
         Binding(
@@ -64,19 +67,25 @@ class RunbookApp(App[int]):
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
     ]
 
-    def __init__(self, backend: Backend, look: Look | None = None, theme: str = "", first: Order | None = None) -> None:
+    def __init__(
+        self, backend: Backend, look: Look | None = None, theme: str = "", orders: tuple[Order, ...] = ()
+    ) -> None:
         """Build the interface.
 
         Args:
             backend: the use cases.
             look: what the terminal can draw; default: found out.
             theme: the name of a theme; default: chosen by the terminal.
-            first: what to prepare at once.
+            orders: what to prepare at once, and after each run that succeeded.
         """
         super().__init__()
+        self.owns_process = False
+        """Nothing but this application lives in the process."""
         self.backend = backend
         self.look = look or look_of()
-        self._first = first
+        self._orders = deque(orders)
+        self.demo: str | None = None
+        """The incident that is to be staged, if the interface was left for that."""
         self.carrier: Carrier | None = None
         self._bridge: Bridge | None = None
         self._asked: list[Asked] = []
@@ -108,8 +117,11 @@ class RunbookApp(App[int]):
         loop.add_signal_handler(signal.SIGHUP, partial(self._leave_by, "SIGHUP: the terminal was closed", cancel=False))
         self.set_interval(DRAWS, self._draw)
         self.set_interval(1.0, self._tick)
-        if self._first is not None:
-            self.call_after_refresh(self._prepare, self._first)
+        if self.owns_process:
+            # What is loaded by now stays: a collector that walks over it again and again holds back keys by 0.1 s.
+            self.set_timer(1.0, gc.freeze)
+        if self._orders:
+            self.call_after_refresh(self._prepare, self._orders.popleft())
 
     def _leave_by(self, why: str, *, cancel: bool) -> None:
         if self.carrier is not None and self.carrier.is_live:
@@ -122,6 +134,18 @@ class RunbookApp(App[int]):
         """Go to a mode."""
         await self.switch_mode(mode)
 
+    def offers(self) -> tuple[Command, ...]:
+        """Return what the palette offers: playbooks, steps of the open run, runs, screens."""
+        return (
+            *of_playbooks(self.library.entries, lambda path: partial(self.post_message, msg.PlaybookChosen(path))),
+            *of_steps(self.scene.plan, lambda step: partial(self._show_step, step)),
+            *of_runs(self.library.runs, lambda run: partial(self.post_message, msg.ReviewWanted(run))),
+        )
+
+    async def _show_step(self, step: str) -> None:
+        await self.switch_mode("run")
+        self.call_after_refresh(self.run_screen.board.rail.go_to_step, step)
+
     async def on_playbook_chosen(self, message: msg.PlaybookChosen) -> None:
         """Prepare it."""
         await self._prepare(Order(playbook=message.playbook, guided=True))
@@ -129,6 +153,14 @@ class RunbookApp(App[int]):
     async def _prepare(self, order: Order) -> None:
         self.prepare.open(order)
         await self.switch_mode("prepare")
+
+    def on_demo_wanted(self, message: msg.DemoWanted) -> None:
+        """Leave for the stage: the shop is opened in plain lines, then its playbook is prepared here."""
+        if self.carrier is not None and self.carrier.is_live:
+            self.notify("a run is open; it comes to a rest first (F4 shows it)", severity="warning", markup=False)
+            return
+        self.demo = message.incident
+        self.exit(return_code=0)
 
     async def on_loop_chosen(self, message: msg.LoopChosen) -> None:
         """Take it up where it is: a run to resume at its question, an undo after a look, all else in review."""
@@ -325,6 +357,9 @@ class RunbookApp(App[int]):
         self.run_screen.ended(ended)
         self.library.reload()
         self.bell()
+        if self._orders and ended.result is not None and ended.result.status == "succeeded":
+            self.prepare.open(self._orders.popleft())
+            self.notify("F3 prepares the next playbook that this incident needs", markup=False)
 
     # --- the way out --------------------------------------------------------------------------------------------
 
@@ -356,12 +391,25 @@ def _same(screen: Screen[None]) -> Screen[None]:
     return screen
 
 
-def open_tui(backend: Backend, *, first: Order | None = None) -> int:
-    """Open the interface and return the exit code when it is left and the run it carried is at rest.
+class Left(Struct, frozen=True):
+    """How the interface was left."""
+
+    code: int
+    demo: str | None = None
+    """The incident that is to be staged, empty for the first one; None if nothing is wanted."""
+    last: Ended | None = None
+    """How the last session that was carried ended."""
+
+
+def open_tui(backend: Backend, orders: tuple[Order, ...] = ()) -> Left:
+    """Open the interface and return when it is left and the run it carried is at rest.
 
     Whatever ends the screens, the engine comes to its rest and closes the journal before this returns.
     """
-    app = RunbookApp(backend, first=first)
+    preferences = backend.preferences()
+    app = RunbookApp(backend, look_of(symbols=preferences.symbols), theme_now(preferences.theme), orders)
+    app.prefer(preferences)
+    app.owns_process = True
     try:
         app.run()
     finally:
@@ -370,4 +418,4 @@ def open_tui(backend: Backend, *, first: Order | None = None) -> int:
             carrier.control.interrupt("the terminal interface ended")
         if carrier is not None:
             carrier.join()
-    return app.return_code or 0
+    return Left(app.return_code or 0, app.demo, app.carrier.ended if app.carrier is not None else None)

@@ -7,6 +7,7 @@ answers nothing: the question stays open. What was typed before the sheet stood 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -23,12 +24,12 @@ from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.model.scalar import Json
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet
-from runbook.tui.look import Look, bold, muted
-from runbook.tui.presenter.sheet import Shown, diff_tone, evidence_rows, sheet_words, shown
-from runbook.tui.prose import prose
+from runbook.tui.look import Look, bold
+from runbook.tui.presenter.sheet import about_rows, sheet_words
 from runbook.tui.screens.base import HEIGHTS, WIDTHS
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
+from runbook.tui.widgets.page import Page
 
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
@@ -69,7 +70,7 @@ class Sheet(ModalScreen[Answer | NoAnswer]):
         with Vertical(id="sheet", classes=f"-{self.words.tone}"):
             yield Static(self._head(), id="head")
             with VerticalScroll(id="about", can_focus=False):
-                yield from self.about()
+                yield Page(self.look)
             yield from self.ask()
         yield KeyBar(self.look)
 
@@ -78,28 +79,6 @@ class Sheet(ModalScreen[Answer | NoAnswer]):
         loud = Content.styled(f"{self.look.own(words.symbol)} {words.word}", f"bold ${words.tone}")
         return Content.assemble(loud, "  ", bold(words.about))
 
-    def about(self) -> Iterable[Widget]:
-        """Return what the question is about."""
-        if self.words.lead:
-            yield Static(Content(self.words.lead), classes="part")
-        if self.question.body:
-            yield Static(id="body", classes="part")
-        rows = evidence_rows(self.question)
-        if rows:
-            yield Static(Content("\n".join(rows)), classes="well part")
-        for each in shown(self.question.previews):
-            yield from self._preview(each)
-        if self.question.digest and self.question.kind in ("approve", "confirm"):
-            yield Static(muted(f"plan {self.question.digest[:4]} {self.question.digest[4:8]}"), classes="part")
-
-    def _preview(self, each: Shown) -> Iterable[Widget]:
-        rows = [Content(each.words), *(self.look.row(row) for row in each.rows)]
-        yield Static(Content("\n").join(rows), classes="part")
-        if each.diff:
-            yield Static(
-                Content("\n").join([Content.styled(text, diff_tone(text)) for text in each.diff]), classes="well"
-            )
-
     def ask(self) -> Iterable[Widget]:
         """Return what takes the answer."""
         yield Static(bold(self.words.prompt), id="prompt")
@@ -107,6 +86,7 @@ class Sheet(ModalScreen[Answer | NoAnswer]):
 
     def on_mount(self) -> None:
         """Be deaf first: what was typed ahead was not meant."""
+        self.query_one(Page).show(partial(about_rows, self.question, self.words))
         self.disabled = self._deaf > 0
         if self._deaf > 0:
             self.set_timer(self._deaf, self._listen)
@@ -120,11 +100,6 @@ class Sheet(ModalScreen[Answer | NoAnswer]):
     def focus_first(self) -> None:
         """Put the focus on the safe choice."""
         self.query_one(ChoiceMenu).focus()
-
-    def on_resize(self) -> None:
-        """Wrap the words of the playbook's author anew."""
-        for body in self.query("#body").results(Static):
-            body.update(prose(self.question.body, max(self.query_one("#about").size.width - 1, 20), self.look))
 
     # --- what is answered ---------------------------------------------------------------------------------------
 

@@ -5,16 +5,18 @@ Micro-copy lives here: a choice is a verb with its price; which state a price is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
+from rich.cells import chop_cells
 
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.model.question import Choice, Preview, Question
 from runbook.text import one_line, reveal
+from runbook.tui.presenter.guide import guide_rows
 from runbook.tui.presenter.place import where
-from runbook.tui.presenter.words import Row, Word, count, muted, plain
+from runbook.tui.presenter.words import BLANK, Row, Word, count, muted, plain, wrapped
 
 _HEADS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -181,51 +183,66 @@ def _standing(state: RunState) -> str:
     return f"{count(len(standing), 'change')} on {count(hosts, 'host')}; ends the run"
 
 
-class Shown(Struct, frozen=True):
-    """What will happen, for all the hosts where it is the same."""
+def about_rows(question: Question, words: SheetWords, cells: int) -> list[Row]:
+    """Return what a question is about, as rows of at most so many cells: words, guide, evidence, what will happen."""
+    parts: list[list[Row]] = []
+    if words.lead:
+        parts.append(wrapped((plain(words.lead),), cells))
+    if question.body:
+        parts.append(guide_rows(question.body, cells))
+    if evidence := evidence_rows(question):
+        parts.append([row for text in evidence for row in _well(text, "", cells)])
+    parts.extend(_preview(*each, cells) for each in alike(question.previews))
+    if question.digest and question.kind in ("approve", "confirm"):
+        parts.append([(muted(f"plan {question.digest[:4]} {question.digest[4:8]}"),)])
+    rows: list[Row] = []
+    for part in parts:
+        rows.extend(([BLANK] if rows else []) + part)
+    return rows
 
-    words: str
-    rows: tuple[Row, ...]
-    """Hosts, commands and notes, each with its label."""
-    diff: tuple[str, ...]
 
-
-def shown(previews: tuple[Preview, ...]) -> tuple[Shown, ...]:
-    """Gather hosts whose previews are alike; every control character in them is visible."""
-    alike: dict[tuple[str, tuple[str, ...], str, tuple[str, ...]], list[str]] = {}
+def alike(previews: tuple[Preview, ...]) -> tuple[tuple[Preview, tuple[str, ...]], ...]:
+    """Gather hosts for which the same will happen: one of their previews, and all their names."""
+    found: dict[tuple[str, tuple[str, ...], str, tuple[str, ...]], tuple[Preview, list[str]]] = {}
     for preview in previews:
-        alike.setdefault((preview.words, preview.commands, preview.diff, preview.notes), []).append(preview.target)
-    return tuple(
-        Shown(
-            reveal(words),
-            tuple(_labelled(hosts, commands, notes)),
-            tuple(reveal(text, keep="\t") for text in diff.split("\n")) if diff else (),
-        )
-        for (words, commands, diff, notes), hosts in alike.items()
-    )
+        key = (preview.words, preview.commands, preview.diff, preview.notes)
+        found.setdefault(key, (preview, []))[1].append(preview.target)
+    return tuple((preview, tuple(hosts)) for preview, hosts in found.values())
 
 
-_LABEL = 11
+_LABEL = 12
 
 
-def _labelled(hosts: list[str], commands: tuple[str, ...], notes: tuple[str, ...]) -> Iterator[Row]:
-    for number, command in enumerate(commands):
-        yield _label("" if number else "Runs"), (reveal(command), "bold")
+def _preview(preview: Preview, hosts: tuple[str, ...], cells: int) -> list[Row]:
+    """Return the rows of one preview; the diff comes first, and every control character in it is visible."""
+    rows = wrapped(((reveal(preview.words), "bold"),), cells)
+    for text in preview.diff.rstrip("\n").split("\n") if preview.diff else ():
+        rows.extend(_well(reveal(text, keep="\t"), diff_tone(text), cells))
     named = [one_line(where(host), 100) for host in hosts if where(host)]
     if named:
-        yield _label("On"), plain("  ".join(named))
-    for note in notes:
+        rows.extend(_labelled("On", plain("  ".join(named)), cells))
+    for number, command in enumerate(preview.commands):
+        rows.extend(_labelled("" if number else "Runs", plain(reveal(command)), cells))
+    for note in preview.notes:
         label, _, rest = note.partition(": ")
         if label == "Way back" and rest.startswith(NO_WAY_BACK):
-            yield _label("No way back"), (reveal(rest.removeprefix(NO_WAY_BACK).strip()), "$bad")
+            rows.extend(_labelled("No way back", (reveal(rest.removeprefix(NO_WAY_BACK).strip()), "$bad"), cells))
         elif label == "Way back":
-            yield _label(label), plain(reveal(rest))
+            rows.extend(_labelled(label, plain(reveal(rest)), cells))
         else:
-            yield _label("Note"), plain(reveal(note))
+            rows.extend(_labelled("Note", muted(reveal(note)), cells))
+    return rows
 
 
-def _label(text: str) -> Word:
-    return muted(text.ljust(_LABEL) + " ")
+def _labelled(label: str, word: Word, cells: int) -> list[Row]:
+    return wrapped((muted(label.ljust(_LABEL)), word), cells, _LABEL)
+
+
+def _well(text: str, tone: str, cells: int) -> list[Row]:
+    """Return words of a host, or of its files, on the ground of the well."""
+    return [
+        ((piece, f"{tone} on $well".strip()),) for piece in chop_cells(text.expandtabs(4) or " ", max(cells - 2, 8))
+    ]
 
 
 def diff_tone(text: str) -> str:

@@ -74,7 +74,11 @@ class ChoiceMenu(Widget, can_focus=True):
         lead = muted(offer.group.ljust(_GROUP)) if self._grouped else Content("")
         room = max(self.size.width - lead.cell_length, 10)
         row = row.truncate(room, ellipsis=True, pad=True)
-        return Content.assemble(lead, row.stylize("on $selection") if focused else row)
+        return Content.assemble(lead, row.stylize(self._focus_style) if focused else row)
+
+    @property
+    def _focus_style(self) -> str:
+        return "reverse" if self.app.current_theme.ansi else "on $selection"
 
     def action_move(self, by: int) -> None:
         """Move the focus."""
