@@ -7,9 +7,11 @@ from pathlib import Path
 
 from runbook.config import settings
 from runbook.model.scalar import Json
+from runbook.session.control import Control
 from runbook.session.order import Order
 from runbook.session.result import Result
 from runbook.session.run import resume, start, undo
+from runbook.session.steer import decide
 from runbook.session.unattended import Unattended
 from tests.lab.host import Host
 from tests.lab.lab import Lab, inventory
@@ -22,7 +24,7 @@ class Journey:
         self,
         lab: Lab,
         folder: Path,
-        hosts: Sequence[Host],
+        hosts: Sequence[Host] | Mapping[str, str],
         playbook: str,
         values: Mapping[str, str] | None = None,
         *,
@@ -32,9 +34,10 @@ class Journey:
         answers: Mapping[str, Json] | None = None,
     ) -> None:
         lab.know(Path.home())
+        addresses = dict(hosts) if isinstance(hosts, Mapping) else {host.name: host.address for host in hosts}
         self.settings = settings(folder)
         self._inventory = folder / "hosts.yaml"
-        self._inventory.write_text(inventory(group, {h.name: h.address for h in hosts}, lab.identity, user))
+        self._inventory.write_text(inventory(group, addresses, lab.identity, user))
         if "\n" in playbook:
             (folder / "journey.yaml").write_text(playbook)
             playbook = str(folder / "journey.yaml")
@@ -43,14 +46,18 @@ class Journey:
         self._nobody = Unattended(approvals, answers or {})
         self._approvals = approvals
 
-    def start(self) -> Result:
+    def start(self, control: Control | None = None) -> Result:
         order = Order(
             playbook=self._playbook, values=self._values, inventory=self._inventory, approvals=self._approvals
         )
-        return start(self.settings, order, self._nobody)
+        return start(self.settings, order, self._nobody, control=control)
 
     def resume(self, run: str) -> Result:
         return resume(self.settings, run, self._nobody)
+
+    def look_again(self, run: str, step: str, host: Host) -> None:
+        """Answer the open question about a step in doubt, for the hosts that it is asked for together with this one."""
+        decide(self.settings, run, step, host.name, "look")
 
     def undo(self, run: str) -> Result:
         return undo(self.settings, run, self._nobody)
