@@ -33,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     local: Path
     """`./playbooks`."""
     built_in: Path
+    ssh_config: Path | None = None
+    """Stands for `ssh -F FILE`: `--ssh-config`, or RUNBOOK_SSH_CONFIG."""
 
     @property
     def trust_file(self) -> Path:
@@ -53,6 +55,7 @@ def settings(cwd: Path | None = None) -> Settings:
         config=config,
         local=here / "playbooks",
         built_in=_built_in(),
+        ssh_config=Path(os.environ["RUNBOOK_SSH_CONFIG"]) if os.environ.get("RUNBOOK_SSH_CONFIG") else None,
     )
 
 

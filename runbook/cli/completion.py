@@ -11,19 +11,20 @@ from collections.abc import Iterator
 SHELLS = ("bash", "zsh", "fish")
 
 COMMON = ("--output", "--help")
-VALUES = ("--set", "--vars-file", "--inventory", "--limit")
+VALUES = ("--set", "--vars-file", "--inventory", "--limit", "--ssh-config")
 GOING = ("--on-failure", "--take-over")
 ANSWERS = ("--approve", "--answers")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "list": ("--for",),
     "show": (*VALUES, "--explain"),
+    "doctor": VALUES,
     "rehearse": (*VALUES, *ANSWERS, "--run-reads"),
     "run": (*VALUES, *GOING, "--incident"),
     "replay": (*VALUES, *ANSWERS, *GOING, "--incident"),
-    "exec": ("--on", "--effect", "--timeout", "--sudo", "--inventory", "--limit", "--incident"),
-    "resume": ("--failed-hosts", *ANSWERS, *GOING, "--unattended"),
-    "undo": ("--reason", "--take-over", "--unattended"),
+    "exec": ("--on", "--effect", "--timeout", "--sudo", "--inventory", "--limit", "--ssh-config", "--incident"),
+    "resume": ("--failed-hosts", *ANSWERS, *GOING, "--ssh-config", "--unattended"),
+    "undo": ("--reason", "--take-over", "--ssh-config", "--unattended"),
     "decide": ("--reason", "--set", "--typed"),
     "pause": ("--reason",),
     "cancel": ("--reason",),
@@ -46,7 +47,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """The options of every command, without the common ones."""
 
 TAKES: dict[str, str] = {
-    **dict.fromkeys(("show", "rehearse", "run"), "playbooks"),
+    **dict.fromkeys(("show", "doctor", "rehearse", "run"), "playbooks"),
     "replay": "playbooks runs",
     **dict.fromkeys(("resume", "undo", "decide", "pause", "cancel", "note", "rate", "watch", "handover"), "runs"),
     **dict.fromkeys(("audit show", "audit verify", "audit report"), "runs"),
@@ -54,7 +55,7 @@ TAKES: dict[str, str] = {
 """Of what the first argument of a command is one."""
 
 OF_FIRST: dict[str, tuple[str, tuple[str, ...]]] = {
-    "--set": ("params", ("show", "rehearse", "run", "replay")),
+    "--set": ("params", ("show", "doctor", "rehearse", "run", "replay")),
     "--approve": ("gates", ("rehearse", "replay", "resume")),
 }
 """Options whose value is a word of the playbook, or run, that the first argument names; and where that is so."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+from msgspec.structs import replace
+
 from runbook.cli.stream import Stream, standard_streams
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Front:
         """A change had begun: an error after it is told with another code."""
         self.begun: dict[str, str] = {}
         """`id`, `playbook` and `started` of a run that was begun and did not come to a rest."""
+        self.ssh_config: Path | None = None
+        """What --ssh-config says."""
         self._ends: list[Mapping[str, Any]] | None = None
 
     @property
@@ -57,7 +61,8 @@ class Front:
         """Return the folders of this user and of the present folder."""
         from runbook.config import settings
 
-        return settings()
+        found = settings()
+        return found if self.ssh_config is None else replace(found, ssh_config=self.ssh_config)
 
     def say(self, text: str) -> None:
         """Tell something beside the data; `text` is clean already."""

@@ -15,6 +15,7 @@ COMMANDS = {
     "open": Entry("runbook.cli.screens", "open_playbook", "The screens, straight at one playbook"),
     "list": Entry("runbook.cli.library", "list_playbooks", "Playbooks, ranked by the text of an alert with --for"),
     "show": Entry("runbook.cli.library", "show", "One playbook as a readable page"),
+    "doctor": Entry("runbook.cli.doctor", "doctor", "Look whether all targets are fit for a playbook"),
     "rehearse": Entry("runbook.cli.rehearse", "rehearse", "Look at the targets and show what would happen"),
     "run": Entry("runbook.cli.run", "run", "Run a playbook, guided: one question at a time"),
     "replay": Entry("runbook.cli.run", "replay", "Execute a playbook or a past run without interaction"),

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from runbook.cli.command import F
+from runbook.cli.front import Front
 from runbook.errors import UsageError
 
 FILE = click.Path(path_type=Path)
@@ -25,6 +26,21 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+def _set_ssh_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    front = context.find_object(Front)
+    if value is not None and front is not None:
+        front.ssh_config = value
+
+
+ssh_config_option = click.option(
+    "--ssh-config",
+    type=FILE,
+    expose_value=False,
+    callback=_set_ssh_config,
+    help="Read this in place of the ssh configuration of the user and the system.",
+)
+
+
 def value_options(function: F) -> F:
     """Add the options that give values and choose targets."""
     return _options(
@@ -32,6 +48,7 @@ def value_options(function: F) -> F:
         click.option("--vars-file", "vars_files", type=FILE, multiple=True, help="Values from a YAML file."),
         click.option("--inventory", type=FILE, help="The file that names the hosts."),
         click.option("--limit", metavar="PATTERN", default="", help="Only these hosts of the inventory."),
+        ssh_config_option,
     )(function)
 
 

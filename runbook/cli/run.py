@@ -16,6 +16,7 @@ from runbook.cli.order import (
     guided_option,
     incident_option,
     pairs,
+    ssh_config_option,
     step_and_target,
     value_options,
 )
@@ -153,6 +154,7 @@ def _run_meant(front: Front, word: str) -> str:
 @click.option("--sudo", is_flag=True, help="Run it as root through sudo.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="The file that names the hosts.")
 @click.option("--limit", metavar="PATTERN", default="", help="Only these hosts.")
+@ssh_config_option
 @incident_option
 @pass_front
 def execute(
@@ -204,6 +206,7 @@ def execute(
 @click.option("--failed-hosts", is_flag=True, help="Begin by retrying the hosts that failed.")
 @answer_options
 @going_options
+@ssh_config_option
 @guided_option
 @pass_front
 def resume(
@@ -253,6 +256,7 @@ def resume(
 @click.argument("step", required=False, metavar="[STEP[@HOST]]")
 @click.option("--reason", default="", help="Why; it goes on record.")
 @click.option("--take-over", metavar="REASON", default="", help="Take over targets that another run claims.")
+@ssh_config_option
 @guided_option
 @pass_front
 def undo(front: Front, run_id: str, step: str | None, reason: str, take_over: str, unattended: bool) -> None:

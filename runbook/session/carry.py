@@ -23,7 +23,7 @@ from runbook.session.record import JournalRecorder, SideFiles
 from runbook.session.result import Result
 from runbook.session.unattended import Missing
 from runbook.session.value import fetch_secrets, revealed
-from runbook.transports import Given, transports
+from runbook.session.way import ways
 
 KEEPS_LEASE: frozenset[RunStatus] = frozenset({"waiting", "paused", "interrupted", "in_doubt", "undo_incomplete"})
 """A run that rests in one of these still claims its targets."""
@@ -46,7 +46,7 @@ class Session:
         self._listeners = listeners
         self._control = control
         self._masker = Masker()
-        self._transports = transports(Given(ask=approver.ask, mask=self._masker.mask))
+        self._transports = ways(settings, approver, self._masker.mask, new_hosts=True)
         self._secrets: dict[str, Secret] | None = None
 
     def fetch(self) -> None:

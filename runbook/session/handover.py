@@ -61,7 +61,7 @@ def handover(settings: Settings, run: str, path: Path, reason: str) -> Path:
             )
         )
         # Who adopts the run claims the targets anew; until then nobody here works on them.
-        for fact in returned_leases(run, state):
+        for fact in returned_leases(settings, run, state):
             recorder.record(fact)
         recorder.record(f.SessionClosed(status=status, next_session=name))
         writer.close(status)

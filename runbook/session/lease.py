@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import contextlib
 
+from runbook.config import Settings
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.state import RunState
 from runbook.ports.cancel import Cancel
 from runbook.session.prepare import from_snapshot
-from runbook.transports import transports
+from runbook.session.way import as_recorded, ways
 
 
-def returned_leases(run: str, state: RunState) -> tuple[f.Fact, ...]:
+def returned_leases(settings: Settings, run: str, state: RunState) -> tuple[f.Fact, ...]:
     """Give the leases of a run back and return the facts of it; a target that cannot be asked keeps its own."""
     if not state.leases or state.opened is None:
         return ()
     hosts = from_snapshot(state.opened).plan.hosts
-    ways = transports()
+    reached = ways(as_recorded(settings, state))
     returned: list[f.Fact] = []
     try:
         for name in sorted(state.leases & hosts.keys()):
             with contextlib.suppress(RunbookError):
-                ways[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
+                reached[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
                 returned.append(f.LeaseReturned(target=name))
     finally:
-        ways.close()
+        reached.close()
     return tuple(returned)

@@ -20,7 +20,7 @@ from runbook.session.prepare import prepare
 from runbook.session.provenance import owner
 from runbook.session.unattended import Missing, Unattended
 from runbook.session.value import fetch_secrets, revealed, settled
-from runbook.transports import transports
+from runbook.session.way import ways
 
 
 class Rehearsal(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ def rehearse(
     secrets = fetch_secrets(prepared.values, approver, control.cancel_token)
     for name, secret in secrets.items():
         masker.add(secret, name)
-    ways = transports()
+    reached = ways(settings, approver, masker.mask)
     try:
         steps = walk(
             Services(
@@ -102,7 +102,7 @@ def rehearse(
                 recorder=nowhere,
                 outputs=nowhere,
                 catalogue=prepared.actions,
-                transports=ways,
+                transports=reached,
                 approver=approver,
                 inbox=nowhere,
                 masker=masker,
@@ -116,6 +116,6 @@ def rehearse(
             run_reads=run_reads,
         )
     finally:
-        ways.close()
+        reached.close()
     missing = Unattended(order.approvals).missing(prepared.plan, settled(prepared.values))
     return Rehearsal(playbook=prepared.plan.playbook, plan=prepared.plan, steps=steps, missing=missing)

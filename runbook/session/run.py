@@ -28,6 +28,7 @@ from runbook.session.record import state_of, to_fact
 from runbook.session.result import CLOSED, Result
 from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import settled
+from runbook.session.way import as_recorded
 
 
 def start(
@@ -61,7 +62,7 @@ def replay_run(
         answers = {d.step: _reply(d) for d in state.decisions if d.kind in ("form", "choose")}
         approver = approver.knows_also((), {k: v for k, v in answers.items() if v is not None})
     return begin(
-        settings,
+        as_recorded(settings, state),
         prepared,
         order,
         approver,
@@ -107,6 +108,7 @@ def begin(
         "limit": order.limit,
         "replay_of": replay_of,
         "inventory": str(order.inventory.absolute()) if order.inventory else "",
+        "ssh_config": str(settings.ssh_config.absolute()) if settings.ssh_config else "",
     }
     session = Session(settings, prepared, approver, listeners, control)
     opened = opening(prepared, mode="run" if order.guided else "replay", options=options, **_who())
@@ -166,7 +168,7 @@ def resume(
         if isinstance(approver, Unattended):
             approver.check(prepared.plan)
             approver = _given_to(state, approver)
-        session = Session(settings, prepared, approver, listeners, control or Control())
+        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control())
         on_failure = on_failure or str(state.opened.options.get("on_failure") or "")
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         mode: f.Mode = "undo" if _is_going_back(state) else "resume"
@@ -263,7 +265,7 @@ def undo(
             raise RefusedError(
                 f"{over}{what} stands that could be undone", where=run, remedy="`runbook audit show` tells why"
             )
-        session = Session(settings, prepared, approver, listeners, control or Control())
+        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control())
         opened = f.SessionOpened(mode="undo", options={"step": step}, plan_digest=prepared.plan.digest, **_who())
         back = way_back(prepared.plan, state, chosen)
         asked = f.UndoAsked(steps=[list(entry) for entry in back], reason=reason or "undo was asked for")

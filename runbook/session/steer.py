@@ -53,10 +53,10 @@ def decide(
     if question.kind in ("undo", "drift") and choice == "leave" and not after.undo_left:
         # That was the last of the way back: nothing is left to be carried out.
         status: RunStatus = "aborted" if after.aborted else "undone"
-        _record(settings, run, "decide", made, *returned_leases(run, state), status=status)
+        _record(settings, run, "decide", made, *returned_leases(settings, run, state), status=status)
         return f"on record; the run is {status}"
     if choice == "abort" and after.aborted and not _is_doubtful(after):
-        _record(settings, run, "decide", made, *returned_leases(run, state), status="aborted")
+        _record(settings, run, "decide", made, *returned_leases(settings, run, state), status="aborted")
         return f"on record; the run is {_aborted(run, after)}"
     _record(settings, run, "decide", made, status=state.status)
     return f"on record; go on with `runbook resume {run}`"
@@ -106,7 +106,7 @@ def cancel(settings: Settings, run: str, reason: str) -> str:
             remedy=f"settle it with `runbook resume {run}` first",
         )
     asked = f.SteeringAsked(what="cancel", reason=reason, actor=owner())
-    _record(settings, run, "decide", asked, *returned_leases(run, state), status="aborted")
+    _record(settings, run, "decide", asked, *returned_leases(settings, run, state), status="aborted")
     return _aborted(run, state)
 
 

@@ -32,7 +32,7 @@ def test_help_that_was_asked_for_is_data(command: Call, words: tuple[str, ...]) 
     ("words", "line"),
     [
         (("lst",), "runbook: there is no command lst, did you mean list?; `runbook --help` shows what is possible"),
-        (("doctor", "x"), "runbook: there is no command doctor; `runbook --help` shows what is possible"),
+        (("approve", "x"), "runbook: there is no command approve; `runbook --help` shows what is possible"),
         (
             ("replay",),
             "runbook: missing argument 'P_OR_RUN'; `runbook replay --help` shows what is possible",

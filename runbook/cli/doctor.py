@@ -1,0 +1,78 @@
+"""The command `doctor`: whether all targets are fit for a playbook, before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from runbook.cli.command import Command, pass_front
+from runbook.cli.conduct import Conduct
+from runbook.cli.exit_codes import of_rehearsal
+from runbook.cli.front import Front, encode
+from runbook.cli.interrupt import Interrupts
+from runbook.cli.order import pairs, value_options
+from runbook.cli.style import Style
+from runbook.session.control import Control
+from runbook.session.doctor import Checkup, examine
+from runbook.session.order import Order
+from runbook.text import one_line
+
+MARK = {"good": "succeeded", "warn": "waiting", "bad": "failed"}
+"""The status whose mark stands before a finding."""
+
+
+@click.command(cls=Command)
+@click.argument("playbook")
+@value_options
+@pass_front
+def doctor(
+    front: Front,
+    playbook: str,
+    values: tuple[str, ...],
+    vars_files: tuple[Path, ...],
+    inventory: Path | None,
+    limit: str,
+) -> None:
+    """Look at all targets at once: reach, host key, login, sudo, disk, clock and tools, and what to do about each.
+
+    Nothing is changed. It succeeds unless a target cannot be reached (4) or lacks what the playbook needs (5).
+    """
+    order = Order(playbook=playbook, values=pairs(values), vars_files=vars_files, inventory=inventory, limit=limit)
+    control = Control()
+    approver = Conduct(front, asks=front.is_interactive).approver(())
+
+    def heard(checkup: Checkup) -> None:
+        if front.is_text:
+            front.out.lines(list(lines(checkup, front.out.style)))
+        elif front.format == "ndjson":
+            front.out.raw(encode({"type": "host"} | as_object(checkup)))
+
+    with Interrupts(control, front).watched():
+        found = examine(front.settings(), order, approver, heard, control)
+    if control.cancel_token.is_set():
+        raise KeyboardInterrupt
+    reachable = all(checkup.is_reachable for checkup in found)
+    front.code = of_rehearsal(
+        refused=reachable and not all(checkup.is_fit for checkup in found), unreachable=not reachable
+    )
+    if front.format == "json":
+        front.out.raw(encode([as_object(checkup) for checkup in found], indent=True))
+
+
+def as_object(checkup: Checkup) -> dict[str, Any]:
+    """Return what was found on one host as an object."""
+    row: dict[str, Any] = msgspec.to_builtins(checkup)
+    return {**row, "reachable": checkup.is_reachable, "fit": checkup.is_fit}
+
+
+def lines(checkup: Checkup, style: Style) -> Iterator[str]:
+    """Return what was found on one host for people, one line for each thing."""
+    for finding in checkup.findings:
+        mark = style.mark(MARK[finding.state])
+        yield f"{mark} {one_line(checkup.host, 60)}  {finding.what}: {one_line(finding.told, 400)}"
+        if finding.remedy:
+            yield f"    {one_line(finding.remedy, 400)}"

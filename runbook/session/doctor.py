@@ -1,0 +1,251 @@
+"""The preflight: whether every target of a playbook is fit for it, found out on all of them at once, by reading only.
+
+Owns what is looked at and what can be done about it. A host is asked with one command, however much is looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from msgspec import Struct
+
+from runbook.config import Settings
+from runbook.errors import AuthError, HostKeyError, RunbookError, TransportError
+from runbook.model.host import Host
+from runbook.model.plan import Plan, PlannedStep
+from runbook.ports.approver import Approver
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import Cmd, Stream, Target, Transport
+from runbook.session.control import Control
+from runbook.session.order import Order
+from runbook.session.prepare import prepare
+from runbook.session.way import ways
+
+AT_ONCE = 20
+"""Hosts that are looked at at the same time."""
+
+_SECONDS = 20.0
+_LITTLE_DISK = 16 * 1024
+"""KiB below which job folders and backups may not find room."""
+_SKEW = 2.0
+"""Seconds: what `date` tells is whole seconds, and the way takes its time."""
+
+State = Literal["good", "warn", "bad"]
+
+_TOOLS = {"git.": ("git",), "ldconfig.": ("ldconfig",), "file.": ("cp", "mv", "mktemp", "sha256sum")}
+"""What actions whose names begin so need on a host."""
+
+_WRAPPER = ("cat", "mkdir", "mv", "grep", "sleep", "tr", "tail")
+
+# Words in, lines out: a name, a space, a value. `-v` asks whether sudo needs a password for anything at all; where it
+# does, single commands may be free of it all the same.
+_SCRIPT = r"""
+exec 2>/dev/null </dev/null
+sudo=$1; shift
+for tool; do command -v "$tool" >/dev/null || echo "missing $tool"; done
+echo "user $(id -un) $(id -u)"
+echo "clock $(date +%s)"
+case ${XDG_STATE_HOME:-} in /*) place=$XDG_STATE_HOME ;; *) place=$HOME/.local/state ;; esac
+there=$place
+while [ ! -d "$there" ] && [ "$there" != / ]; do there=$(dirname -- "$there"); done
+echo "disk $(df -Pk -- "$there" | tail -n 1 | { read -r _ _ _ free _; echo "$free"; }) $there"
+[ -w "$there" ] || echo "unwritable $there"
+[ -d /dev/shm ] && [ -w /dev/shm ] && echo "memory 1"
+[ -r /proc/self/stat ] && echo "proc 1"
+if [ "$sudo" ]; then
+  if ! command -v sudo >/dev/null; then echo "sudo none"
+  elif sudo -n -v; then echo "sudo free"
+  elif LC_ALL=C sudo -n -l | grep -q NOPASSWD; then echo "sudo narrow"
+  else echo "sudo password"; fi
+fi
+echo "end 1"
+"""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was looked at on one host."""
+
+    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools"]
+    state: State
+    told: str
+    remedy: str = ""
+
+
+class Checkup(Struct, frozen=True, kw_only=True):
+    """All that was found on one host."""
+
+    host: str
+    findings: tuple[Finding, ...]
+    clock_offset: float | None = None
+    """Seconds that the host's clock is ahead of this one; None if it is not known."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether commands can be sent to it."""
+        return not any(f.state == "bad" and f.what in {"reach", "host key", "login"} for f in self.findings)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether nothing stands against a run."""
+        return not any(finding.state == "bad" for finding in self.findings)
+
+
+class _Said:
+    """A sink for the answer of a host."""
+
+    def __init__(self) -> None:
+        self.out = b""
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        if stream == "out":
+            self.out = (self.out + data)[:65536]
+
+
+def examine(
+    settings: Settings,
+    order: Order,
+    approver: Approver | None = None,
+    heard: Callable[[Checkup], None] = lambda _: None,
+    control: Control | None = None,
+) -> tuple[Checkup, ...]:
+    """Look at all targets of an order, in parallel; `heard` gets each as it is done, one at a time.
+
+    Raises RunbookError if the order cannot be prepared. What is wrong with a target is a finding.
+    """
+    plan = prepare(settings, order).plan
+    cancel = (control or Control()).cancel_token
+    reached = ways(settings, approver)
+    try:
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="doctor") as pool:
+            futures = [
+                pool.submit(_examine, host, reached[host.transport], needs(plan, host), cancel)
+                for host in plan.hosts.values()
+            ]
+            found = []
+            for future in futures:
+                found.append(future.result())
+                heard(found[-1])
+    finally:
+        reached.close()
+    return tuple(found)
+
+
+class Needs(Struct, frozen=True):
+    """What a plan needs of a host."""
+
+    tools: tuple[str, ...]
+    sudo: bool
+    changes: bool
+
+
+def needs(plan: Plan, host: Host) -> Needs:
+    """Return what the steps of a plan need of a host, as far as the playbook says it."""
+    steps = [step for unit in plan.units for step in unit.steps if host.name in step.hosts and not step.once]
+    changes = any(step.effect != "read" for step in steps)
+    tools = {tool for step in steps for tool in _tools(step)} | (set(_WRAPPER) if changes else set())
+    return Needs(tuple(sorted(tools)), any(step.with_.get("sudo") is True for step in steps), changes)
+
+
+def _tools(step: PlannedStep) -> Iterator[str]:
+    for prefix, tools in _TOOLS.items():
+        if step.uses.startswith(prefix):
+            yield from tools
+    argv = step.with_.get("argv")
+    if step.uses == "command" and isinstance(argv, list) and argv:
+        name = str(argv[0])
+        if "{" not in name and "/" not in name:
+            yield name
+
+
+def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel) -> Checkup:
+    try:
+        target = transport.target(host, cancel)
+        said, offset = _ask(target, wanted)
+    except HostKeyError as error:
+        return _away(host, "host key", error)
+    except AuthError as error:
+        return _away(host, "login", error)
+    except RunbookError as error:
+        return _away(host, "reach", error)
+    return Checkup(host=host.name, findings=tuple(_findings(said, offset, wanted)), clock_offset=offset)
+
+
+def _away(host: Host, what: Literal["reach", "host key", "login"], error: RunbookError) -> Checkup:
+    told = f"{error.where}: {error.message}" if error.where else error.message
+    return Checkup(host=host.name, findings=(Finding(what=what, state="bad", told=told, remedy=error.remedy),))
+
+
+def _ask(target: Target, wanted: Needs) -> tuple[dict[str, list[str]], float]:
+    sink = _Said()
+    words = ("sh", "-c", _SCRIPT, "runbook-doctor", "1" if wanted.sudo else "", *wanted.tools)
+    begun = time.time()
+    finished = target.read(Cmd(words, timeout=_SECONDS), sink)
+    ended = time.time()
+    said: dict[str, list[str]] = {}
+    for line in sink.out.decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(" ")
+        said.setdefault(name, []).append(value)
+    if "end" not in said:
+        told = "; ".join(finished.evidence) or f"exit status {finished.exit}"
+        raise TransportError(f"it gave no whole answer: {told}", where=target.host.name)
+    clock = float(said["clock"][0]) + 0.5
+    # Within its own second, and the time that the answer took, nobody can tell an offset.
+    return said, 0.0 if begun - 1 <= clock <= ended + 1 else clock - (begun + ended) / 2
+
+
+def _findings(said: dict[str, list[str]], offset: float, wanted: Needs) -> Iterator[Finding]:
+    yield Finding(what="reach", state="good", told="answers")
+    user, _, uid = said["user"][0].rpartition(" ")
+    yield Finding(what="login", state="good", told=f"as {user}, uid {uid}")
+    if wanted.sudo:
+        yield _sudo(said["sudo"][0], uid)
+    yield _disk(said, wanted)
+    if abs(offset) <= _SKEW:
+        yield Finding(what="clock", state="good", told="agrees with this machine's")
+    else:
+        yield Finding(
+            what="clock", state="warn", told=f"{abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}",
+            remedy="times on the host and in the journal will not fit together: see to its time service",
+        )  # fmt: skip
+    missing = said.get("missing", [])
+    if missing:
+        yield Finding(what="tools", state="bad", told=f"missing: {', '.join(missing)}", remedy="install them there")
+    elif "proc" not in said:
+        told = "no /proc: what a job starts is found less surely when it has to be ended"
+        yield Finding(what="tools", state="warn", told=told)
+    else:
+        yield Finding(what="tools", state="good", told=f"{len(wanted.tools)} needed, all there")
+
+
+def _sudo(word: str, uid: str) -> Finding:
+    match word:
+        case "free":
+            return Finding(what="sudo", state="good", told="without a password")
+        case "narrow":
+            told = "without a password for some commands; whether for those of this playbook shows when they run"
+            return Finding(what="sudo", state="warn", told=told, remedy="see `sudo -l` there")
+        case "password":
+            return Finding(
+                what="sudo", state="warn", told="wants a password, for which a guided run asks",
+                remedy="for unattended runs allow the commands of the playbook with NOPASSWD",
+            )  # fmt: skip
+        case _ if uid == "0":
+            return Finding(what="sudo", state="bad", told="there is no sudo", remedy="install it, or leave sudo out")
+        case _:
+            return Finding(what="sudo", state="bad", told="there is no sudo", remedy="install it, or log in as root")
+
+
+def _disk(said: dict[str, list[str]], wanted: Needs) -> Finding:
+    free, _, place = said["disk"][0].partition(" ")
+    kib = int(free) if free.isdigit() else 0
+    short = "unwritable" in said or kib < _LITTLE_DISK
+    if not short or not wanted.changes:
+        return Finding(what="disk", state="good", told=f"{kib // 1024} MiB free at {place}")
+    why = f"{place} cannot be written" if "unwritable" in said else f"{kib // 1024} MiB free at {place}"
+    if "memory" in said:
+        told = f"{why}: job folders go to memory, and a restart of the host forgets them"
+        return Finding(what="disk", state="warn", told=told, remedy="make room if you can")
+    return Finding(what="disk", state="bad", told=f"{why}, and there is no memory file system", remedy="make room")
