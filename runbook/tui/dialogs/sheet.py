@@ -26,7 +26,7 @@ from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet
 from runbook.tui.look import Look, bold
 from runbook.tui.presenter.sheet import about_rows, sheet_words
-from runbook.tui.screens.base import HEIGHTS, WIDTHS
+from runbook.tui.size import HEIGHTS, WIDTHS
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.page import Page

@@ -10,14 +10,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from runbook.tui.look import Look
+from runbook.tui.size import HEIGHTS, WIDTHS
 from runbook.tui.widgets.head import Head
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.now_line import Now, NowLine
-
-WIDTHS = [(0, "-tiny"), (60, "-narrow"), (110, "-wide"), (180, "-vast")]
-"""80 columns are narrow, 120 wide, 200 vast; below 60 there is one view and the now line."""
-
-HEIGHTS = [(0, "-flat"), (15, "-low"), (32, "-tall")]
 
 
 class Frame(Screen[None]):
