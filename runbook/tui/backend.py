@@ -20,6 +20,7 @@ from runbook.session.control import Control
 from runbook.session.draft import Draft
 from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
+from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
 from runbook.session.review import RunSummary
 from runbook.tui.carrier import Act
@@ -27,6 +28,9 @@ from runbook.tui.carrier import Act
 
 class Backend(Protocol):
     """The use cases behind the screens."""
+
+    def preferences(self) -> Preferences:
+        """Return how the user wants the screens. Raises ConfigError."""
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all playbooks."""
@@ -98,6 +102,12 @@ class SessionBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    def preferences(self) -> Preferences:
+        """Return how the user wants the screens."""
+        from runbook.session.preference import preferences
+
+        return preferences(self._settings)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all playbooks."""

@@ -73,11 +73,31 @@ def key(name: str, does: str) -> Content:
     return Content.assemble((name, "bold $accent"), " ", does)
 
 
-def look_of(environment: Mapping[str, str] = os.environ) -> Look:
-    """Find out what the terminal can draw: Unicode only where the locale says UTF-8, never on the Linux console."""
+def look_of(environment: Mapping[str, str] = os.environ, symbols: str = "auto") -> Look:
+    """Find out what the terminal can draw: Unicode only where the locale says UTF-8, never on the Linux console.
+
+    `symbols` is the user's word: unicode, ascii, or auto.
+    """
+    if symbols != "auto":
+        return Look(unicode=symbols == "unicode")
     locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
     utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
     return Look(unicode=utf8 and environment.get("TERM", "") != "linux" and not environment.get("RUNBOOK_ASCII"))
+
+
+def theme_now(wanted: str = "auto", environment: Mapping[str, str] = os.environ) -> str:
+    """Choose the theme as `theme_of` does, and ask the terminal itself where nobody else has a word.
+
+    `wanted` is the user's preference: dark, light, 16 or auto.
+    """
+    if wanted != "auto":
+        return theme_of({**environment, "RUNBOOK_THEME": wanted})
+    found = theme_of(environment)
+    if found != DARK.name or environment.get("RUNBOOK_THEME") or environment.get("COLORFGBG"):
+        return found
+    from runbook.tui.terminal import is_light
+
+    return LIGHT.name if is_light(environment) else found
 
 
 def theme_of(environment: Mapping[str, str] = os.environ) -> str:

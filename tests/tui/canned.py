@@ -23,6 +23,7 @@ from runbook.session.control import Control
 from runbook.session.draft import Draft, draft
 from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
+from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
 from runbook.session.review import RunSummary
 from runbook.tui.carrier import Act
@@ -144,6 +145,10 @@ class Canned:
         self.held = threading.Event()
         self.held.set()
         """Cleared: a rehearsal waits before its end."""
+
+    def preferences(self) -> Preferences:
+        """Return nothing particular."""
+        return Preferences()
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all playbooks."""

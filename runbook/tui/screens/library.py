@@ -141,6 +141,16 @@ class LibraryScreen(Frame):
         self._filter(self.alert)
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All playbooks, as far as they are read."""
+        return self._entries
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]:
+        """All runs, newest first, as far as they are read."""
+        return self._runs
+
+    @property
     def alert(self) -> str:
         """The text that was typed or pasted."""
         return show.spread(self.query_one(AlertInput).value)

@@ -50,9 +50,9 @@ class KeyBar(Widget):
 
     def render(self) -> Content:
         """Draw the row."""
-        shown = [
-            active.binding for active in self.screen.active_bindings.values() if active.binding.show and active.enabled
-        ]
+        every = (a.binding for a in self.screen.active_bindings.values() if a.binding.show and a.enabled)
+        # Of several keys that do the same the first one is enough here; the help has them all.
+        shown = list({(binding.action, binding.description): binding for binding in reversed([*every])}.values())[::-1]
         left = [self._item(b) for b in shown if b.action.rpartition(".")[2] not in GENERAL]
         right = [self._item(b) for b in shown if b.action.rpartition(".")[2] in GENERAL]
         gap = Content("  ")

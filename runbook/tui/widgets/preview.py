@@ -65,7 +65,7 @@ class Preview(Scroll):
     def _draw(self) -> None:
         if not self.is_attached:
             return
-        width = max(self.size.width + self.scrollbar_size_vertical * self.show_vertical_scrollbar - 1, 20)
+        width = max(self.size.width - 1, 20)
         lines = [] if self._shown is None else list(self._lines(self._shown, width))
         self.query_one(Static).update(Content("\n").join(lines))
 

@@ -57,6 +57,13 @@ class RailView(Pile):
             self.cursor = self._kept.at
             self._centre(self._kept.at)
 
+    def go_to_step(self, step: str) -> None:
+        """Put the cursor on a step."""
+        at = next((n for n, row in enumerate(self._rail_rows) if row.step == step), None)
+        if at is not None:
+            self.cursor = at
+            self._centre(at)
+
 
 def _id(row: RailRow) -> str:
     return f"{row.kind} {row.step} {row.host}"
