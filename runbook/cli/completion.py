@@ -16,6 +16,7 @@ GOING = ("--on-failure", "--take-over")
 ANSWERS = ("--approve", "--answers")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
+    "open": (),
     "list": ("--for",),
     "show": (*VALUES, "--explain"),
     "doctor": VALUES,
@@ -41,13 +42,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "new": ("--folder",),
     "validate": ("--trust",),
     "schema": (),
-    "demo": ("--keep", "--list", "--unattended", "--stop"),
+    "demo": ("--keep", "--list", "--plain", "--unattended", "--stop"),
     "completion": (),
 }
 """The options of every command, without the common ones."""
 
 TAKES: dict[str, str] = {
-    **dict.fromkeys(("show", "doctor", "rehearse", "run"), "playbooks"),
+    **dict.fromkeys(("open", "show", "doctor", "rehearse", "run"), "playbooks"),
     "replay": "playbooks runs",
     **dict.fromkeys(("resume", "undo", "decide", "pause", "cancel", "note", "rate", "watch", "handover"), "runs"),
     **dict.fromkeys(("audit show", "audit verify", "audit report"), "runs"),
