@@ -8,6 +8,7 @@ compares the first paint with that of a bare Textual application, each in a term
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import pty
 import resource
@@ -19,6 +20,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
 
@@ -27,7 +29,7 @@ BURST = 500
 """Lines in one piece of output: what a busy command writes between two reads."""
 
 BARE = "from textual.app import App; App().run()"
-OURS = "from runbook.cli.main import main; main()"
+OURS = "from runbook.__main__ import main; main()"
 
 
 def flood(lines: int = LINES) -> dict[str, float]:
@@ -88,6 +90,7 @@ async def _flood(lines: int) -> dict[str, float]:
         bridge.hear(f.SessionOpened(mode="run", actor={}, boot_id="", versions={}, playbook={"id": "flood"}))
         bridge.hear(f.AttemptStarted(step="flood", target="local", attempt=1, effect="change"))
         await pilot.pause()
+        gc.freeze()
         before = _resident()
         done = threading.Event()
 
@@ -109,10 +112,9 @@ async def _flood(lines: int) -> dict[str, float]:
             # Two views of the step, turn by turn: each answer draws the whole right side.
             wanted = "plan" if app.run_screen.board.desk.view != "plan" else "output"
             app.simulate_key("2" if wanted == "plan" else "3")
-            while app.run_screen.board.desk.view != wanted:
-                await asyncio.sleep(0.001)  # noqa: ASYNC110
+            await _until(lambda wanted=wanted: app.run_screen.board.desk.view == wanted)  # type: ignore[misc]
             keys.append(time.perf_counter() - pressed)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.06)
             if time.perf_counter() - began > 60:
                 break
         took = time.perf_counter() - began
@@ -146,6 +148,14 @@ async def _lag(lags: list[float], busy: list[float]) -> None:
         await asyncio.sleep(0.002)
         lags.append(time.perf_counter() - began - 0.002)
         busy.append(time.thread_time() - worked)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Wait for something that the loop will bring about."""
+    for _ in range(30_000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
 
 
 class _Nothing:

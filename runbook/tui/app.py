@@ -20,6 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from runbook.errors import RunbookError
+from runbook.model.host import LOCAL
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.session.library import OpenLoop
 from runbook.session.order import Order
@@ -321,6 +322,14 @@ class RunbookApp(Comfort):
         except RunbookError as error:
             told, severe = f"The note is not on record: {error}", True
         self.call_from_thread(self.notify, told, severity="error" if severe else "information", markup=False)
+
+    def on_health_wanted(self) -> None:
+        """Look how this machine is."""
+        self.run_worker(self._look_at_health, thread=True, group="health", exclusive=True, exit_on_error=False)
+
+    def _look_at_health(self) -> None:
+        health = self.backend.health()
+        self.call_from_thread(self.run_screen.show_health, LOCAL, health)
 
     def on_pager_wanted(self, message: msg.PagerWanted) -> None:
         """Show the whole output of a step in a pager."""

@@ -24,6 +24,7 @@ from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
 from runbook.session.review import RunSummary
 from runbook.tui.carrier import Act
+from runbook.tui.presenter.host import Health
 
 
 class Backend(Protocol):
@@ -67,6 +68,9 @@ class Backend(Protocol):
 
         Raises UsageError if there is none.
         """
+
+    def health(self) -> Health:
+        """Return the health of this machine."""
 
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""
@@ -175,6 +179,12 @@ class SessionBackend:
         from runbook.session.readable import readable_output
 
         return readable_output(self._settings, run, step, target)
+
+    def health(self) -> Health:
+        """Return the health of this machine."""
+        from runbook.tui.health import local_health
+
+        return local_health()
 
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""

@@ -92,6 +92,10 @@ class NoteWanted(Message):
         self.step = step
 
 
+class HealthWanted(Message):
+    """Look how this machine is."""
+
+
 class PagerWanted(Message):
     """Show the whole output of a step in one place in a pager."""
 

@@ -27,6 +27,7 @@ from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
 from runbook.session.review import RunSummary
 from runbook.tui.carrier import Act
+from runbook.tui.presenter.host import Health
 
 NOW = datetime(2026, 11, 14, 3, 12, tzinfo=UTC)
 
@@ -42,8 +43,13 @@ def entry(name: str, title: str, severity: str = "sev2", **more: Any) -> Entry:
         id=name,
         title=title,
         severity=severity,
-        path=f"/playbooks/{name}.yaml",
-        **{"owner": "sre@example.com", "reviewed": "2026-11-01", "source": "local", **more},
+        **{
+            "path": f"/playbooks/{name}.yaml",
+            "owner": "sre@example.com",
+            "reviewed": "2026-11-01",
+            "source": "local",
+            **more,
+        },
     )
 
 
@@ -203,6 +209,10 @@ class Canned:
     def readable_output(self, run: str, step: str, target: str) -> Path:
         """Return no file."""
         raise RunbookError("there is no output", where=run)
+
+    def health(self) -> Health:
+        """Return a calm machine."""
+        return Health(load=0.4, cores=2, memory_free=3 << 30, memory=8 << 30, disk_free=40 << 30, disk=100 << 30)
 
     def verify(self, run: str) -> Report:
         """Return no proof."""

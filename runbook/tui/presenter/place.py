@@ -30,10 +30,15 @@ class Total(Struct, frozen=True):
 
 def places(unit: Unit, step: PlannedStep) -> tuple[str, ...]:
     """Return all places of a step, in the order of the waves."""
+    return tuple(place for wave in range(len(unit.waves)) for place in in_wave(unit, step, wave))
+
+
+def in_wave(unit: Unit, step: PlannedStep, wave: int) -> tuple[str, ...]:
+    """Return the places of a step in one wave, counted from 0."""
     if step.once:
-        waves = len(unit.waves)
-        return ("*",) if waves == 1 else tuple(f"*{n + 1}" for n in range(waves))
-    return tuple(host for wave in unit.waves for host in wave if host in step.hosts)
+        return ("*",) if len(unit.waves) == 1 else (f"*{wave + 1}",)
+    hosts = unit.waves[wave]
+    return hosts if step.hosts == unit.hosts else tuple(host for host in hosts if host in step.hosts)
 
 
 def where(place: str) -> str:
@@ -98,9 +103,9 @@ def present(plan: Plan, state: RunState) -> str:
             return question.step
     last = ""
     for unit in plan.units:
+        number = wave_at(unit, state)
         for each in unit.steps:
-            statuses = [state.at(each.id, p).status for p in places(unit, each)]
-            if any(status not in SETTLED for status in statuses):
+            if any(state.at(each.id, p).status not in SETTLED for p in in_wave(unit, each, number)):
                 return each.id
             last = each.id
     return last
@@ -108,9 +113,8 @@ def present(plan: Plan, state: RunState) -> str:
 
 def wave_at(unit: Unit, state: RunState) -> int:
     """Return the wave, from 0, that a stage is in: the first that is not over."""
-    for number, hosts in enumerate(unit.waves):
+    for number in range(len(unit.waves)):
         for step in unit.steps:
-            here = (("*",) if len(unit.waves) == 1 else (f"*{number + 1}",)) if step.once else hosts
-            if any(state.at(step.id, p).status not in SETTLED for p in here if step.once or p in step.hosts):
+            if any(state.at(step.id, p).status not in SETTLED for p in in_wave(unit, step, number)):
                 return number
     return len(unit.waves) - 1

@@ -6,7 +6,7 @@ Every other question has a sheet of its own. Without a control the run is only l
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from runbook.events.status import RESUMABLE
+from runbook.model.host import LOCAL
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
 from runbook.tui import messages as msg
@@ -23,6 +24,7 @@ from runbook.tui.carrier import Ended
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.head import seal
+from runbook.tui.presenter.host import Health
 from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
@@ -32,7 +34,8 @@ from runbook.tui.widgets.now_line import Now
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
 
-_STEERING = frozenset({"pause", "stop"})
+HEALTH = 5.0
+"""Seconds between two looks at the health of this machine."""
 
 
 class RunScreen(Frame):
@@ -67,8 +70,16 @@ class RunScreen(Frame):
         Binding("slash", "find", "find", id="run.find", tooltip="Find in the output"),
     ]
 
-    def __init__(self, look: Look, scene: Scene) -> None:
+    def __init__(self, look: Look, scene: Scene, clock: Callable[[], float] = time.monotonic) -> None:
+        """Show a scene.
+
+        Args:
+            look: what the terminal can draw.
+            scene: the run.
+            clock: seconds, of the clock that the scene is fed by.
+        """
         super().__init__(look)
+        self._clock = clock
         self.scene = scene
         self._control: Control | None = None
         self._ended: Ended | None = None
@@ -76,6 +87,7 @@ class RunScreen(Frame):
         self._asked_at = 0.0
         self._possible: tuple[object, object, object] = (None, None, None)
         self._sealed: object = None
+        self._looked = float("-inf")
 
     def body(self) -> Iterable[Widget]:
         """One board."""
@@ -95,7 +107,7 @@ class RunScreen(Frame):
 
     def put(self, asked: Asked) -> None:
         """Ask whether the step that is shown shall be run."""
-        self._asked, self._asked_at = asked, time.monotonic()
+        self._asked, self._asked_at = asked, self._clock()
         self.refresh_scene()
         if self.is_mounted:
             self.board.rail.go_to_run()
@@ -126,7 +138,7 @@ class RunScreen(Frame):
 
     def _redraw(self) -> None:
         if self._in_sight:
-            self.board.redraw(time.monotonic())
+            self.board.redraw(self._clock())
             self.refresh_scene()
 
     @property
@@ -142,7 +154,7 @@ class RunScreen(Frame):
         if not self._in_sight:
             return
         with self.app.batch_update():
-            self.board.draw(self.scene, self._question, time.monotonic())
+            self.board.draw(self.scene, self._question, self._clock())
             self.tick()
         # What is possible follows from the facts; output alone changes nothing of it.
         possible = (self.scene.state, self._asked, self._ended)
@@ -154,7 +166,7 @@ class RunScreen(Frame):
         """Draw what time changes."""
         if not self._in_sight:
             return
-        now, row = time.monotonic(), self.look.row
+        now, row = self._clock(), self.look.row
         words = now_words(self.scene, now, asked=self._question, rest=self._rest(), wide=self.size.width >= 110)
         self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
         error = self._ended.words if self._ended is not None and self.scene.run else ""
@@ -166,6 +178,19 @@ class RunScreen(Frame):
         if self.scene.plan is not None:
             self.board.tick(now)
         self.title = words.title
+        if self.has_class("-vast") and self.scene.plan is not None and LOCAL in self.scene.plan.hosts:
+            self._want_health(now)
+
+    def _want_health(self, now: float) -> None:
+        if now - self._looked >= HEALTH and self._ended is None:
+            self._looked = now
+            self.post_message(msg.HealthWanted())
+
+    def show_health(self, host: str, health: Health) -> None:
+        """Show how a host is."""
+        if self._in_sight:
+            self.board.health[host] = health
+            self.tick()
 
     def _rest(self) -> Rest | None:
         ended = self._ended
@@ -253,7 +278,7 @@ class RunScreen(Frame):
 
     @property
     def _is_deaf(self) -> bool:
-        return time.monotonic() - self._asked_at < DEAF
+        return self._clock() - self._asked_at < DEAF
 
     def _answer(self, answer: Answer) -> None:
         asked, self._asked = self._asked, None

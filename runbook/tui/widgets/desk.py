@@ -5,11 +5,8 @@ The same for a live run, one that is followed and one that is played back: it dr
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
@@ -81,11 +78,6 @@ class Tabs(Widget):
 
 class Desk(Vertical):
     """Draws one step of a scene."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "host(-1)", "host", show=False, id="desk.left", tooltip="Output of the host before"),
-        Binding("right,l", "host(1)", "host", show=False, id="desk.right", tooltip="Output of the next host"),
-    ]
 
     view: reactive[str] = reactive("guide")
     zoomed: reactive[bool] = reactive(False)
@@ -191,7 +183,7 @@ class Desk(Vertical):
         if fresh:
             self._draw_pages(scene.plan)
         if self.well.display:
-            self.well.look_at(scene.spool, self._step, self.target, self.hosts)
+            self.well.look_at(scene.spool, self._step, self.target, self.speaking)
             self._tell()
 
     def _draw_pages(self, plan: Plan) -> None:
@@ -232,11 +224,13 @@ class Desk(Vertical):
         """The places that have said something."""
         return tuple(h for h in self.hosts if len(self._scene.spool.numbers(self._step, h)))
 
-    def action_host(self, by: int) -> None:
+    @on(OutputView.Turned)
+    def _turned(self, event: OutputView.Turned) -> None:
         """Show the output of another host; all of them stand before the first."""
+        event.stop()
         choices = ("", *self.speaking) if len(self.speaking) > 1 else ("",)
         at = choices.index(self.target) if self.target in choices else 0
-        self.target = choices[(at + by) % len(choices)]
+        self.target = choices[(at + event.by) % len(choices)]
         self.draw()
 
     @on(OutputView.Changed)

@@ -46,6 +46,8 @@ class OutputView(ScrollView, can_focus=True):
         Binding("down,j", "by(1)", "down", show=False, id="output.down", tooltip="One line down"),
         Binding("pageup", "page(-1)", "page up", show=False, id="output.page_up", tooltip="One screen up"),
         Binding("pagedown,space", "page(1)", "page down", show=False, id="output.page_down", tooltip="One screen down"),
+        Binding("left,h", "turn(-1)", "host", show=False, id="output.host_before", tooltip="Output of the host before"),
+        Binding("right,l", "turn(1)", "host", show=False, id="output.host_next", tooltip="Output of the next host"),
         Binding("home,g", "first", "first", show=False, id="output.first", tooltip="The first line"),
         Binding("end,G", "follow", "follow", show=False, id="output.follow", tooltip="The last line, and follow"),
         Binding(
@@ -53,6 +55,13 @@ class OutputView(ScrollView, can_focus=True):
         ),
         Binding("shift+right", "across(1)", "right", show=False, id="output.right", tooltip="Half a screen right"),
     ]
+
+    class Turned(Message):
+        """The output of another host is wanted."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
 
     class Changed(Message):
         """What stands below the well has to be told anew."""
@@ -255,6 +264,10 @@ class OutputView(ScrollView, can_focus=True):
         self._to_end()
         self.post_message(self.Changed())
 
+    def action_turn(self, by: int) -> None:
+        """Ask for the output of another host."""
+        self.post_message(self.Turned(by))
+
     def action_across(self, by: int) -> None:
         """Move to the left or right."""
         step = max((self.scrollable_content_region.width - self._gutter) // 2, 1)
@@ -282,6 +295,8 @@ class OutputView(ScrollView, can_focus=True):
         self._searched = self._spool.dropped
         if needle:
             self._search()
+        else:
+            self.post_message(self.Changed())
         self.refresh()
 
     def _search(self) -> None:

@@ -1,0 +1,353 @@
+"""The run screen as an operator meets it: what runs, what Enter does, what is possible now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from textual.app import App
+from textual.message import Message
+from textual.pilot import Pilot
+
+from runbook.errors import RunbookError
+from runbook.session.control import Control
+from runbook.session.result import Result
+from runbook.tui import messages as msg
+from runbook.tui.bridge import Asked
+from runbook.tui.carrier import Ended
+from runbook.tui.dialogs.reason import ReasonSheet
+from runbook.tui.look import Look
+from runbook.tui.scene import Scene
+from runbook.tui.screens import run as screen
+from runbook.tui.screens.run import RunScreen
+from runbook.tui.theme import THEMES
+from runbook.tui.widgets.key_bar import KeyBar
+from runbook.tui.widgets.now_line import NowLine
+from runbook.tui.widgets.output import OutputView
+from tests.tui import scenes
+
+
+class Stage(App[None]):
+    """Holds the run screen alone, and hears what it says."""
+
+    CSS_PATH = Path(screen.__file__).parents[1] / "global.tcss"
+
+    seconds: ClassVar[list[float]] = [1000.0]
+
+    def __init__(self, scene: Scene, control: Control | None = None, look: Look | None = None) -> None:
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = "runbook-dark"
+        self.run_screen = RunScreen(look or Look(), scene, lambda: self.seconds[0])
+        self.run_screen.open(scene, control)
+        self.heard: list[Message] = []
+
+    def on_mount(self) -> None:
+        """Show it."""
+        self.push_screen(self.run_screen)
+
+    def _hear(self, message: Message) -> None:
+        self.heard.append(message)
+
+    on_question_answered = on_review_wanted = on_resume_wanted = on_undo_wanted = on_note_wanted = _hear
+    on_pager_wanted = on_question_wanted = _hear
+
+    def text(self, wanted: str) -> str:
+        """What stands in an area, as plain text."""
+        widget = self.run_screen.query_one(wanted)
+        return "\n".join(strip.text.rstrip() for strip in widget.render_lines(widget.outer_size.region))
+
+    def now(self) -> str:
+        """The now line."""
+        widget = self.run_screen.query_one(NowLine)
+        return str(widget.render())
+
+    def footer(self) -> str:
+        """The last row."""
+        return str(self.run_screen.query_one(KeyBar).render())
+
+    @property
+    def well(self) -> OutputView:
+        """The output."""
+        return self.run_screen.query_one(OutputView)
+
+
+async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    for _ in range(200):
+        await pilot.pause()
+        if wanted():
+            return
+    raise AssertionError("it did not come to hold")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the screen reads; a test may move them."""
+    seconds = [1000.0]
+    monkeypatch.setattr(Stage, "seconds", seconds)
+    return seconds
+
+
+async def put(pilot: Pilot[None], stage: Stage, clock: list[float], question: Any) -> Asked:
+    """Ask, and let the deaf moment pass."""
+    asked = Asked(question, Future())
+    stage.run_screen.put(asked)
+    await pilot.pause()
+    clock[0] += 1
+    return asked
+
+
+async def test_a_waiting_step_shows_guide_and_plan_for_the_hosts_that_enter_runs_it_on(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        asked = await put(pilot, stage, clock, question)
+        await settle(pilot, lambda: "systemctl restart" in stage.text("#plan Page"))
+
+        assert "open orders drain first." in stage.text("#guide Page")
+        assert "on order-2" in stage.text("#plan Page")
+        assert "order-3" not in stage.text("#plan Page")
+        assert "◆ WAITING  Restart order-service on order-2" in stage.now()
+        assert "↵ run step  c run on  s skip  p pause" in stage.footer()
+
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(stage.heard))
+        answered = stage.heard[0]
+        assert isinstance(answered, msg.QuestionAnswered)
+        assert (answered.asked, answered.answer.choice) == (asked, "run")
+        assert "run step" not in stage.footer()
+
+
+async def test_what_was_typed_before_the_question_stood_there_is_no_answer(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        stage.run_screen.put(Asked(question, Future()))
+        await pilot.press("enter", "c", "A")
+        assert stage.heard == []
+        clock[0] += 1
+        await pilot.press("c")
+        await settle(pilot, lambda: bool(stage.heard))
+        assert stage.heard[0].answer.choice == "run_on"  # type: ignore[attr-defined]
+
+
+async def test_enter_runs_nothing_that_is_not_in_sight_but_shows_it_first(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        await pilot.press("g")
+        assert stage.run_screen.board.step == "freeze"
+        await pilot.press("enter")
+        assert (stage.heard, stage.run_screen.board.step) == ([], "restart")
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(stage.heard))
+
+
+async def test_skipping_wants_a_reason(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        await pilot.press("s")
+        await settle(pilot, lambda: isinstance(stage.screen, ReasonSheet))
+        await pilot.press("escape")
+        assert stage.heard == []
+        await pilot.press("s", *"busy", "enter")
+        await settle(pilot, lambda: bool(stage.heard))
+        answer = stage.heard[0].answer  # type: ignore[attr-defined]
+        assert (answer.choice, answer.reason) == ("skip", "busy")
+
+
+async def test_a_running_step_tells_its_silence_and_when_it_gives_up(clock: list[float]) -> None:
+    stage = Stage(scenes.running(), Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "RUNNING" in stage.now())
+        assert "► RUNNING  restart on order-2" in stage.now()
+        assert "silent for 42 s · gives up in 0:32" in stage.now()
+        assert "run 7:28" in stage.now()
+        assert "step 4 of 7   wave 2 of 3" in stage.now()
+        clock[0] += 3
+        stage.run_screen.tick()
+        assert "silent for 45 s · gives up in 0:29" in stage.now()
+        assert stage.footer().startswith(" ^c stop step  p pause")
+
+
+async def test_words_of_a_host_stay_words_in_the_well() -> None:
+    stage = Stage(scenes.running(), Control())
+    async with stage.run_test(size=(120, 36)) as pilot:
+        await settle(pilot, lambda: stage.well.lines == 6)
+        lines = stage.text("#well").split("\n")
+        assert lines[0] == " order-2   0:01   order-service: shutting down"
+        assert lines[4] == " order-2   0:09 ! WARN aborted [/dev/sda1] [@click=app.exit]x[/]"
+        assert lines[5].endswith("pool: active 64, waiting 0 接続 done")
+
+
+async def test_output_is_of_all_hosts_or_of_one() -> None:
+    stage = Stage(scenes.running(), Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: stage.well.lines == 6)
+        stage.well.focus()
+        await pilot.press("right")
+        assert (stage.well.lines, "order-1" in stage.text("#tail")) == (1, True)
+        await pilot.press("right")
+        assert stage.well.lines == 5
+        await pilot.press("right")
+        assert stage.well.lines == 6
+
+
+async def test_moving_up_stops_following_and_g_follows_again() -> None:
+    scene = scenes.running()
+    scenes.say(scene, 1000, "restart", "order-2", 20_000, *(f"line {n}" for n in range(500)))
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "line 499" in stage.text("#well"))
+        stage.well.focus()
+        await pilot.press("up", "pageup")
+        assert "stopped: G follows" in stage.text("#tail")
+        before = stage.text("#well")
+        scenes.say(scene, 1001, "restart", "order-2", 21_000, *(f"more {n}" for n in range(50)))
+        stage.run_screen.refresh_scene()
+        await pilot.pause()
+        assert stage.text("#well") == before
+        await pilot.press("G")
+        await settle(pilot, lambda: "more 49" in stage.text("#well"))
+        assert "following · 556 lines" in stage.text("#tail")
+        await pilot.press("g")
+        await settle(pilot, lambda: "draining 212" in stage.text("#well"))
+
+
+async def test_a_text_is_found_in_the_output_and_hits_are_walked() -> None:
+    scene = scenes.running()
+    scenes.say(scene, 1000, "restart", "order-2", 20_000, *(f"line {n} of many" for n in range(9000)))
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: stage.well.lines == 9006)
+        await pilot.press("slash", *"LINE 77 ")
+        await settle(pilot, lambda: len(stage.well.hits) == 1)
+        assert "line 77 of many" in stage.text("#well")
+        assert "hit 1 of 1" in stage.text("#tail")
+        await pilot.press("escape")
+        assert "stopped" in stage.text("#tail")
+
+
+async def test_what_is_visible_is_copied_only_by_the_users_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    stage = Stage(scenes.running(), Control())
+    monkeypatch.setattr(stage, "copy_to_clipboard", copied.append)
+    async with stage.run_test(size=(120, 36)) as pilot:
+        await settle(pilot, lambda: stage.well.lines == 6)
+        assert copied == []
+        await pilot.press("y")
+        assert copied[0].startswith("order-service: shutting down\n")
+
+
+async def test_the_views_change_by_themselves_and_by_number(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        assert stage.run_screen.board.desk.view == "before"
+        await pilot.press("4")
+        assert "checks" in stage.text("#verify Page")
+        stage.run_screen.take_back(stage.run_screen._asked)  # type: ignore[arg-type]
+        scenes.take(
+            scene, 1000, [scenes.f.AttemptStarted(step="restart", target="order-2", attempt=1, effect="change")]
+        )
+        stage.run_screen.refresh_scene()
+        await pilot.pause()
+        assert stage.run_screen.board.desk.view == "output"
+
+
+async def test_the_cursor_of_the_user_stays_while_the_run_goes_on(clock: list[float]) -> None:
+    scene = scenes.running()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: stage.run_screen.board.step == "restart")
+        await pilot.press("g")
+        done = scenes.b.changed("restart", "order-2")[2:]
+        scenes.take(scene, 1001, done)
+        stage.run_screen.refresh_scene()
+        await pilot.pause()
+        assert stage.run_screen.board.step == "freeze"
+        await pilot.press("escape")
+        assert stage.run_screen.board.step == "answers"
+
+
+async def test_a_hundred_hosts_are_counts_and_a_step_lists_its_hosts_those_in_trouble_first() -> None:
+    stage = Stage(scenes.fleet(), Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "100 hosts" in stage.text("#rail-head"))
+        assert "✗1 ►3 ✓12 ◦84  running" in stage.text("#rail")
+        assert "✗ restart: web-013" in stage.text("#rail-foot")
+        await pilot.press("enter")
+        await settle(pilot, lambda: "web-013" in stage.text("#rail"))
+        listed = [line.split()[0] for line in stage.text("#rail").split("\n") if "web-" in line]
+        assert listed[:4] == ["web-013", "web-014", "web-015", "web-016"]
+
+
+async def test_the_end_is_told_with_what_is_left_and_enter_opens_the_review() -> None:
+    scene = scenes.at_rest()
+    stage = Stage(scene, Control())
+    result = Result(run=scene.run, playbook="x", status="succeeded", state=scene.state, plan=scenes.plan())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        stage.run_screen.ended(Ended(result))
+        await pilot.pause()
+        assert "✓ SUCCEEDED  6 changes, 0 left unverified" in stage.now()
+        assert "↵ review" in stage.footer()
+        assert "u undo" in stage.footer()
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(stage.heard))
+        assert isinstance(stage.heard[0], msg.ReviewWanted)
+
+
+async def test_a_run_that_rests_says_how_to_go_on() -> None:
+    scene = scenes.at_rest(status="paused")
+    stage = Stage(scene, Control())
+    result = Result(run=scene.run, playbook="x", status="paused", state=scene.state, plan=scenes.plan(), why="pause")
+    async with stage.run_test(size=(80, 24)) as pilot:
+        stage.run_screen.ended(Ended(result))
+        await pilot.pause()
+        assert "◆ PAUSED" in stage.now()
+        assert "↵ resume" in stage.now()
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(stage.heard))
+        assert isinstance(stage.heard[0], msg.ResumeWanted)
+
+
+async def test_an_error_before_the_run_is_told_with_its_remedy() -> None:
+    stage = Stage(Scene(), Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        error = RunbookError("the inventory names no host", remedy="write one into inventory.yaml")
+        stage.run_screen.ended(Ended(None, error))
+        await pilot.pause()
+        assert "the inventory names no host" in stage.now()
+        assert "write one into inventory.yaml" in stage.now()
+
+
+async def test_a_followed_run_offers_only_what_looks() -> None:
+    stage = Stage(scenes.running())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "RUNNING" in stage.now())
+        for word in ("pause", "stop", "note", "pin", "run step", "undo", "abort"):
+            assert word not in stage.footer()
+        await pilot.press("p", "n", "A", "u", "ctrl+c")
+        assert stage.heard == []
+
+
+@pytest.mark.parametrize("size", [(20, 5), (59, 14), (80, 24), (120, 36), (200, 50), (80, 15)])
+async def test_it_stands_at_every_size_and_comes_back(size: tuple[int, int]) -> None:
+    stage = Stage(scenes.running(), Control(), Look(unicode=False))
+    async with stage.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert "RUNNING" in stage.now()
+        await pilot.resize_terminal(20, 5)
+        await pilot.pause()
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: "order-2" in stage.text("#well"))
+        assert stage.text("#rail").isascii()
