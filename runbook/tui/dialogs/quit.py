@@ -20,7 +20,9 @@ from runbook.tui.widgets.key_bar import KeyBar
 class QuitSheet(ModalScreen[str]):
     """Gives `pause`, `stop`, or nothing to stay."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "stay", id="quit.stay")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss('')", "stay", id="quit.stay", tooltip="Stay; the run goes on")
+    ]
 
     def __init__(self, look: Look) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ class ReviewScreen(Frame):
     MODE = "Review"
     CSS_PATH = "review.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.go('library')", "library", id="review.back"),
+        Binding("escape", "app.go('library')", "library", id="review.back", tooltip="Back to the library"),
     ]
 
     def __init__(self, look: Look, backend: Backend) -> None:

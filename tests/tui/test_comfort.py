@@ -1,0 +1,206 @@
+"""Help, palette, and what a user may want of the screens: keys, colours, symbols, bell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+from textual.pilot import Pilot
+
+from runbook.config import Settings, settings
+from runbook.errors import ConfigError
+from runbook.session.preference import Preferences, preferences
+from runbook.tui.app import RunbookApp
+from runbook.tui.comfort import binding_ids
+from runbook.tui.dialogs.help import HelpSheet
+from runbook.tui.dialogs.palette import PaletteSheet
+from runbook.tui.look import Look, look_of, theme_now
+from runbook.tui.presenter.keys import Key, rows, written
+from runbook.tui.terminal import is_light, lightness
+from runbook.tui.widgets.pile import Pile
+from tests.tui.canned import ENTRIES, Canned, entry, plain
+
+CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
+
+
+async def until(pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
+    """Wait for something to hold."""
+    for _ in range(500):
+        if wanted():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not come")
+
+
+def staged() -> RunbookApp:
+    """Return the whole interface over a canned session; one playbook has a title that looks like markup."""
+    hostile = entry("hostile", "Free [/dev/sda1] [@click=app.exit]now[/]", path=str(CONFIG))
+    return RunbookApp(Canned((*ENTRIES, hostile), settings=settings(), playbook=CONFIG), Look(), "runbook-dark")
+
+
+async def test_help_shows_the_keys_of_where_one_is() -> None:
+    app = staged()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        await pilot.press("f1")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpSheet)
+        shown = plain(app.screen)
+        assert "Keys in Library" in shown
+        assert "To the list of playbooks" in shown
+        assert "EVERYWHERE" in shown
+
+        await pilot.press("escape", "down", "question_mark")
+        await pilot.pause()
+        assert "THE LIST" in plain(app.screen)
+
+
+async def test_the_palette_finds_a_playbook_whatever_its_title_holds() -> None:
+    app = staged()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        await pilot.press("ctrl+p", *"sda1")
+        await pilot.pause()
+        assert isinstance(app.screen, PaletteSheet)
+        assert "Free [/dev/sda1] [@click=app.exit]now[/]" in plain(app.screen.query_one(Pile))
+
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_mode == "prepare")
+
+
+async def test_the_palette_does_what_a_key_does_and_changes_the_colours() -> None:
+    app = staged()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        await pilot.press("ctrl+p", *"light colours", "enter")
+        await until(pilot, lambda: app.theme == "runbook-light")
+
+        await pilot.press("ctrl+p", *"past runs", "enter")
+        await until(pilot, lambda: app.current_mode == "review")
+
+
+async def test_keys_can_be_mapped_anew() -> None:
+    app = staged()
+    app.prefer(Preferences(keymap={"review": "f9", "list.down": "n,down"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        await pilot.press("down", "n")
+        assert app.library.query_one("#list", Pile).cursor == 2
+        await pilot.press("f9")
+        await until(pilot, lambda: app.current_mode == "review")
+
+
+def test_a_key_that_there_is_not_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(ConfigError, match=r"prepare\.rehearse"):
+        staged().prefer(Preferences(keymap={"prepare.rehearze": "f6"}))
+
+
+def test_every_key_has_an_id_of_its_own_and_says_what_it_does() -> None:
+    assert len(binding_ids()) > 60
+
+    from textual.dom import DOMNode
+
+    from runbook.tui.comfort import _kinds
+
+    every = [(kind, each) for kind in _kinds(DOMNode) for each in kind.__dict__.get("BINDINGS", ())]
+    lacking = [
+        f"{kind.__name__}: {each.key}"
+        for kind, each in every
+        if isinstance(each, Binding) and not each.system and not (each.id and each.tooltip)
+    ]
+    assert lacking == []
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Settings:
+    """Return settings whose configuration folder is empty."""
+    from msgspec.structs import replace
+
+    folder = tmp_path / "config"
+    folder.mkdir(mode=0o700)
+    return replace(settings(), config=folder)
+
+
+def test_preferences_are_read_from_the_configuration_folder(mine: Settings) -> None:
+    assert preferences(mine) == Preferences()
+    (mine.config / "tui.yaml").write_text("theme: light\nsymbols: ascii\nbell: off\nkeymap: {prepare.rehearse: f6}\n")
+
+    found = preferences(mine)
+
+    assert (found.theme, found.symbols, found.bell, found.keymap) == (
+        "light",
+        "ascii",
+        False,
+        {"prepare.rehearse": "f6"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("theme: lihgt", "did you mean light"),
+        ("colour: dark", "there are theme, symbols, bell, keymap"),
+        ("bell: maybe", "write one of on, off"),
+        ("keymap: [f6]", "ID: KEY"),
+        ("keymap: {review: ''}", "write a key"),
+        ("- theme", "theme: dark"),
+    ],
+)
+def test_a_wrong_preference_says_what_to_write(mine: Settings, text: str, said: str) -> None:
+    (mine.config / "tui.yaml").write_text(text)
+
+    with pytest.raises(ConfigError, match=said):
+        preferences(mine)
+
+
+def test_preferences_that_others_may_write_are_refused(mine: Settings) -> None:
+    (mine.config / "tui.yaml").write_text("theme: light")
+    (mine.config / "tui.yaml").chmod(0o666)
+
+    with pytest.raises(ConfigError, match="others may write"):
+        preferences(mine)
+
+
+def test_the_users_word_on_colours_and_symbols_counts_most() -> None:
+    terminal = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "COLORFGBG": "0;15"}
+
+    assert theme_now("auto", terminal) == "runbook-light"
+    assert theme_now("dark", terminal) == "runbook-dark"
+    assert theme_now("16", terminal) == "runbook-16"
+    assert look_of(terminal, "ascii") == Look(unicode=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "light"),
+    [
+        (b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62c", True),
+        (b"\x1b]11;rgb:0f/14/19\x07", False),
+        (b"\x1b]11;rgba:f8f8/f6f6/f1f1/ffff\x07", True),
+        (b"\x1b[?62c", None),
+        (b"", None),
+    ],
+)
+def test_the_answer_of_a_terminal_tells_its_background(answer: bytes, light: bool | None) -> None:
+    assert lightness(answer) is light
+
+
+def test_a_far_terminal_is_not_asked() -> None:
+    assert is_light({"TERM": "xterm-256color", "SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}) is None
+
+
+def test_keys_are_written_as_people_do() -> None:
+    assert [written(key) for key in ("ctrl+p", "shift+tab", "G", "f5", "pageup")] == ["^p", "⇧Tab", "G", "F5", "PgUp"]
+
+
+def test_keys_of_one_action_stand_together() -> None:
+    keys = (
+        Key("up", "move(-1)", "up", "The row above", "the list"),
+        Key("k", "move(-1)", "up", "The row above", "the list"),
+    )
+
+    assert ["".join(text for text, _ in row).split() for row in rows(keys, 80)] == [
+        ["THE", "LIST"],
+        ["↑", "k", "up", "The", "row", "above"],
+    ]
