@@ -91,9 +91,12 @@ class Supervisor:
     def _listen(self) -> socket.socket:
         os.chdir(self._layout.run)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._layout.socket.unlink(missing_ok=True)
-        listener.bind(self._layout.socket.name)
+        # Under its name it answers from the first moment on: a socket that is only bound refuses.
+        fresh = Path(f".{self._layout.socket.name}")
+        fresh.unlink(missing_ok=True)
+        listener.bind(str(fresh))
         listener.listen(64)
+        fresh.rename(self._layout.socket.name)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         return listener
