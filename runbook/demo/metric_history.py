@@ -1,7 +1,8 @@
 """What the pages of the shop's processes said in the last minutes, by name and labels.
 
 Owns the samples and how long they are kept; asking for them by an expression is the business of `metric_expression`.
-A page that does not answer leaves no samples, so that what nobody knows is never told as a number.
+Where a page does not answer, or a series is no longer on it, the series ends there, as with Prometheus: what nobody
+knows is never told as a number.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from runbook.demo.metric import Samples
 
 KEEP = 900.0
 """Seconds of history."""
-STALE = 5.0
-"""Seconds after which a sample says nothing of the present; five times the time between two looks."""
+STALE = 60.0
+"""Seconds after which a sample says nothing of the present, should nobody look any more."""
 
 Labels = dict[str, str]
+Key = tuple[str, tuple[tuple[str, str], ...]]
+"""A name and its sorted labels."""
 Point = tuple[float, float]
 """Seconds since 1970, and the value."""
 
@@ -31,19 +34,21 @@ class Series:
     def __init__(self, labels: Labels) -> None:
         self.labels = labels
         self.times: list[float] = []
-        self.values: list[float] = []
+        self.values: list[float | None] = []
+        """None: it ended there."""
 
     def between(self, start: float, end: float) -> list[Point]:
         """Return the samples after `start` and until `end`."""
         first, last = bisect_right(self.times, start), bisect_right(self.times, end)
-        return list(zip(self.times[first:last], self.values[first:last], strict=True))
+        points = zip(self.times[first:last], self.values[first:last], strict=True)
+        return [(time, value) for time, value in points if value is not None]
 
     def at(self, time: float) -> float | None:
-        """Return the last value until then; None if there is none that is fresh enough."""
+        """Return the last value until then; None if it has ended, or is too old."""
         index = bisect_right(self.times, time) - 1
         return self.values[index] if index >= 0 and time - self.times[index] < STALE else None
 
-    def add(self, time: float, value: float) -> None:
+    def add(self, time: float, value: float | None) -> None:
         """Append a sample and forget old ones."""
         self.times.append(time)
         self.values.append(value)
@@ -59,25 +64,31 @@ class History:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         """Held while samples are added; whoever asks for several things of one moment holds it, too."""
-        self._series: dict[tuple[str, tuple[tuple[str, str], ...]], Series] = {}
+        self._series: dict[Key, Series] = {}
+        self._alive: dict[str, set[Key]] = {}
+        """The series of the last look at each page."""
         self.looks: dict[str, int] = {}
         """How often a page was read, by the name of its process."""
 
     def add(self, job: str, samples: Samples | None, time: float) -> None:
         """Add one look at the page of a process; None: it does not answer."""
         with self.lock:
-            self._add("up", {"job": job}, time, 0.0 if samples is None else 1.0)
+            seen = {self._add("up", {"job": job}, time, 0.0 if samples is None else 1.0)}
             for written, value in (samples or {}).items():
                 name, labels = split(written)
-                self._add(name, {**labels, "job": job}, time, value)
+                seen.add(self._add(name, {**labels, "job": job}, time, value))
+            for key in self._alive.get(job, set()) - seen:
+                self._series[key].add(time, None)
+            self._alive[job] = seen
             self.looks[job] = self.looks.get(job, 0) + (samples is not None)
 
-    def _add(self, name: str, labels: Labels, time: float, value: float) -> None:
+    def _add(self, name: str, labels: Labels, time: float, value: float) -> Key:
         key = (name, tuple(sorted(labels.items())))
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = Series({"__name__": name, **labels})
         series.add(time, value)
+        return key
 
     def select(self, name: str, fits: Callable[[Labels], bool]) -> Iterator[Series]:
         """Yield the series of a name whose labels fit."""

@@ -28,5 +28,5 @@ def write_metrics(layout: Layout, ports: Ports) -> None:
 
 
 def knows_enough(ports: Ports) -> bool:
-    """Tell whether the page of the order service was read often enough."""
-    return (scrape(ports.metrics) or {}).get(f'metrics_pages_total{{job="{ORDER}"}}', 0) >= ENOUGH
+    """Tell whether the numbers of the shoppers were read often enough."""
+    return (scrape(ports.metrics) or {}).get(f'metrics_pages_total{{job="{LOAD}"}}', 0) >= ENOUGH

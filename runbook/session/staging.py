@@ -88,8 +88,8 @@ SHORT = {
     "steady": "3s",
     "soak": "5s",
     "monitor_interval": "2s",
-    "throughput": 'sum(rate(orders_total{result="ok"}[3s]))',
-    "errors": 'sum(rate(orders_total{result="failed"}[3s]))',
+    "throughput": 'shop_orders_per_second{result="ok"}',
+    "errors": 'shop_orders_per_second{result="failed"}',
 }
 """How long the rollback watches and looks back; a real host takes the defaults, which are much longer."""
 

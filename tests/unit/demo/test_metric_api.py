@@ -111,6 +111,18 @@ def test_a_sample_that_is_too_old_says_nothing_of_the_present(history: History) 
     assert ask(history, "sum(rate(orders_total[3s]))", NOW + STALE) == {}
 
 
+def test_a_series_ends_where_its_page_does_not_answer_or_has_it_no_more(history: History) -> None:
+    history.add("order-service", {"pool_in_use": 1.0}, NOW + 1)
+    assert ask(history, "sum(orders_total)", NOW + 1) == {}
+    assert ask(history, "sum(pool_in_use)", NOW + 1) == {(): 1.0}
+
+    history.add("order-service", None, NOW + 2)
+
+    assert ask(history, "sum(pool_in_use)", NOW + 2) == {}
+    assert ask(history, 'up{job="order-service"} == 0', NOW + 2) != {}
+    assert ask(history, "max_over_time(pool_in_use[2s])", NOW + 2) == {(JOB,): 1.0}
+
+
 def test_old_samples_are_forgotten() -> None:
     made = History()
     for second in range(int(KEEP) + 300):
