@@ -147,3 +147,26 @@ Move: TypeAlias = (
     | Breach
     | Rest
 )
+
+
+def key_of(move: Move) -> object:
+    """Return what a move is about: two moves of one key are never under way together."""
+    match move:
+        case Ask(question=question):
+            return ("ask", question.id)
+        case Inspect() | Begin() | Retry() | Fail() | Conclude() | Settle() | Undo():
+            return (move.step, move.target)
+        case Skip():
+            return ("skip", move.step, move.targets)
+        case Hold():
+            return ("hold", move.unit)
+        case Claim():
+            return "claim"
+        case TakeBaseline():
+            return ("baseline", move.baseline)
+        case Breach():
+            return ("breach", move.guard)
+        case GoBack():
+            return "go back"
+        case Rest():
+            return "rest"

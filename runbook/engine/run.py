@@ -21,7 +21,7 @@ from msgspec import Struct
 from runbook.engine import move as m
 from runbook.engine.asking import Asking
 from runbook.engine.change import apply
-from runbook.engine.context import StepContext
+from runbook.engine.context import Record, StepContext
 from runbook.engine.decide import Rules, decide, first_open
 from runbook.engine.inspection import inspect
 from runbook.engine.jump import jumping
@@ -35,6 +35,7 @@ from runbook.engine.probe import run_probe
 from runbook.engine.sampling import Sampler, baseline_of
 from runbook.engine.services import Services
 from runbook.engine.settle import settle
+from runbook.engine.telling import Telling
 from runbook.engine.trace import forget_left
 from runbook.engine.undo import run_again, undo
 from runbook.errors import JournalError
@@ -103,7 +104,7 @@ class Run:
         self._first = 0
         self._steps: dict[str, PlannedStep] = {s.id: s for unit in services.plan.units for s in unit.steps}
         self._jumping = jumping(services.plan)
-        self._listening = threading.RLock()
+        self._telling = Telling(services.recorder, self._hear, lambda error: self._tell_scheduler(_Ended(None, error)))
         self._deaf: set[int] = set()
         self._reading = Cancel()
         """Ends what only waits or reads: with the session, and at the breach of a guard."""
@@ -115,24 +116,36 @@ class Run:
         self._rates = {place: at.rate for place, at in state.steps.items() if at.rate is not None}
 
     def record(self, *facts: f.Fact) -> None:
-        """Record facts and pass them on; returns when they are on disk. Raises JournalFull."""
+        """Record facts and pass them on; returns when they, and all before them, are on disk. Raises JournalFull."""
+        recorded = self._put(facts)
+        self._telling.flush()
+        self._tell_scheduler(recorded)
+
+    def record_soon(self, *facts: f.Fact) -> None:
+        """Record facts of a step that only reads: others may follow before they are on disk. Raises JournalFull.
+
+        Nobody hears of them until then, and nothing but such steps begins. What a loss of power takes with it is
+        read again.
+        """
+        recorded = self._put(facts)
+        self._tell_scheduler(recorded)
+        self._telling.soon()
+
+    def _put(self, facts: tuple[f.Fact, ...]) -> _Recorded:
         masker = self._services.masker
         shown = tuple(mask_fact(masker, fact) for fact in facts)
-        seq = self._services.recorder.record(*shown)
-        self._tell_scheduler(_Recorded(seq, shown))
-        for fact in shown:
-            self._hear(fact)
+        seq = self._telling.put(*shown)
+        if self._next_seq is None:
+            # The first fact of a session is recorded before anybody else is there.
+            self._next_seq = seq
+        return _Recorded(seq, shown)
 
     def tell(self, signal: Signal) -> None:
         """Pass a signal to the listeners; it is never kept."""
-        self._hear(signal)
+        self._telling.tell(signal)
 
     def _hear(self, event: f.Fact | Signal) -> None:
-        """Tell the listeners, one event at a time: workers tell from many threads."""
-        with self._listening:
-            self._tell_all(event)
-
-    def _tell_all(self, event: f.Fact | Signal) -> None:
+        """Tell the listeners; called for one event at a time."""
         for number, listener in enumerate(self._services.listeners):
             if number in self._deaf:
                 continue
@@ -148,13 +161,16 @@ class Run:
         cancel = self._services.cancel
         try:
             with cancel.calling(lambda: self._reading.set(cancel.reason)):
-                return self._turns()
+                rest = self._turns()
+            self._telling.flush()
+            return rest
         finally:
             with self._scheduling:
                 self._is_over = True
             self._sampler.stop()
             self._asking.stop()
             self._pool.shutdown(wait=self._fatal is None)
+            self._telling.stop()
 
     def _turns(self) -> m.Rest:
         while True:
@@ -229,7 +245,7 @@ class Run:
         return None
 
     def _send(self, move: m.Move) -> None:
-        key = _key(move)
+        key = m.key_of(move)
         if key in self._busy:
             return
         if isinstance(move, m.Ask):
@@ -247,6 +263,8 @@ class Run:
 
     def _carry_out(self, task: _Task) -> _Ended:
         try:
+            if not self._only_reads(task.move):
+                self._telling.flush()
             self._do(task.move, task.state)
         except BaseException as failed:  # noqa: BLE001
             # The border of a worker: the scheduler ends the session and tells.
@@ -327,10 +345,15 @@ class Run:
             case _:
                 raise AssertionError(move)
 
+    def _only_reads(self, move: m.Move) -> bool:
+        """Tell whether a move may begin while the outcomes of reads before it are still on their way to the disk."""
+        return isinstance(move, m.Begin) and self._steps[move.step].kind == "probe"
+
     def _begin(self, move: m.Begin, state: RunState) -> None:
         step = self._steps[move.step]
         reads = step.effect == "read"
-        context = self._context(move.step, move.target, state, self._reading if reads else None)
+        record = self.record_soon if self._only_reads(move) else self.record
+        context = self._context(move.step, move.target, state, self._reading if reads else None, record)
         match step.kind:
             case "action":
                 apply(context, move.attempt)
@@ -368,10 +391,13 @@ class Run:
         attempt = state.change(move.step, move.target, move.attempt)
         run_again(context) if attempt.again else undo(context)
 
-    def _context(self, step: str, target: str, state: RunState, cancel: Cancel | None = None) -> StepContext:
+    def _context(
+        self, step: str, target: str, state: RunState, cancel: Cancel | None = None, record: Record | None = None
+    ) -> StepContext:
         planned = self._steps[step]
         rate = partial(self._rates.get, (step, target))
-        return StepContext(self._services, self._names, self.record, self.tell, state, planned, target, cancel, rate)
+        record = record or self.record
+        return StepContext(self._services, self._names, record, self.tell, state, planned, target, cancel, rate)
 
     def _drain(self) -> None:
         # The bell is emptied first: whoever rings later brings news that the loop below may miss.
@@ -387,18 +413,17 @@ class Run:
         To wake it for every fact would cost a command that ends at once more than the command.
         """
         self._news.append(item)
-        if isinstance(item, _Ended) or not getattr(self._thread, "works", False):
+        if isinstance(item, _Ended) or self._late or not getattr(self._thread, "works", False):
             self._bell.put(None)
 
     def _take(self, item: _Recorded | _Ended) -> None:
         if isinstance(item, _Ended):
             self._ended.append(item)
+            self._failed(item.error)
             self._let_go()
             return
         heapq.heappush(self._late, (item.seq, id(item), item))
-        if self._next_seq is None:
-            self._next_seq = item.seq
-        while self._late and self._late[0][0] <= self._next_seq:
+        while self._late and self._late[0][0] == self._next_seq:
             _, _, found = heapq.heappop(self._late)
             for fact in found.facts:
                 self.state = fold(self.state, fact)
@@ -414,12 +439,11 @@ class Run:
         """Take note of ended workers once all that they may have recorded is folded.
 
         A fact can be on record and still wait here for one before it; deciding without it would send its move again.
+        Nothing is decided any more after a failure, and the one before it may never come.
         """
-        if self._late:
+        if self._late and self._fatal is None:
             return
-        for item in self._ended:
-            self._busy.discard(item.key)
-            self._failed(item.error)
+        self._busy.difference_update(item.key for item in self._ended)
         self._ended.clear()
 
     def _failed(self, error: BaseException | None) -> None:
@@ -464,25 +488,3 @@ class Run:
         """Return the leases of this run; a target that cannot be asked keeps its own."""
         give_back(self._services, self.record, tuple(self.state.leases))
         self._drain()
-
-
-def _key(move: m.Move) -> object:
-    match move:
-        case m.Ask(question=question):
-            return ("ask", question.id)
-        case m.Inspect() | m.Begin() | m.Retry() | m.Fail() | m.Conclude() | m.Settle() | m.Undo():
-            return (move.step, move.target)
-        case m.Skip():
-            return ("skip", move.step, move.targets)
-        case m.Hold():
-            return ("hold", move.unit)
-        case m.Claim():
-            return "claim"
-        case m.TakeBaseline():
-            return ("baseline", move.baseline)
-        case m.Breach():
-            return ("breach", move.guard)
-        case m.GoBack():
-            return "go back"
-        case m.Rest():
-            return "rest"

@@ -145,13 +145,24 @@ class Writer:
         they may be in the file (after a failed sync) or not (anything else). Raises TypeError or ValueError for data
         that cannot go on record, see `record.plain`.
         """
+        records = self.write(*entries, durable=durable)
+        if durable:
+            self.sync()
+        return records
+
+    def write(self, *entries: Entry, durable: bool) -> tuple[Record, ...]:
+        """Do what `append` does but for the sync: what is to be `durable` is so when `sync` has returned."""
         opening: tuple[Record, ...] = ()
         if not self._is_announced and entries:
             with self._announcing:
                 if not self._is_announced:
                     opening = self._announce(entries[0])
         rest = entries[len(opening) :]
-        return (*opening, *self._group.append(rest, durable)) if rest else opening
+        return (*opening, *self._group.write(rest, durable)) if rest else opening
+
+    def sync(self) -> None:
+        """Return when all that was written before is on the medium. Raises JournalFull if it is not."""
+        self._group.sync()
 
     def require_room(self) -> None:
         """Raise JournalFull if no change may start: the journal could not promise to record how it ends."""
@@ -172,7 +183,7 @@ class Writer:
         try:
             if not self._is_announced:
                 return None
-            self._group.append((), True)
+            self._group.sync()
             self._drop_ballast()
             seq, last = self._group.head
             head = Head(self.run, seq - 1, last, outcome, self._sessions)
@@ -201,7 +212,8 @@ class Writer:
         """Write the first record of this session alone, unless that was done, and tell the ledger."""
         records: tuple[Record, ...] = ()
         if not self._opening:
-            records = self._group.append((entry,), True)
+            records = self._group.write((entry,), True)
+            self._group.sync()
             seq, last = self._group.head
             self._opening = Head(self.run, seq - 1, last, "", self._sessions)
         self._crash("before-head")

@@ -15,11 +15,17 @@ from runbook.ports.target import Stream
 class Recorder(Protocol):
     """Where facts go first."""
 
-    def record(self, *facts: Fact) -> int:
-        """Write the facts in one piece and return when those that must be durable are on disk.
+    def put(self, *facts: Fact) -> int:
+        """Write the facts in one piece; they outlive this process, and a loss of power once `sync` has returned.
 
         Returns the sequence number of the first one. Raises JournalFull if they could not be written: then
         nothing may be done that they announce.
+        """
+
+    def sync(self) -> None:
+        """Return when all that was put before is on disk.
+
+        Raises JournalFull if it is not: then nothing of it may be shown, and nothing done that it announces.
         """
 
 

@@ -92,12 +92,23 @@ class JournalRecorder:
         self._writer = writer
 
     def record(self, *facts: f.Fact) -> int:
+        """Write facts and return when those that must be durable are on disk; returns the number of the first."""
+        seq = self.put(*facts)
+        if any(fact.durable for fact in facts):
+            self.sync()
+        return seq
+
+    def put(self, *facts: f.Fact) -> int:
         """Write facts; changes are refused while the journal could not tell how they end."""
         if any(isinstance(fact, (f.AttemptStarted, f.OperationIntended, f.UndoStarted)) for fact in facts):
             self._writer.require_room()
         durable = any(fact.durable for fact in facts)
-        records = self._writer.append(*(to_entry(fact) for fact in facts), durable=durable)
+        records = self._writer.write(*(to_entry(fact) for fact in facts), durable=durable)
         return records[0].seq
+
+    def sync(self) -> None:
+        """Return when all that was written is on disk."""
+        self._writer.sync()
 
 
 class SideFiles:

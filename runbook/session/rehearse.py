@@ -56,9 +56,12 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
 class _Nowhere:
     """Takes what a rehearsal would put on record and keeps none of it."""
 
-    def record(self, *facts: f.Fact) -> int:
+    def put(self, *facts: f.Fact) -> int:
         """Take facts."""
         return 0
+
+    def sync(self) -> None:
+        """Keep nothing."""
 
     def take(self) -> tuple[Mail, ...]:
         """Return no mail."""

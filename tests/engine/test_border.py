@@ -66,11 +66,11 @@ def full_at(kind: type[f.Base], step: str) -> Iterator[None]:
             super().__init__(writer)
             self._full = False
 
-        def record(self, *facts: f.Fact) -> int:
+        def put(self, *facts: f.Fact) -> int:
             self._full = self._full or any(isinstance(x, kind) and getattr(x, "step", "") == step for x in facts)
             if self._full:
                 raise JournalFull("the disk is full")
-            return super().record(*facts)
+            return super().put(*facts)
 
     with mock.patch.object(carry, "JournalRecorder", Full):
         yield

@@ -67,12 +67,12 @@ def crash_after(count: int | None) -> Iterator[None]:
             super().__init__(writer)
             self._left = count
 
-        def record(self, *facts: f.Fact) -> int:
+        def put(self, *facts: f.Fact) -> int:
             if self._left is not None:
                 if self._left <= 0:
                     raise Crash
                 self._left -= 1
-            return super().record(*facts)
+            return super().put(*facts)
 
     with mock.patch.object(carry, "JournalRecorder", Mortal):
         yield

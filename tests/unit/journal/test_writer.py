@@ -102,40 +102,69 @@ def test_an_entry_that_cannot_go_on_record_leaves_no_trace(layout: Layout) -> No
     assert numbers(layout) == [0, 2]
 
 
+class Held(Recording):
+    """Holds every sync until the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def sync(self, descriptor: int) -> None:
+        self.calls.append("held")
+        self.gate.wait(10)
+        super().sync(descriptor)
+
+
+def wait_for(disk: Recording, call: str, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while disk.calls.count(call) < count:
+        assert time.monotonic() < deadline, disk.calls
+        time.sleep(0.001)
+
+
 def test_threads_share_syncs_and_every_record_is_there_once(layout: Layout) -> None:
-    gate = threading.Event()
     threads = 20
-
-    class Slow(Recording):
-        """Holds the first sync until all threads have come."""
-
-        def sync(self, descriptor: int) -> None:
-            gate.wait(10)
-            super().sync(descriptor)
-
-    disk = Slow()
-    gate.set()
+    disk = Held()
     with Writer.create(layout, "run-1", disk=disk) as writer:
         writer.append(entry(-1), durable=True)
         disk.calls.clear()
-        gate.clear()
+        disk.gate.clear()
         workers = [
             threading.Thread(target=writer.append, args=(entry(n),), kwargs={"durable": True}) for n in range(threads)
         ]
         for worker in workers:
             worker.start()
-        group = writer._group
-        deadline = time.monotonic() + 10
-        while len(group._batch.lines) < 2 * (threads - 1) and time.monotonic() < deadline:
-            time.sleep(0.001)
-        gate.set()
+        wait_for(disk, "write", threads)
+        disk.gate.set()
         for worker in workers:
             worker.join()
+        syncs = disk.calls.count("sync")
         writer.close("succeeded")
 
-    assert disk.calls[:4] == ["write", "sync", "write", "sync"]
+    assert syncs in (1, 2)
     assert sorted(numbers(layout)) == list(range(-1, threads))
     assert verify_run(layout, "run-1").status == "ok"
+
+
+def test_a_sync_holds_up_no_write_and_covers_only_what_was_written_before_it(layout: Layout) -> None:
+    disk = Held()
+    with Writer.create(layout, "run-1", disk=disk) as writer:
+        writer.append(entry(0), durable=True)
+        disk.calls.clear()
+        disk.gate.clear()
+        first = threading.Thread(target=writer.append, args=(entry(1),), kwargs={"durable": True})
+        first.start()
+        wait_for(disk, "held", 1)
+        writer.write(entry(2), durable=True)
+        assert numbers(layout) == [0, 1, 2]
+        disk.gate.set()
+        first.join()
+        assert disk.calls == ["write", "held", "write", "sync"]
+        writer.sync()
+        writer.sync()
+
+    assert disk.calls == ["write", "held", "write", "sync", "held", "sync"]
 
 
 def test_an_append_returns_only_after_the_sync_that_covers_it(layout: Layout) -> None:
