@@ -149,6 +149,27 @@ async def test_enter_runs_nothing_that_is_not_in_sight_but_shows_it_first(clock:
         await settle(pilot, lambda: bool(stage.heard))
 
 
+async def test_enter_shows_the_plan_first_where_another_view_hides_it(clock: list[float]) -> None:
+    scene, question = scenes.asking()
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        await pilot.press("3", "enter")
+        assert (stage.heard, stage.run_screen.board.desk.view) == ([], "before")
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(stage.heard))
+
+
+async def test_why_a_run_was_refused_is_told_in_full() -> None:
+    scene = scenes.at_rest(status="refused")
+    stage = Stage(scene, Control())
+    why = "local is held by run 01m81m6wfyafk7q5tk5k1j3f04 of kim@ops since 03:12; it ends or `runbook cancel` ends it"
+    result = Result(run=scene.run, playbook="x", status="refused", state=scene.state, plan=scenes.plan(), why=why)
+    async with stage.run_test(size=(80, 24)) as pilot:
+        stage.run_screen.ended(Ended(result))
+        await settle(pilot, lambda: "ends it" in stage.text("#why"))
+
+
 async def test_skipping_wants_a_reason(clock: list[float]) -> None:
     scene, question = scenes.asking()
     stage = Stage(scene, Control())

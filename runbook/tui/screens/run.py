@@ -18,6 +18,7 @@ from runbook.events.status import RESUMABLE
 from runbook.model.host import LOCAL
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
+from runbook.text import one_line
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
@@ -26,10 +27,13 @@ from runbook.tui.look import Look
 from runbook.tui.presenter.head import seal
 from runbook.tui.presenter.host import Health
 from runbook.tui.presenter.now import Rest, now_words
+from runbook.tui.presenter.words import Row, muted, plain, width, wrapped
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.board import Board
+from runbook.tui.widgets.desk import BEFORE
 from runbook.tui.widgets.now_line import Now
+from runbook.tui.widgets.page import Page
 
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
@@ -90,7 +94,8 @@ class RunScreen(Frame):
         self._looked = float("-inf")
 
     def body(self) -> Iterable[Widget]:
-        """One board."""
+        """One board, and above it why a run did not go on, where that takes more than a row."""
+        yield Page(self.look, id="why")
         yield Board(self.look, id="board")
 
     @property
@@ -169,6 +174,7 @@ class RunScreen(Frame):
         now, row = self._clock(), self.look.row
         words = now_words(self.scene, now, asked=self._question, rest=self._rest(), wide=self.size.width >= 110)
         self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
+        self._say_why(words.second)
         error = self._ended.words if self._ended is not None and self.scene.run else ""
         broken = error if "journal" in error else ""
         sealed = seal(self.scene.state, error=broken, more=self.size.width >= 110)
@@ -180,6 +186,15 @@ class RunScreen(Frame):
         self.title = words.title
         if self.has_class("-vast") and self.scene.plan is not None and LOCAL in self.scene.plan.hosts:
             self._want_health(now)
+
+    def _say_why(self, second: Row) -> None:
+        """Say in full what the now line had to cut off."""
+        page, rest = self.query_one("#why", Page), self._rest()
+        why = one_line(rest.error or rest.why, 2000) if rest is not None else ""
+        page.display = bool(why) and width(second) > self.size.width - 7
+        if page.display and rest is not None:
+            words = (plain(why), *((muted(f"  {one_line(rest.remedy, 400)}"),) if rest.remedy else ()))
+            page.show(lambda cells: wrapped(words, cells))
 
     def _want_health(self, now: float) -> None:
         if now - self._looked >= HEALTH and self._ended is None:
@@ -254,8 +269,9 @@ class RunScreen(Frame):
         """Run what is shown; if something else is shown, show it first."""
         if self._asked is None or self._is_deaf:
             return
-        if self.board.step != self._asked.question.step:
+        if self.board.step != self._asked.question.step or not self.board.desk.shows_plan:
             self.board.rail.go_to_run()
+            self.board.desk.view = BEFORE
             return
         self._answer(Answer(choice="run"))
 
@@ -298,9 +314,7 @@ class RunScreen(Frame):
 
     def action_stop(self) -> None:
         """Stop the running step, and look whether it did."""
-        if self._control is not None:
-            self._control.cancel("Ctrl-C")
-            self.notify("The running step is stopped, and it is checked whether it did.", markup=False)
+        self.post_message(msg.StopWanted())
 
     def action_undo(self) -> None:
         """Walk the run back."""

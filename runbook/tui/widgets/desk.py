@@ -121,6 +121,11 @@ class Desk(Vertical):
         """Whether all views stand together."""
         return self.size.width >= SPREAD[0] and self.size.height >= SPREAD[1] and not self.zoomed
 
+    @property
+    def shows_plan(self) -> bool:
+        """Whether what the step will do is in sight."""
+        return bool(self.query_one("#plan").display)
+
     def _arrange(self) -> None:
         """Show the parts that the view and the room want; a part that stays as it is costs nothing."""
         if not self.is_mounted:
