@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,10 @@ from runbook.errors import UsageError
 from runbook.session.order import Order
 from runbook.text import one_line
 
+if TYPE_CHECKING:
+    from runbook.config import Settings
+    from runbook.tui.way_out import Left
+
 
 def has_screen(front: Front) -> bool:
     """Tell whether there is a terminal that the screens can be drawn on."""
@@ -22,13 +27,23 @@ def has_screen(front: Front) -> bool:
 
 def open_screens(front: Front, *orders: Order) -> None:
     """Open the screens, and return when they are left and what they carried is at rest."""
-    from runbook.tui.app import open_tui
-    from runbook.tui.backend import SessionBackend
-
-    left = open_tui(SessionBackend(front.settings()), orders)
-    front.code = left.code
+    left = _opened(front, front.settings(), orders)
     if left.demo is not None:
         stage_on_screens(front, left.demo, keep=False)
+
+
+def _opened(front: Front, settings: Settings, orders: tuple[Order, ...]) -> Left:
+    from runbook.cli.leaving import come_to_rest, leave_at_once, tell_leaving
+    from runbook.tui.backend import SessionBackend
+    from runbook.tui.way_out import open_tui
+
+    left = open_tui(
+        SessionBackend(settings), orders, lambda carrier: come_to_rest(front, carrier.control, carrier.join)
+    )
+    if left.at_once:
+        leave_at_once(front, left)
+    tell_leaving(front, settings, left)
+    return left
 
 
 def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
@@ -36,8 +51,6 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
     from runbook.session.control import Control
     from runbook.session.demo import INCIDENT, tell_kept
     from runbook.session.stage import staged
-    from runbook.tui.app import open_tui
-    from runbook.tui.backend import SessionBackend
 
     def tell(line: str) -> None:
         front.say(one_line(line, 1000))
@@ -46,14 +59,14 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
     with staged(front.settings(), control, name=incident or INCIDENT, folder=None, tell=tell) as stage:
         orders = tuple(stage.order(cure, guided=True) for cure in stage.staging.cures)
         tell("opening the screens; `q` leaves them, and the shop with them")
-        left = open_tui(SessionBackend(stage.settings), orders)
+        left = _opened(front, stage.settings, orders)
         result = left.last.result if left.last is not None else None
         after = stage.numbers(control, patient=result is not None and result.status == "succeeded")
         healthy = stage.tell_after(after, tell)
         stage.shop.keep = keep
         if keep:
             tell_kept(stage, result, tell)
-    front.code = left.code or (Exit.SUCCEEDED if healthy else Exit.FAILED)
+    front.code = front.code or (Exit.SUCCEEDED if healthy else Exit.FAILED)
 
 
 @click.command("open", cls=Command)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from msgspec import Struct
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -34,8 +33,10 @@ from runbook.tui.dialogs.question import sheet_for
 from runbook.tui.dialogs.quit import QuitSheet
 from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.dialogs.undo_loop import UndoSheet
-from runbook.tui.look import Look, look_of, theme_now, theme_of
+from runbook.tui.ground import Ground
+from runbook.tui.look import Look, look_of, theme_of
 from runbook.tui.pager import show_in_pager
+from runbook.tui.presenter.title import title_words
 from runbook.tui.scene import Scene
 from runbook.tui.screens.library import LibraryScreen
 from runbook.tui.screens.prepare import PrepareScreen
@@ -50,7 +51,7 @@ MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
 
 
-class RunbookApp(Comfort):
+class RunbookApp(Comfort, Ground):
     """The terminal interface."""
 
     TITLE = "runbook"
@@ -87,6 +88,12 @@ class RunbookApp(Comfort):
         self._orders = deque(orders)
         self.demo: str | None = None
         """The incident that is to be staged, if the interface was left for that."""
+        self.left_by = ""
+        """The signal that ended the interface."""
+        self.was_told = False
+        """The run knows that the interface ends, and how it shall come to its rest."""
+        self.at_once = False
+        """The user leaves without waiting for the rest of the run."""
         self.carrier: Carrier | None = None
         self._bridge: Bridge | None = None
         self._asked: list[Asked] = []
@@ -125,9 +132,8 @@ class RunbookApp(Comfort):
             self.call_after_refresh(self._prepare, self._orders.popleft())
 
     def _leave_by(self, why: str, *, cancel: bool) -> None:
-        if self.carrier is not None and self.carrier.is_live:
-            (self.carrier.control.cancel if cancel else self.carrier.control.interrupt)(why)
-        self.exit(return_code=0)
+        self.left_by = why.partition(":")[0]
+        self._leave_so(why, "cancel" if cancel else "interrupt")
 
     # --- between the screens ------------------------------------------------------------------------------------
 
@@ -266,14 +272,26 @@ class RunbookApp(Comfort):
         if self._stale:
             self._stale = False
             self.run_screen.refresh_scene()
+            self._retitle()
 
     def _tick(self) -> None:
+        if self.lost_terminal and not self.left_by:
+            self._leave_by("SIGHUP: the terminal was lost", cancel=False)
+            return
         self.run_screen.tick()
+        self._retitle()
+
+    def _retitle(self) -> None:
+        ended = self.carrier is None or not self.carrier.is_live
+        self.name_terminal(
+            self.look.own(title_words(self.scene, time.monotonic(), asked=self.open_question, ended=ended))
+        )
 
     def _ask(self, asked: Asked) -> None:
         self._asked.append(asked)
-        self.bell()
+        self.ring_if_away()
         self._put(asked)
+        self._retitle()
 
     def _put(self, asked: Asked) -> None:
         if asked.question.kind == "proceed":
@@ -366,6 +384,7 @@ class RunbookApp(Comfort):
         self.run_screen.ended(ended)
         self.library.reload()
         self.bell()
+        self._retitle()
         if self._orders and ended.result is not None and ended.result.status == "succeeded":
             self.prepare.open(self._orders.popleft())
             self.notify("F3 prepares the next playbook that this incident needs", markup=False)
@@ -383,48 +402,42 @@ class RunbookApp(Comfort):
         """Leave the same way, whoever asks for it."""
         self.action_leave()
 
-    def _leave(self, how: str | None) -> None:
-        if not how or self.carrier is None:
+    def action_help_quit(self) -> None:
+        """Take Ctrl-C where no part of the screen does."""
+        self.on_stop_wanted()
+
+    def on_stop_wanted(self) -> None:
+        """Stop the running step; asked again, leave at once."""
+        if self.carrier is None or not self.carrier.is_live:
+            self.notify("Nothing runs. q leaves.", markup=False)
             return
         control = self.carrier.control
-        steer: dict[str, Callable[[str], None]] = {"pause": control.pause, "stop": control.cancel}
-        steer[how]("left from the terminal interface")
-        for asked in list(self._asked):
-            self._withdraw(asked)
-            if not asked.reply.done():
-                asked.reply.set_result(NoAnswer("the terminal interface was left"))
+        if control.cancel_token.is_set():
+            self.at_once = True
+            self.exit(return_code=0)
+        elif any(at.status in ("running", "verifying", "undoing") for at in self.scene.state.steps.values()):
+            control.cancel("Ctrl-C")
+            told = "The running step is stopped, and it is checked whether it did. ^c again leaves at once."
+            self.notify(told, markup=False)
+        else:
+            self.notify("Nothing runs now. q leaves, and asks how the run shall rest.", markup=False)
+
+    def _leave(self, how: str | None) -> None:
+        if how:
+            self._leave_so("left from the terminal interface", {"stop": "cancel"}.get(how, how))
+
+    def _leave_so(self, why: str, how: str) -> None:
+        """Leave; the run comes to its rest behind the screens: by `pause`, `cancel` or `interrupt`."""
+        if self.carrier is not None and self.carrier.is_live:
+            control = self.carrier.control
+            steer: dict[str, Callable[[str], None]] = {"pause": control.pause, "cancel": control.cancel}
+            steer.get(how, control.interrupt)(why)
+            self.was_told = True
+            for asked in self._asked:
+                if not asked.reply.done():
+                    asked.reply.set_result(NoAnswer(why))
         self.exit(return_code=0)
 
 
 def _same(screen: Screen[None]) -> Screen[None]:
     return screen
-
-
-class Left(Struct, frozen=True):
-    """How the interface was left."""
-
-    code: int
-    demo: str | None = None
-    """The incident that is to be staged, empty for the first one; None if nothing is wanted."""
-    last: Ended | None = None
-    """How the last session that was carried ended."""
-
-
-def open_tui(backend: Backend, orders: tuple[Order, ...] = ()) -> Left:
-    """Open the interface and return when it is left and the run it carried is at rest.
-
-    Whatever ends the screens, the engine comes to its rest and closes the journal before this returns.
-    """
-    preferences = backend.preferences()
-    app = RunbookApp(backend, look_of(symbols=preferences.symbols), theme_now(preferences.theme), orders)
-    app.prefer(preferences)
-    app.owns_process = True
-    try:
-        app.run()
-    finally:
-        carrier = app.carrier
-        if carrier is not None and carrier.is_live:
-            carrier.control.interrupt("the terminal interface ended")
-        if carrier is not None:
-            carrier.join()
-    return Left(app.return_code or 0, app.demo, app.carrier.ended if app.carrier is not None else None)

@@ -82,6 +82,10 @@ class QuestionWanted(Message):
     """Open the question that was put aside."""
 
 
+class StopWanted(Message):
+    """Stop the running step, and look whether it did; wanted twice, leave at once."""
+
+
 class NoteWanted(Message):
     """Put a note on record."""
 

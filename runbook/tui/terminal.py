@@ -19,7 +19,7 @@ PATIENCE = 0.1
 _ASK = b"\x1b]11;?\x1b\\\x1b[c"
 _BACKGROUND = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 _END = re.compile(rb"\x1b\[\?[0-9;]*c")
-_ABLE = ("xterm", "tmux", "screen", "alacritty", "foot", "kitty", "wezterm", "konsole", "rxvt", "vte", "ghostty")
+ABLE = ("xterm", "tmux", "screen", "alacritty", "foot", "kitty", "wezterm", "konsole", "rxvt", "vte", "ghostty")
 
 
 def is_light(environment: Mapping[str, str] = os.environ) -> bool | None:
@@ -28,7 +28,7 @@ def is_light(environment: Mapping[str, str] = os.environ) -> bool | None:
     Not asked over a plain SSH connection: an answer that comes late would be taken for keys.
     """
     is_far = "SSH_CONNECTION" in environment and "TMUX" not in environment
-    if is_far or not environment.get("TERM", "").startswith(_ABLE) or not sys.stdin.isatty():
+    if is_far or not environment.get("TERM", "").startswith(ABLE) or not sys.stdin.isatty():
         return None
     try:
         return lightness(_answer())

@@ -1,0 +1,102 @@
+"""The ground the application stands on: title and bell of the terminal, failures of the screens, the last filter.
+
+A failure of the screens ends them and is kept for whoever opened them: the trace that Textual would print shows the
+values of variables, and is no answer to somebody in an incident.
+"""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from textual import events
+from textual.app import App
+from textual.color import Color
+from textual.driver import Driver
+from textual.filter import LineFilter
+
+QUIET = 10.0
+"""Seconds without a key after which a question rings: who types is there already."""
+
+_NEVER = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+class Harmless(LineFilter):
+    """Keeps what a terminal obeys, or an eye misses, out of every line, whichever widget forgot to."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Drop it from the texts; their widths stay, as none of it has one."""
+        if all(text.isprintable() for text, _, control in segments if not control):
+            return segments
+        return [
+            Segment("".join(c for c in text if unicodedata.category(c) not in _NEVER), style)
+            for text, style, control in segments
+            if not control
+        ]
+
+
+class Ground(App[int]):
+    """An application that ends calmly."""
+
+    failure: BaseException | None = None
+    """What ended the screens against the will of their user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._harmless = Harmless()
+        self._last_key = time.monotonic()
+
+    # --- the terminal -------------------------------------------------------------------------------------------
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what drives a real terminal."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from runbook.tui.driver import TerminalDriver
+
+        found = super().get_driver_class()
+        return TerminalDriver if found is LinuxDriver else found
+
+    @property
+    def lost_terminal(self) -> bool:
+        """Whether nobody is at the other end of the terminal any more."""
+        return bool(getattr(self._driver, "is_lost", False))
+
+    def name_terminal(self, words: str) -> None:
+        """Set the title of the terminal."""
+        name = getattr(self._driver, "name", None)
+        if name is not None:
+            name(words)
+
+    def ring_if_away(self) -> None:
+        """Ring, if nobody has pressed a key for a while."""
+        if time.monotonic() - self._last_key >= QUIET:
+            self.bell()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that somebody is there."""
+        if isinstance(event, events.Key | events.MouseDown | events.Paste):
+            self._last_key = time.monotonic()
+        await super().on_event(event)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the last filter."""
+        return [*super().get_line_filters(), self._harmless]
+
+    # --- failures -----------------------------------------------------------------------------------------------
+
+    # Textual has no public place for these three.
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: object) -> None:
+        """End the screens; the failure is told by whoever opened them."""
+        self.failure = self.failure or RuntimeError("the screens gave up")
+        self._close_messages_no_wait()
