@@ -54,7 +54,14 @@ class Hello(Struct, frozen=True):
 
 
 def job_text(
-    cmd: Cmd, key: str, intent: str, *, folder: str = "", stream: bool = False, feed_through: bool = False
+    cmd: Cmd,
+    key: str,
+    intent: str,
+    *,
+    folder: str = "",
+    stream: bool = False,
+    feed_through: bool = False,
+    password: Secret | None = None,
 ) -> bytes:
     """Return the whole text for `sh -s`.
 
@@ -65,6 +72,7 @@ def job_text(
         folder: a folder that the caller has claimed; empty: the wrapper claims it.
         stream: copy the output to stdout and stderr as well, and end with the exit status of the command; the last
             line on stderr is then that of `ended`.
+        password: for sudo, should it ask for one.
         feed_through: what follows the text on standard input is the input of the command; for `LOADER` only.
 
     Raises:
@@ -80,13 +88,28 @@ def job_text(
         "sudo": "1" if cmd.sudo else "",
         "stream": "1" if stream else "",
         "dir": folder,
+        "password": password.unmask() if password is not None else "",
     }
     lines = [b"rb_%s=%s" % (name.encode(), encoded(quote(value))) for name, value in settings.items()]
     lines.append(b"rb_stdin='%s'" % _printable(feed))
-    return b"{\n%s\n%s\n%s}\n" % (b"\n".join(lines), _command(cmd), _program())
+    asks = password is not None
+    return b"{\n%s\n%s\n%s\n%s}\n" % (b"\n".join(lines), _ANSWER if asks else b"", _command(cmd, asks=asks), _program())
 
 
-def read_text(cmd: Cmd, mark: str) -> bytes:
+_ANSWER = rb"""
+# sudo -A runs SUDO_ASKPASS with the prompt as its argument: `cat` with the name of a pipe. So the password goes through
+# the kernel alone, the input of the command stays its own, and where no password is wanted nothing reads it.
+rb_answer() {
+  rb_ask=$1/ask rb_cat=$(command -v cat)
+  mkfifo -m 600 "$rb_ask" || return
+  # Who asks again was given the wrong one: then an empty file is the answer.
+  (printf '%s\n' "$rb_password" >"$rb_ask"; rm -f "$rb_ask"; : >"$rb_ask") &
+  rb_asker=$!
+}
+"""
+
+
+def read_text(cmd: Cmd, mark: str, password: Secret | None = None) -> bytes:
     """Return the text for `sh -s` of a command that only reads: no folder, no time limit, nothing left behind.
 
     What it starts has `mark/` for its cookie. Raises DispatchRefused if a word cannot be passed to a process.
@@ -98,7 +121,26 @@ def read_text(cmd: Cmd, mark: str) -> bytes:
     elif cmd.sudo:
         # The shell stays: what sudo starts belongs to root, and only the shell can be found by the mark.
         start = b"(rb_command </dev/null)"
-    return b"{\nrb_dir=%s\n%s\n%s\n}\n" % (encoded(quote(mark)), _command(cmd), start)
+    lines = [b"rb_dir=%s" % encoded(quote(mark)), _command(cmd, asks=password is not None)]
+    if password is None:
+        return b"{\n%s\n}\n" % b"\n".join((*lines, start))
+    lines.append(b"rb_password=%s" % encoded(quote(password.unmask())))
+    return b"{\n%s\n%s\n}\n" % (b"\n".join(lines), _ANSWERED.replace(b"%b", start))
+
+
+_ANSWERED = (
+    _ANSWER
+    + rb"""
+rb_private=$(umask 077; mktemp -d /dev/shm/runbook-XXXXXXXX || mktemp -d) || exit 126
+trap : HUP INT TERM
+rb_answer "$rb_private" 2>/dev/null
+%b
+rb_exit=$?
+kill "$rb_asker" 2>/dev/null
+rm -rf "$rb_private"
+exit "$rb_exit"
+"""
+)
 
 
 def words(cmd: Cmd) -> tuple[str, ...]:
@@ -151,14 +193,17 @@ def ended(tail: bytes) -> tuple[int, str] | None:
     return (int(found[1]), found[2].decode()) if found else None
 
 
-def _command(cmd: Cmd) -> bytes:
+def _command(cmd: Cmd, *, asks: bool = False) -> bytes:
     lines = [f"export {name}={quote(value)}" for name, value in unmasked(cmd.env).items()]
     lines.append(f'export {COOKIE}="$rb_dir/"')
     if cmd.cwd:
         # CDPATH and options are kept out of it.
         place = cmd.cwd if cmd.cwd.startswith("/") else f"./{cmd.cwd}"
         lines.append(f"cd {quote(place)} || exit 126")
-    lines.append("exec " + " ".join(quote(word) for word in words(cmd)))
+    line = "exec " + " ".join(quote(word) for word in words(cmd))
+    if asks and cmd.sudo:
+        line = line.replace("exec sudo -n ", 'export SUDO_ASKPASS="$rb_cat"; exec sudo -A -k -p "$rb_ask" ', 1)
+    lines.append(line)
     return encoded("rb_command() {\n" + "\n".join(lines) + "\n}")
 
 

@@ -3,7 +3,7 @@
 #
 # Settings: rb_key, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
 # fraction), rb_stdin (in the notation of printf %b), rb_feed (1: that; 2: the standard input itself; or empty), rb_sudo,
-# rb_stream (1 or empty), rb_dir (claimed by the caller, else empty). On fd 1 it first says one line, `runbook-job started
+# rb_password (for sudo, or empty), rb_stream (1 or empty), rb_dir (claimed by the caller, else empty). On fd 1 it first says one line, `runbook-job started
 # ...` or `runbook-job refused WHY`; if it streams, the last line on fd 2 is `runbook-job ended EXIT WHY`.
 
 rb_say() { printf 'runbook-job %s\n' "$*" >&3; }
@@ -77,7 +77,7 @@ rb_claim_somewhere() {
 }
 
 rb_add() {
-  case " $$ $rb_self ${rb_follower:-} $rb_pids " in *" $1 "*) ;; *) rb_pids="$rb_pids $1" ;; esac
+  case " $$ $rb_self ${rb_follower:-} ${rb_asker:-} $rb_pids " in *" $1 "*) ;; *) rb_pids="$rb_pids $1" ;; esac
 }
 
 # Sets rb_pids: all that lives of the job, without the wrapper and its own children.
@@ -119,7 +119,13 @@ rb_any() {
 }
 
 rb_signal() {
-  kill "-$1" $rb_pids || { [ "$rb_sudo" ] && sudo -n kill "-$1" $rb_pids; }
+  kill "-$1" $rb_pids || {
+    if [ "$rb_password" ]; then
+      printf '%s\n' "$rb_password" | sudo -S -k -p '' kill "-$1" $rb_pids
+    elif [ "$rb_sudo" ]; then
+      sudo -n kill "-$1" $rb_pids
+    fi
+  }
 }
 
 rb_nap() { sleep "0.$1" || sleep 1; }
@@ -236,10 +242,12 @@ if [ "$rb_stream" ]; then
   rb_follow &
   rb_follower=$!
 fi
+rb_asker=
+[ "$rb_password" ] && rb_answer "$rb_dir"
 # Whoever cancels first makes `over` and then reads `process`; here it is the other way round, so one sees the other.
-printf '%s\n' "$$ $rb_start $rb_sid $rb_watcher $rb_follower" >"$rb_dir/process" || {
+printf '%s\n' "$$ $rb_start $rb_sid $rb_watcher $rb_follower $rb_asker" >"$rb_dir/process" || {
   # Nobody could find the job again: then it had better not begin.
-  kill "$rb_watcher" $rb_follower
+  kill "$rb_watcher" $rb_follower $rb_asker
   rb_say refused "the job folder cannot be written: $rb_dir"
   exit 75
 }
@@ -258,6 +266,7 @@ else
   rb_exit=$?
 fi
 
+[ "$rb_asker" ] && { kill "$rb_asker"; rm -f "$rb_ask"; }
 rb_why=exit
 if rb_over exit; then
   kill "$rb_watcher"

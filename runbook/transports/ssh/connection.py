@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbook.errors import ConnectError
 from runbook.ports.cancel import Cancel
+from runbook.secret import Secret
 from runbook.transports.ssh import hostkeys
 from runbook.transports.ssh.auth import Keys, log_in, wait
 from runbook.transports.ssh.channel import Running, Taker
@@ -68,6 +69,11 @@ class Connection:
         self.via = via
         self.host_key = ""
         """Kind and fingerprint of the key that was checked; empty before the first connection."""
+        self.sudo = ""
+        """How sudo lets the login through, once somebody has asked: free, narrow, password or none."""
+        self.password: Secret | None = None
+        """The password for sudo, once it was found right."""
+        self.asking_sudo = Lock()
         self._shared = shared
         self._link: Link | None = None
         self._lock = Lock()

@@ -24,6 +24,7 @@ from runbook.ports.target import (
     NotConfirmed,
     Sink,
 )
+from runbook.secret import Secret
 from runbook.transports.ssh import remote
 from runbook.transports.ssh.channel import Running
 from runbook.transports.ssh.connection import Connection
@@ -62,11 +63,11 @@ class Dispatch:
         self._passed = self._output.passed
         self._sink = sink
 
-    def run(self, cmd: Cmd, intent: str, stream: Source | None = None) -> Finished:
+    def run(self, cmd: Cmd, intent: str, stream: Source | None = None, password: Secret | None = None) -> Finished:
         """Send a command under the wrapper; `stream` is its input. Raises DispatchRefused, TransportError."""
         if self._cancel.is_set():
             raise DispatchRefused(f"cancelled before it was started: {self._cancel.reason}", where=self._key)
-        text = job_text(cmd, self._key, intent, stream=True, feed_through=stream is not None)
+        text = job_text(cmd, self._key, intent, stream=True, feed_through=stream is not None, password=password)
         command = (LOADER if stream is not None else REMOTE) + self._quoted()
         begun = time.monotonic()
         deadline = begun + cmd.timeout + _BELATED
@@ -178,7 +179,7 @@ class Dispatch:
     def _stop(self, running: Running, begun: float, *, attached: bool = False) -> Finished:
         """End the job, and go on reading what it says at last."""
         try:
-            result = remote.verdict_of(self._ask("kill", within=15.0, control=True, key=self._key))
+            result = remote.verdict_of(self._ask("kill", within=30.0, control=True, key=self._key))
         except TransportError as error:
             result = NotConfirmed((str(error),))
         running.run(time.monotonic() + _LAST)

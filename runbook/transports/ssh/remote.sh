@@ -114,6 +114,14 @@ rb_members() {
   done
 }
 
+# Tells whether any of rb_pids still lives: cheaper than a look at all processes.
+rb_any() {
+  for rb_p in $rb_pids; do
+    if [ -r /proc/self/stat ]; then rb_stat "$rb_p"; else kill -0 "$rb_p"; fi && return 0
+  done
+  return 1
+}
+
 # Sets rb_sids and rb_cookies to all that carries the mark of a command that reads.
 rb_seek() {
   rb_cookies="RUNBOOK_JOB=$rb_mark/" rb_sids= rb_spare= rb_helpers= rb_dir=
@@ -165,12 +173,12 @@ rb_nap() { sleep "0.$1" || sleep 1; }
 rb_end() {
   rb_members
   rb_signal TERM
-  # Looking takes its time, too: together about two seconds.
-  for rb_i in 02 05 1 1 1 1 1 1 1 1 1 1 1 1 1 1; do
+  for rb_i in 02 05 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1; do
+    rb_any || rb_members
     [ "$rb_pids" ] || return 0
     rb_nap $rb_i
-    rb_members
   done
+  rb_members
   for rb_i in 02 05 1 1 1 1 1 1 1; do
     [ "$rb_pids" ] || return 0
     rb_signal KILL
@@ -397,6 +405,27 @@ rb_do_guard_read() {
     rb_seek
     rb_end
   ) &
+}
+
+# Says how sudo lets this login through: at all, for single commands, or with a password. `-v` asks for all at once.
+rb_do_sudo() {
+  if ! command -v sudo >/dev/null; then
+    rb_say sudo none
+  elif sudo -n -v; then
+    rb_say sudo free
+  elif LC_ALL=C sudo -n -l | grep -q NOPASSWD; then
+    rb_say sudo narrow
+  else
+    rb_say sudo password
+  fi
+}
+
+rb_do_sudo_try() {
+  if printf '%s\n' "$rb_password" | sudo -S -k -p '' -v; then
+    rb_say sudo right
+  else
+    rb_say sudo wrong
+  fi
 }
 
 # Takes the lease rb_head TIME rb_tail for rb_host, or says who holds it.

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from runbook.errors import DispatchRefused, TransportError
+from runbook.errors import AuthError, DispatchRefused, TransportError
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import (
@@ -34,6 +34,7 @@ from runbook.ports.target import (
     OpKey,
     Sink,
 )
+from runbook.secret import Secret
 from runbook.text.quote import shell_words
 from runbook.text.sanitise import reveal
 from runbook.transports.folder import KEPT_DAYS, Intent, folder_name
@@ -48,7 +49,7 @@ from runbook.transports.ssh.tunnel import tunnel
 from runbook.transports.wrapper import READ, read_text, words
 
 _LOOK = 20.0  # seconds for a question to a host
-_ENDING = 15.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
+_ENDING = 30.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
 _PUT_TIMEOUT = 600.0
 _GUARDED = 1.0  # seconds after which a command that reads gets a guard on the host
 
@@ -79,9 +80,10 @@ class SshTarget:
         """Run a command that only reads. Raises TransportError if it was not sent."""
         begun = time.monotonic()
         mark = f"runbook-{secrets.token_hex(8)}"
-        text = read_text(cmd, mark)
+        words(cmd)
         if self._cancel.is_set():
             return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
+        text = read_text(cmd, mark, self._password(cmd))
         deadline = begun + cmd.timeout
         with self._connection.command(sink.write, self._cancel, seconds=cmd.timeout) as running:
             running.start(f"{READ} {mark}", text)
@@ -112,7 +114,9 @@ class SshTarget:
     def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
         """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started."""
         words(cmd)
-        return self._dispatch(op, sink).run(cmd, self._intent(op, shell_words(cmd.argv), cmd))
+        password = self._password_for_change(cmd)
+        intent = self._intent(op, shell_words(cmd.argv), cmd)
+        return self._dispatch(op, sink).run(cmd, intent, password=password)
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
         """Replace a file atomically and durably; owner and mode stay as they were.
@@ -125,7 +129,8 @@ class SshTarget:
         cmd = Cmd(argv, timeout=_PUT_TIMEOUT, sudo=sudo)
         said = Gathered(500)
         sealed = Sealed(src, word)
-        finished = self._dispatch(op, said).run(cmd, self._intent(op, f"replace {reveal(path)}", cmd), sealed)
+        intent = self._intent(op, f"replace {reveal(path)}", cmd)
+        finished = self._dispatch(op, said).run(cmd, intent, sealed, self._password_for_change(cmd))
         if finished.ended == "exit" and finished.exit == 0:
             return Digest(sealed.sha256, sealed.size)
         told = said.err.decode("utf-8", "replace").strip()
@@ -187,6 +192,37 @@ class SshTarget:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
         return self._ask("purge", days=str(max(0, int(older_than // 86400) - 1))).all("purged")
 
+    def _password(self, cmd: Cmd) -> Secret | None:
+        """Return the password for sudo where it wants one and somebody gives it; asked for once in a run.
+
+        Raises AuthError if it is wrong.
+        """
+        if not cmd.sudo or self._cancel.is_set():
+            return None
+        one = self._connection
+        with one.asking_sudo:
+            if not one.sudo:
+                one.sudo = self._ask("sudo").one("sudo") or "none"
+            if one.sudo != "password" or one.password is not None:
+                return one.password
+            user = one.settings.user
+            secret = self._keys.secret(f"sudo/{user}", f"The password of {user} for sudo", self._cancel)
+            if secret is None:
+                return None
+            if self._ask("sudo_try", password=secret.unmask()).one("sudo") != "right":
+                self._keys.forget(f"sudo/{user}")
+                raise AuthError("sudo does not take this password", where=one.settings.place, remedy="try again")
+            one.password = secret
+            return secret
+
+    def _password_for_change(self, cmd: Cmd) -> Secret | None:
+        try:
+            return self._password(cmd)
+        except TransportError as error:
+            raise DispatchRefused(
+                f"nothing was sent: {error.message}", where=error.where, remedy=error.remedy
+            ) from error
+
     def _dispatch(self, op: OpKey, sink: Sink) -> Dispatch:
         return Dispatch(self._connection, self._cancel, folder_name(op), sink, self._ask)
 
@@ -200,6 +236,8 @@ class SshTarget:
     def _ask(self, call: str, *, within: float = _LOOK, control: bool = False, **settings: str) -> Answer:
         """Make one call of `remote.sh`. Raises TransportError if the host gave no whole answer."""
         gathered = Gathered()
+        if self._connection.password is not None:
+            settings.setdefault("password", self._connection.password.unmask())
         # A cancelled run must still look and give back, so this does not listen to its token.
         with self._connection.command(gathered.write, Cancel(), seconds=within, control=control) as running:
             running.start(remote.COMMAND, question(call, **settings))

@@ -16,7 +16,7 @@ from runbook.ports.target import Cmd, JobFinished, JobRunning, OpKey
 from runbook.secret import Secret
 from runbook.transports.folder import JobFolder, Jobs, memory_root
 from runbook.transports.process import find
-from runbook.transports.wrapper import ended, hello, job_text
+from runbook.transports.wrapper import ended, hello, job_text, read_text
 
 OP = OpKey("run1", "step", "web1", 1, "main")
 KEY = OP.text()
@@ -281,3 +281,53 @@ def test_sudo_is_the_innermost_command_and_gets_no_value(tmp_path: Path, monkeyp
     _, _, out, _ = talk(("sh",), text("systemctl", "restart", "x", sudo=True, env={"B": Secret("hidden"), "A": "1"}))
 
     assert out == b"-n --preserve-env=A,B -- systemctl restart x\n"
+
+
+ASKING = r"""#!/bin/sh
+# Stands for a sudo that wants a password: it asks as sudo -A does (sudo(8)), and runs what stands behind the dashes.
+[ "$1 $2 $3" = "-A -k -p" ] || exit 99
+word=$("$SUDO_ASKPASS" "$4")
+unset SUDO_ASKPASS
+[ "$word" = "pa ss'wörd" ] || { echo "sudo: wrong: $word" >&2; exit 98; }
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+"""
+
+SILENT = ASKING.replace('word=$("$SUDO_ASKPASS" "$4")', 'word="pa ss\'wörd"')
+"""The same where no password is wanted, and so nobody asks."""
+
+
+@pytest.mark.parametrize("sudo", [ASKING, SILENT], ids=["asks", "does not ask"])
+@pytest.mark.parametrize("what", ["change", "read"])
+def test_the_password_for_sudo_goes_to_who_asks_and_the_input_to_the_command(
+    shell: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sudo: str, what: str, home: Path
+) -> None:
+    (tmp_path / "sudo").write_text(sudo)
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    cmd = Cmd(("sh", "-c", "cat; exit 4"), stdin=b"own\0input", sudo=True)
+    password = Secret("pa ss'wörd")
+
+    if what == "read":
+        done = subprocess.run((*shell, "-s"), input=read_text(cmd, "mark", password), capture_output=True, check=False)
+        number, out, err = done.returncode, done.stdout, done.stderr
+    else:
+        number, _, out, err = talk(shell, job_text(cmd, KEY, "{}", stream=True, password=password))
+
+    assert (number, out, err) == (4, b"own\0input", b"")
+    for path in home.rglob("*"):
+        assert path.is_dir() or "wörd" not in path.read_text("utf-8", "replace"), path
+    assert not list(home.rglob("ask"))
+
+
+def test_a_wrong_password_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = ASKING.replace("unset", 'word=$word/$("$SUDO_ASKPASS" "$4")\nunset')
+    (tmp_path / "sudo").write_text(again)
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    cmd = Cmd(("true",), sudo=True)
+    number, _, _, err = talk(("sh",), job_text(cmd, KEY, "{}", stream=True, password=Secret("wrong")))
+
+    assert (number, err) == (98, b"sudo: wrong: wrong/\n")
