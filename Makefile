@@ -9,7 +9,8 @@
 .NOTPARALLEL:
 .PHONY: help demo test lab lab-down check format bench lock wheel clean tools
 
-JOBS ?= 2
+# One more than the two processors of the budget: tests of real processes wait half of their time.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --no-input --disable-pip-version-check
