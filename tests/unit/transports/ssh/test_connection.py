@@ -400,7 +400,7 @@ def test_a_frozen_host_is_noticed_by_silence(opened: Open, home: Path, tmp_path:
     target = transport.target(own.host(), Cancel())
     sink = Gathered()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(target.read, Cmd(("sh", "-c", "echo begun; sleep 300")), sink)
+        future = pool.submit(target.read, Cmd(("sh", "-c", "echo begun; sleep 20")), sink)
         until(lambda: sink.out == b"begun\n")
         try:
             own.freeze()
