@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.presenter import keys
 from runbook.tui.widgets.key_bar import KeyBar
@@ -18,7 +18,7 @@ from runbook.tui.widgets.page import Page
 from runbook.tui.widgets.scroll import Scroll
 
 
-class HelpSheet(ModalScreen[None]):
+class HelpSheet(Modal[None]):
     """Shows them until it is left."""
 
     CSS_PATH = "help.tcss"
@@ -51,7 +51,7 @@ class HelpSheet(ModalScreen[None]):
                 "\n",
                 (self.look.own("▌"), "$accent"),
                 "   ",
-                muted(f"Change them in {line(self._config)}; ^p finds everything by name."),
+                muted(f"Yours to change in {line(self._config)}."),
             ),
             id="help-title",
         )

@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from runbook.tui.commands import Command
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, line, muted
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.pile import Pile, Row
@@ -22,7 +22,7 @@ MOST = 200
 """Hits that are listed."""
 
 
-class PaletteSheet(ModalScreen[Command | None]):
+class PaletteSheet(Modal[Command | None]):
     """Gives the command that was chosen."""
 
     CSS_PATH = "help.tcss"

@@ -10,17 +10,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, bold
 from runbook.tui.widgets.key_bar import KeyBar
 
 T = TypeVar("T")
 
 
-class PromptSheet(ModalScreen[T]):
+class PromptSheet(Modal[T]):
     """Asks for some text; Esc leaves without it."""
 
     CSS_PATH = "sheet.tcss"

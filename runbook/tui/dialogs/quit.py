@@ -9,15 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, bold, muted
 from runbook.tui.widgets.key_bar import KeyBar
 
 
-class QuitSheet(ModalScreen[str]):
+class QuitSheet(Modal[str]):
     """Gives `pause`, `stop`, or nothing to stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

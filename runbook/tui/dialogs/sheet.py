@@ -15,13 +15,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.model.scalar import Json
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet
 from runbook.tui.look import Look, bold
@@ -35,7 +35,7 @@ DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
 
 
-class Sheet(ModalScreen[Answer | NoAnswer]):
+class Sheet(Modal[Answer | NoAnswer]):
     """Any question with choices; gives nothing if it was put aside."""
 
     CSS_PATH = "sheet.tcss"

@@ -9,16 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from runbook.session.library import OpenLoop
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.widgets.key_bar import KeyBar
 
 
-class UndoSheet(ModalScreen[str]):
+class UndoSheet(Modal[str]):
     """Gives `look`, `undo`, or nothing to leave it open."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look as Drawing
 from runbook.tui.look import bold, line
 from runbook.tui.presenter import rehearsal
@@ -19,7 +19,7 @@ from runbook.tui.widgets.page import Page
 from runbook.tui.widgets.scroll import Scroll
 
 
-class WholeDiff(ModalScreen[None]):
+class WholeDiff(Modal[None]):
     """Shows it until it is left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
