@@ -139,11 +139,11 @@ def _high(
         found.append(("default of the playbook", str(param.default)))
     if name in files:
         path, value = files[name]
-        best = (check_value(name, param, value), path)
         found.append((path, str(value)))
+        best = (check_value(name, param, value), path)
     if PREFIX + name in env:
-        best = (value_from_text(name, param, env[PREFIX + name]), PREFIX + name)
         found.append((PREFIX + name, env[PREFIX + name]))
+        best = (value_from_text(name, param, env[PREFIX + name]), PREFIX + name)
     if name in given:
         if given[name] == "" and param.type not in ("string", "secret"):
             raise UsageError(f"--set {name}= gives no value", remedy=f"write --set {name}={param.type.upper()}")

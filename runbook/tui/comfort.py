@@ -79,7 +79,7 @@ class Comfort(App[int]):
         if isinstance(self.screen, HelpSheet | PaletteSheet):
             return
         known = tuple(key for key, _ in self._keys())
-        path = self.preferences.path or "tui.yaml in the folder of your configuration"
+        path = self.preferences.path or "tui.yaml, in your configuration folder"
         self.push_screen(HelpSheet(self.look, _name(self.screen), known, path))
 
     # --- palette ------------------------------------------------------------------------------------------------

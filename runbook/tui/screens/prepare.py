@@ -19,12 +19,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from runbook.engine.rehearsal import Rehearsed
 from runbook.errors import RunbookError
-from runbook.session.control import Control
 from runbook.session.draft import Draft, Field
 from runbook.session.order import Order
-from runbook.session.rehearse import Rehearsal
 from runbook.tui.backend import Backend
 from runbook.tui.dialogs.whole_diff import WholeDiff
 from runbook.tui.look import Look, bold, line, muted
@@ -33,15 +30,16 @@ from runbook.tui.presenter import filling as form
 from runbook.tui.presenter import radius, rehearsal
 from runbook.tui.presenter.ago import clock
 from runbook.tui.presenter.filling import INVENTORY, LIMIT, Filling
-from runbook.tui.presenter.words import said
+from runbook.tui.rehearser import End, Rehearser
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.begin import Begin
 from runbook.tui.widgets.field_row import FieldInput, FieldRow
 from runbook.tui.widgets.now_line import Now
 from runbook.tui.widgets.page import Page
-from runbook.tui.widgets.pile import Pile, Row
+from runbook.tui.widgets.pile import Pile
 from runbook.tui.widgets.rule import Rule
 from runbook.tui.widgets.scroll import Scroll
+from runbook.tui.widgets.target_part import TargetPart
 from runbook.tui.widgets.view_bar import ViewBar
 
 VIEWS = ("Parameters", "Targets", "Blast radius", "Rehearsal")
@@ -59,9 +57,6 @@ PATIENCE = 1.0
 
 NAMES = 20
 """Columns that the names of fields may take."""
-
-HOSTS = 12
-"""Hosts in sight; more are scrolled."""
 
 
 class PrepareScreen(Frame):
@@ -89,10 +84,7 @@ class PrepareScreen(Frame):
         self._backend = backend
         self._kept: dict[str, Filling] = {}
         self._filling = Filling(Order(playbook=""))
-        self._found = rehearsal.Look()
-        self._heard: list[Rehearsed] = []
-        self._control: Control | None = None
-        self._turn = 0
+        self._rehearser = Rehearser(backend)
         self._view = 0
         self._is_zoomed = False
         self._trouble = ""
@@ -111,13 +103,7 @@ class PrepareScreen(Frame):
         yield Horizontal(
             Scroll(
                 Vertical(Static("PARAMETERS", classes="heading"), Vertical(id="fields"), id="parameters"),
-                Vertical(
-                    Static(classes="heading", id="targets-heading"),
-                    FieldRow(f":{INVENTORY}", "", self.look, placeholder="the file that names the hosts", path=True),
-                    FieldRow(f":{LIMIT}", "", self.look, placeholder="all hosts of the pattern"),
-                    Pile(self.look.own("▌"), quiet=True, id="hosts"),
-                    id="targets",
-                ),
+                TargetPart(self.look, id="targets"),
                 Vertical(
                     Static("BASELINE AND GUARDS", classes="heading"), Page(self.look, id="watches"), id="baseline"
                 ),
@@ -140,7 +126,7 @@ class PrepareScreen(Frame):
         """Show another playbook, or go on with one; values that come with the order count more than kept ones."""
         kept = self._kept.get(order.playbook)
         is_bare = order == Order(playbook=order.playbook, guided=order.guided)
-        self._stop("another playbook was opened")
+        self._rehearser.forget()
         if kept is not None and is_bare:
             self._filling = kept
         else:
@@ -148,7 +134,7 @@ class PrepareScreen(Frame):
             self._filling = self._kept[order.playbook] = Filling(order)
             if is_bare:
                 self._filling.inventory, self._filling.limit = last.inventory, ""
-        self._found, self._view, self._trouble, self._shown_of = rehearsal.Look(), 0, "", ""
+        self._view, self._trouble, self._shown_of = 0, "", ""
         if self.is_attached:
             self._load()
 
@@ -159,7 +145,7 @@ class PrepareScreen(Frame):
 
     def on_unmount(self) -> None:
         """Look no longer."""
-        self._stop("the terminal interface ended")
+        self._rehearser.stop("the terminal interface ended")
 
     def _load(self) -> None:
         if self._filling.base.playbook:
@@ -228,7 +214,7 @@ class PrepareScreen(Frame):
             return
         for field in draft.fields:
             self._draw_field(field)
-        self._draw_targets(draft)
+        self.query_one(TargetPart).draw(draft, filling, self._found)
         self.query_one("#steps", Page).show(partial(radius.rows, draft, self._found.steps))
         self.query_one("#radius-heading", Static).update(
             Content.assemble(muted("BLAST RADIUS   "), self.look.own(radius.headline(draft)))
@@ -247,7 +233,7 @@ class PrepareScreen(Frame):
             wrong if any(not name.startswith(":") for name in left) else "",
             wrong if targets else "",
             "",
-            wrong if rehearsal.warnings(self._found) else "",
+            "bold $wait" if rehearsal.warnings(self._found) else "",
         )
 
     def _say(self) -> None:
@@ -261,7 +247,7 @@ class PrepareScreen(Frame):
             return
         status, word, todo = form.now_words(filling, rehearsal.warnings(self._found))
         title = line(draft.playbook.title) if draft is not None else line(filling.base.playbook)
-        then = "Enter opens the run; nothing is executed here." if filling.is_ready else "Nothing is executed here."
+        then = "Enter begins; nothing runs here." if filling.is_ready else "Nothing is executed here."
         self.say(
             Now(
                 {"waiting": "wait", "succeeded": "good"}.get(status, "rule"),
@@ -293,29 +279,6 @@ class PrepareScreen(Frame):
             wrong=wrong is not None and wrong.what != "needs a value",
         )
 
-    def _draw_targets(self, draft: Draft) -> None:
-        patterns = ", ".join(f"{group.name} = {group.pattern}" for group in draft.groups) or "on this machine"
-        self.query_one("#targets-heading", Static).update(Content.assemble(muted("TARGETS   "), line(patterns)))
-        wrong = draft.wrong
-        at = next((name for name in self._filling.to_fix() if name.startswith(":")), "")
-        hosts = self._filling.hosts()
-        inside = sum(1 for _, is_in in hosts if is_in)
-        for name in (INVENTORY, LIMIT):
-            is_here = wrong is not None and at == f":{name}"
-            says = f"{len(hosts)} found" if name == INVENTORY and hosts else f"{inside} in" if hosts else ""
-            verdict = (said("failed", "to fix"),) if is_here else (said("succeeded", says),) if says else ()
-            self._row(f":{name}").tell(verdict, form.fault(wrong) if is_here and wrong else (), wrong=is_here)
-        pile = self.query_one("#hosts", Pile)
-        pile.show(tuple(self._host(host, is_in) for host, is_in in hosts))
-        pile.styles.height = min(len(hosts), HOSTS)
-        pile.display = bool(hosts)
-
-    def _host(self, host: str, is_in: bool) -> Row:
-        name = f"{line(host, 24):<16}"
-        if not is_in:
-            return Row(host, (Content.assemble(muted(name), "  ", self.look.status("skipped", says="left out")),))
-        return Row(host, (Content.assemble(name, "  ", self.look.row(rehearsal.host_row(host, self._found, 60))),))
-
     def _draw_rehearsal(self) -> None:
         look = self._found
         if look.state == "none":
@@ -331,50 +294,26 @@ class PrepareScreen(Frame):
 
     # --- the rehearsal ------------------------------------------------------------------------------------------
 
+    @property
+    def _found(self) -> rehearsal.Look:
+        return self._rehearser.found
+
     def _rehearse(self) -> None:
-        self._turn += 1
-        self._control = Control()
-        self._heard = []
-        self._found = rehearsal.Look("running")
-        look = partial(self._look, self._turn, self._filling.order(), self._control, self._heard)
+        look = self._rehearser.begin(self._filling.order(), self._looked)
         self.run_worker(look, thread=True, group="rehearsal", exit_on_error=False)
         self._draw()
 
-    def _look(self, turn: int, order: Order, control: Control, heard: list[Rehearsed]) -> None:
-        try:
-            found: Rehearsal | str = self._backend.rehearse(order, heard.append, control)
-        except (RunbookError, OSError) as error:
-            found = str(error)
+    def _looked(self, turn: int, found: End) -> None:
         if self.app.is_running:
-            self.app.call_from_thread(self._looked, turn, found)
+            self.app.call_from_thread(self._take, turn, found)
 
-    def _looked(self, turn: int, found: Rehearsal | str) -> None:
-        if turn != self._turn or self._found.state != "running":
-            return
-        self._control = None
-        at = datetime.now(UTC).astimezone().strftime("%H:%M:%S")
-        if isinstance(found, str):
-            self._found = rehearsal.Look("failed", tuple(self._heard), error=found)
-        else:
-            self._found = rehearsal.Look("done", found.steps, at=at)
+    def _take(self, turn: int, found: End) -> None:
+        self._rehearser.take(turn, found)
         self._draw()
 
     def _tick(self) -> None:
-        if self._found.state == "running" and len(self._heard) != len(self._found.steps):
-            self._found = replace(self._found, steps=tuple(self._heard))
+        if self._rehearser.catch_up():
             self._draw()
-
-    def _stop(self, why: str) -> None:
-        if self._control is not None:
-            self._control.cancel(why)
-            self._control = None
-            self._found = replace(self._found, state="stopped")
-
-    def _outdate(self) -> None:
-        if self._found.state == "running":
-            self._stop("values changed")
-        elif self._found.state == "done":
-            self._found = replace(self._found, state="stale")
 
     # --- typing -------------------------------------------------------------------------------------------------
 
@@ -385,11 +324,11 @@ class PrepareScreen(Frame):
                 self._filling.inventory = event.text
             else:
                 self._filling.limit = event.text
-            self._outdate()
+            self._rehearser.outdate()
             self._read_soon(DEBOUNCE, self._load)
         elif self._filling.draft is not None:
             self._filling.type(event.name, event.text)
-            self._outdate()
+            self._rehearser.outdate()
             self._draw()
             self._read_soon(PATIENCE, self._rehearse_first)
 
@@ -444,7 +383,7 @@ class PrepareScreen(Frame):
     @on(Begin.Pressed)
     def _begin(self) -> None:
         if self._filling.is_ready:
-            self._stop("the run begins")
+            self._rehearser.stop("the run begins")
             self.post_message(BeginWanted(self._filling.order()))
 
     # --- the parts ----------------------------------------------------------------------------------------------
@@ -485,8 +424,8 @@ class PrepareScreen(Frame):
 
     def action_rehearse(self) -> None:
         """Look again; while it looks, stop it."""
-        if self._found.state == "running":
-            self._stop("stopped by hand")
+        if self._rehearser.is_looking:
+            self._rehearser.stop("stopped by hand")
             self._draw()
         elif self._filling.is_ready:
             self._rehearse()
@@ -514,7 +453,7 @@ class PrepareScreen(Frame):
     def _toggle(self, host: str) -> None:
         self._filling.toggle(host)
         self._row(f":{LIMIT}").put(self._filling.limit)
-        self._outdate()
+        self._rehearser.outdate()
         self._load()
 
     def action_whole(self) -> None:
