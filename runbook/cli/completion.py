@@ -42,7 +42,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "new": ("--folder",),
     "validate": ("--trust",),
     "schema": (),
-    "demo": ("--keep", "--list", "--plain", "--unattended", "--stop"),
+    "demo": ("--dashboard", "--keep", "--list", "--once", "--plain", "--unattended", "--stop"),
     "completion": (),
 }
 """The options of every command, without the common ones."""

@@ -11,6 +11,7 @@ from runbook.cli.command import Command, pass_front
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
 from runbook.cli.order import FILE, guided_option
+from runbook.errors import UsageError
 from runbook.text import one_line
 
 
@@ -20,10 +21,20 @@ from runbook.text import one_line
 @click.option("--keep", is_flag=True, help="Leave the shop up, to look around and to try `undo` on it.")
 @click.option("--plain", is_flag=True, help="Ask in plain lines instead of opening the screens.")
 @click.option("--stop", "folder", type=FILE, help="End a shop that was left up.")
+@click.option("--dashboard", is_flag=True, help="Show the numbers of the shop that runs, with their course.")
+@click.option("--once", is_flag=True, help="With --dashboard: one frame.")
 @guided_option
 @pass_front
 def demo(
-    front: Front, incident: str, lists: bool, keep: bool, plain: bool, folder: Path | None, unattended: bool
+    front: Front,
+    incident: str,
+    lists: bool,
+    keep: bool,
+    plain: bool,
+    folder: Path | None,
+    dashboard: bool,
+    once: bool,
+    unattended: bool,
 ) -> None:
     """Break a small shop on this machine, the way of the incident, and heal it with the shipped playbooks.
 
@@ -39,6 +50,13 @@ def demo(
             {word: getattr(each, word) for word in words} | {"missing": each.missing()} for each in session.incidents()
         ]
         front.rows(rows, lambda: [_line(row) for row in rows])
+        return
+    if once and not dashboard:
+        raise UsageError("--once goes with --dashboard")
+    if dashboard:
+        from runbook.cli.dashboard import show
+
+        show(front, session.dashboard(), once=once)
         return
     if folder is not None:
         session.demo_stop(folder)

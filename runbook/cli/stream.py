@@ -62,6 +62,13 @@ class Stream:
             old, self._live = self._live, text
             self._write(f"{CLEAR if old else ''}{text}")
 
+    def frame(self, lines: list[str], over: int) -> None:
+        """Write lines over the last `over` ones, where lines can be written over; else below them."""
+        with self._lock:
+            up = f"\x1b[{over}A" if over and self.style.live else ""
+            clear = CLEAR if self.style.live else ""
+            self._write(up + "".join(f"{clear}{self.style.plain(line)}\n" for line in lines))
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep lines back while a question is on the screen; what came meanwhile is written at the end."""

@@ -73,7 +73,7 @@ class Tally:
         times = sorted(seconds for _, seconds, _ in self._recent()[0])
         if not times:
             return {}
-        return {f'{{quantile="{q}"}}': times[min(len(times) - 1, int(q * len(times)))] for q in (0.5, 0.99)}
+        return {f'{{quantile="{q}"}}': times[min(len(times) - 1, int(q * len(times)))] for q in (0.5, 0.95, 0.99)}
 
 
 class Shoppers:

@@ -270,6 +270,20 @@ def find_kept(under: Path | None = None) -> tuple[Kept, ...]:
     )
 
 
+def find_running(folder: Path | None = None) -> State:
+    """Return the state of a shop that runs: the one in a folder, else the youngest of this user.
+
+    Raises:
+        UsageError: none runs.
+        RunbookError: the folder is not that of a shop.
+    """
+    states = (read_state(folder.resolve()),) if folder is not None else find_states()
+    running = [state for state in states if tree.members((SHOP_MARK, state.token))]
+    if not running:
+        raise UsageError("no shop runs", where="demo", remedy="open one: runbook demo --keep")
+    return running[-1]
+
+
 def stop_kept(folder: Path) -> None:
     """End a shop that another process opened, prove it dead, and remove its folder.
 

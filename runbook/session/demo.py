@@ -7,14 +7,17 @@ answers.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from runbook.config import Settings
+from runbook.demo.dashboard import Frame, look
 from runbook.demo.incident import INCIDENTS, Incident
 from runbook.demo.number import Numbers
-from runbook.demo.shop import stop_kept
+from runbook.demo.shop import find_running, stop_kept
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
@@ -119,6 +122,16 @@ def _cured(
     return tuple(results)
 
 
+def dashboard(folder: Path | None = None) -> Callable[[], Frame]:
+    """Return what gives a frame of the dashboard of a running shop, each time it is called; the youngest by default.
+
+    Raises:
+        UsageError: no shop runs.
+    """
+    ports = find_running(folder).ports
+    return lambda: look(ports, time.time())
+
+
 def demo_stop(folder: Path) -> None:
     """End a shop that was left up, and remove its folder.
 
@@ -134,6 +147,7 @@ def tell_kept(stage: Stage, result: Result | None, tell: Tell) -> None:
     tell(f"the shop stays up in {stage.shop.folder}")
     for number, words in enumerate(stage.staging.looks):
         tell(f"  {'' if number else 'look:':<7} {shell_words([word.format_map(known) for word in words])}")
+    tell("  watch:  runbook demo --dashboard")
     if result is not None and result.status not in CLOSED and result.status != "aborted":
         tell(f"  resume: runbook resume {result.run}")
     if result is not None and result.state.standing:

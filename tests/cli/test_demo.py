@@ -31,6 +31,12 @@ def test_the_demo_without_a_terminal_heals_the_shop_and_leaves_only_its_run(call
     assert call("audit", "verify").code == 0
 
 
+def test_a_dashboard_needs_a_shop_that_runs(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    assert [call("demo", *words).code for words in (["--dashboard", "--once"], ["--once"])] == [2, 2]
+
+
 def test_what_is_no_shop_is_not_stopped(call: Call, place: Path) -> None:
     (place / "mine").mkdir()
 

@@ -5,17 +5,19 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from runbook.demo import tree
+from runbook.demo.dashboard import look
 from runbook.demo.incident import find_incident
 from runbook.demo.layout import ORDER, SHOP_MARK
 from runbook.demo.number import is_healthy
 from runbook.demo.repository import BAD_CONNECTIONS, GOOD_CONNECTIONS
-from runbook.demo.shop import DATABASE_LIMIT, Shop, find_kept, open_shop, stop_kept
+from runbook.demo.shop import DATABASE_LIMIT, Shop, find_kept, find_running, open_shop, stop_kept
 from runbook.errors import RunbookError, UsageError
 from tests.demo.conftest import crew, until
 
@@ -46,6 +48,8 @@ def test_the_bad_commit_breaks_the_shop_and_the_good_file_heals_it(tmp_path: Pat
     with open_shop(tmp_path / "shop") as shop:
         before = shop.start()
         assert shop.healthy(before)
+        seen = {panel.name: panel.state for panel in look(find_running(shop.folder).ports, time.time()).panels}
+        assert [name for name, state in seen.items() if state != "good"] == ["labels"]
         assert (before.pool_open, before.pool_max) == (GOOD_CONNECTIONS, GOOD_CONNECTIONS)
         assert health(shop) == 200
 
