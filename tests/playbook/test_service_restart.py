@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 NAMES = ("service", "needs", "runtime_link", "runtime_binary", "good_version", "start_by_hand", "health_url")
 BRIEF = {"stable": "300ms", "steady": "300ms", "soak": "300ms"}
-LOOPS = {"stable": "1s"}
+LOOPS = {"stable": "2s"}
 """What crashes again and again is seen to do so in this time."""
 ANSWERS = {"cause": "runtime", "stack": "roll-back", "by-hand": "done"}
 
