@@ -1,6 +1,7 @@
 """The library: which playbooks there are, which one an alert asks for, and what one of them says.
 
-A list is read at every start, so the planner, the actions and the journal are imported by what needs them.
+A list is read at every start, and the screens are drawn before it is: so the loader, the planner, the actions and the
+journal are imported by what needs them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,6 @@ from msgspec.structs import replace
 
 from runbook.config import Found, Settings, find_playbook, playbook_files
 from runbook.errors import InventoryError, RunbookError, UsageError
-from runbook.loader import (
-    Diagnostic,
-    diagnose,
-    diagnose_inventory,
-    json_schema,
-    parse,
-    read_text,
-    skeleton,
-)
 from runbook.model.host import ONCE
 from runbook.model.plan import Plan
 from runbook.model.playbook import Playbook
@@ -33,6 +25,7 @@ from runbook.session.result import standing
 
 if TYPE_CHECKING:
     from runbook.events.state import RunState
+    from runbook.loader import Diagnostic
     from runbook.session.review import RunSummary
 
 STALE = timedelta(days=180)
@@ -112,6 +105,8 @@ def entries(settings: Settings) -> tuple[Entry, ...]:
 
 def _entry(settings: Settings, file: Found) -> Entry:
     """Return what a list shows; cheaper than loading, so that a list of many is quick."""
+    from runbook.loader import parse, read_text
+
     plain = Entry(id=file.id, path=str(file.path), source=file.source)
     try:
         find_playbook(settings, file.id)
@@ -281,6 +276,7 @@ def diagnose_all(settings: Settings, paths: tuple[Path, ...]) -> tuple[tuple[Dia
     Without paths, all playbooks that can be found. An inventory is told by its keys `hosts` or `groups`.
     """
     from runbook.actions import catalogue
+    from runbook.loader import diagnose, diagnose_inventory
     from runbook.session.prepare import included
 
     files = (
@@ -308,6 +304,8 @@ def _yaml_files(path: Path) -> list[Path]:
 
 def _is_inventory(file: Path) -> bool:
     """Tell an inventory by its top-level keys, without reading the file as YAML a second time."""
+    from runbook.loader import read_text
+
     try:
         text = read_text(file)
     except RunbookError:
@@ -319,12 +317,15 @@ def _is_inventory(file: Path) -> bool:
 def schema() -> dict[str, object]:
     """Return the JSON Schema of the playbook language, with the actions of this installation."""
     from runbook.actions import catalogue
+    from runbook.loader import json_schema
 
     return json_schema(catalogue())
 
 
 def new_playbook(playbook_id: str, folder: Path) -> Path:
     """Write a commented skeleton as `FOLDER/ID.yaml`; raises UsageError if the file is there or the id is none."""
+    from runbook.loader import skeleton
+
     text = skeleton(playbook_id)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{playbook_id}.yaml"

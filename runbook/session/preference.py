@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from runbook.config import Settings, check_owner
 from runbook.errors import ConfigError
-from runbook.loader import parse, read_text
 from runbook.model.fault import did_you_mean, one_of, shown
 
 FILE = "tui.yaml"
@@ -40,6 +39,9 @@ def preferences(settings: Settings) -> Preferences:
     path = settings.config / FILE
     if not path.exists():
         return Preferences()
+    # Most users have no such file, and the screens wait for this.
+    from runbook.loader import parse, read_text
+
     check_owner(path)
     content = parse(read_text(path), str(path)).value
     if content is None:

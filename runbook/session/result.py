@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from runbook.events.state import RunState
 from runbook.events.status import RunStatus
 from runbook.model.plan import Plan
-from runbook.session.unattended import Missing
+
+if TYPE_CHECKING:
+    from runbook.session.unattended import Missing
 
 CLOSED: frozenset[RunStatus] = frozenset({"succeeded", "undone"})
 """A run in one of these is over: there is nothing to resume."""

@@ -12,8 +12,9 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import ClassVar
+from functools import cached_property, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -21,7 +22,6 @@ from textual.screen import Screen
 from runbook.errors import RunbookError
 from runbook.model.host import LOCAL
 from runbook.model.question import Answer, NoAnswer, Question
-from runbook.session.library import OpenLoop
 from runbook.session.order import Order
 from runbook.tui import messages as msg
 from runbook.tui.backend import Backend
@@ -29,20 +29,20 @@ from runbook.tui.bridge import Asked, Bridge
 from runbook.tui.carrier import Act, Carrier, Ended
 from runbook.tui.comfort import Comfort
 from runbook.tui.commands import Command, of_playbooks, of_runs, of_steps
-from runbook.tui.dialogs.question import sheet_for
-from runbook.tui.dialogs.quit import QuitSheet
-from runbook.tui.dialogs.sheet import Sheet
-from runbook.tui.dialogs.undo_loop import UndoSheet
 from runbook.tui.ground import Ground
 from runbook.tui.look import Look, look_of, theme_of
 from runbook.tui.pager import show_in_pager
 from runbook.tui.presenter.title import title_words
 from runbook.tui.scene import Scene
 from runbook.tui.screens.library import LibraryScreen
-from runbook.tui.screens.prepare import PrepareScreen
-from runbook.tui.screens.review import ReviewScreen
-from runbook.tui.screens.run import RunScreen
 from runbook.tui.theme import THEMES
+
+if TYPE_CHECKING:
+    from runbook.session.library import OpenLoop
+    from runbook.tui.dialogs.sheet import Sheet
+    from runbook.tui.screens.prepare import PrepareScreen
+    from runbook.tui.screens.review import ReviewScreen
+    from runbook.tui.screens.run import RunScreen
 
 DRAWS = 1 / 20
 """Seconds between looks for what came, while a run is carried."""
@@ -106,17 +106,40 @@ class RunbookApp(Comfort, Ground):
         """Something was taken that is not drawn."""
         self.scene = Scene()
         self.library = LibraryScreen(self.look, backend)
-        self.prepare = PrepareScreen(self.look, backend)
-        self.run_screen = RunScreen(self.look, self.scene)
-        self.review = ReviewScreen(self.look, backend)
         for theme_known in THEMES:
             self.register_theme(theme_known)
         self.theme = theme or theme_of()
-        for mode, screen in self._screens().items():
-            self.add_mode(mode, partial(_same, screen))
+        self.add_mode("library", lambda: self.library)
+        self.add_mode("prepare", lambda: self.prepare)
+        self.add_mode("run", lambda: self.run_screen)
+        self.add_mode("review", lambda: self.review)
 
-    def _screens(self) -> dict[str, Screen[None]]:
-        return {"library": self.library, "prepare": self.prepare, "run": self.run_screen, "review": self.review}
+    # Only the library is there at the first paint; the other screens are imported right after it.
+
+    def _warm_up(self) -> None:
+        for room in ("screens.prepare", "screens.run", "dialogs.question", "screens.review"):
+            import_module(f"runbook.tui.{room}")
+
+    @cached_property
+    def prepare(self) -> PrepareScreen:
+        """The form, from its first use on."""
+        from runbook.tui.screens.prepare import PrepareScreen
+
+        return PrepareScreen(self.look, self.backend)
+
+    @cached_property
+    def run_screen(self) -> RunScreen:
+        """The run, from its first use on."""
+        from runbook.tui.screens.run import RunScreen
+
+        return RunScreen(self.look, self.scene)
+
+    @cached_property
+    def review(self) -> ReviewScreen:
+        """The review, from its first use on."""
+        from runbook.tui.screens.review import ReviewScreen
+
+        return ReviewScreen(self.look, self.backend)
 
     def on_mount(self) -> None:
         """Take the signals that end a terminal program; the run is left in good order by each of them."""
@@ -125,6 +148,7 @@ class RunbookApp(Comfort, Ground):
         loop.add_signal_handler(signal.SIGHUP, partial(self._leave_by, "SIGHUP: the terminal was closed", cancel=False))
         self.set_interval(DRAWS, self._draw)
         self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self.run_worker, self._warm_up, thread=True, exit_on_error=False)
         if self.owns_process:
             # What is loaded by now stays: a collector that walks over it again and again holds back keys by 0.1 s.
             self.set_timer(1.0, gc.freeze)
@@ -176,6 +200,8 @@ class RunbookApp(Comfort, Ground):
             case ["resume", *_]:
                 await self.on_resume_wanted(msg.ResumeWanted(loop.run))
             case ["undo", _, *step]:
+                from runbook.tui.dialogs.undo_loop import UndoSheet
+
                 sheet = UndoSheet(self.look, loop, "".join(step[:1]).partition("@")[0])
                 self.push_screen(sheet, partial(self._took_up, loop, sheet.step))
             case _:
@@ -278,7 +304,8 @@ class RunbookApp(Comfort, Ground):
         if self.lost_terminal and not self.left_by:
             self._leave_by("SIGHUP: the terminal was lost", cancel=False)
             return
-        self.run_screen.tick()
+        if self.carrier is not None:
+            self.run_screen.tick()
         self._retitle()
 
     def _retitle(self) -> None:
@@ -297,6 +324,8 @@ class RunbookApp(Comfort, Ground):
         if asked.question.kind == "proceed":
             self.run_screen.put(asked)
             return
+        from runbook.tui.dialogs.question import sheet_for
+
         sheet = sheet_for(asked.question, self.look, self.scene.state)
         self._sheet = (asked, sheet)
         self.push_screen(sheet, partial(self._answered, asked))
@@ -306,7 +335,8 @@ class RunbookApp(Comfort, Ground):
         if answer is None:
             # Put aside, not answered: the run goes on waiting, and Enter opens the question again.
             return
-        self._asked.remove(asked)
+        if asked in self._asked:
+            self._asked.remove(asked)
         if not asked.reply.done():
             asked.reply.set_result(answer)
 
@@ -396,6 +426,8 @@ class RunbookApp(Comfort, Ground):
         if self.carrier is None or not self.carrier.is_live:
             self.exit(return_code=0)
             return
+        from runbook.tui.dialogs.quit import QuitSheet
+
         self.push_screen(QuitSheet(self.look), self._leave)
 
     async def action_quit(self) -> None:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from runbook.model.plan import Plan
-from runbook.session.library import Entry
 from runbook.session.review import RunSummary
 from runbook.text import one_line
 from runbook.text.mark import status_word
 from runbook.tui.presenter.ago import ago
 from runbook.tui.presenter.keys import Key, written
+
+if TYPE_CHECKING:
+    from runbook.session.library import Entry
 
 Do = Callable[[], Awaitable[object] | object]
 

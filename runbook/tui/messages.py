@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from runbook.model.question import Answer
-from runbook.session.library import OpenLoop
 from runbook.session.order import Order
 from runbook.tui.bridge import Asked
+
+if TYPE_CHECKING:
+    from runbook.session.library import OpenLoop
 
 
 class PlaybookChosen(Message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,10 +12,12 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from runbook.session.library import OpenLoop
 from runbook.tui.dialogs.modal import Modal
 from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.widgets.key_bar import KeyBar
+
+if TYPE_CHECKING:
+    from runbook.session.library import OpenLoop
 
 
 class UndoSheet(Modal[str]):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.playbook import UndoNone
-from runbook.session.draft import Draft
 from runbook.session.library import COMMON, Entry, OpenLoop, stem
 from runbook.session.review import RunSummary
 from runbook.text import duration_text
 from runbook.text.mark import status_word
 from runbook.tui.presenter.ago import ago, counted, day_ago, moment, span
 from runbook.tui.presenter.loops import kind
+
+if TYPE_CHECKING:
+    from runbook.session.draft import Draft
 
 
 class Item(Struct, frozen=True):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from runbook.session.library import OpenLoop
 from runbook.tui.presenter.ago import ago, moment, span
+
+if TYPE_CHECKING:
+    from runbook.session.library import OpenLoop
 
 WORDS = {
     "in_doubt": "step in doubt",

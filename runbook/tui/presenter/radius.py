@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from runbook.engine.rehearsal import Rehearsed
 from runbook.events.state import NO_WAY_BACK
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import UndoNone
-from runbook.session.draft import Draft
 from runbook.text import duration_text, one_line
 from runbook.tui.presenter.words import BLANK, Row, Word, bold, count, fit, muted, plain, said, shortened, wrapped
+
+if TYPE_CHECKING:
+    from runbook.session.draft import Draft
 
 BY_HAND = ("manual", "ask", "choose")
 

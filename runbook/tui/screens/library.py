@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -17,7 +17,6 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from runbook.errors import RunbookError
-from runbook.session.draft import Draft
 from runbook.session.library import Entry, OpenLoop
 from runbook.session.order import Order
 from runbook.session.review import RunSummary
@@ -33,6 +32,9 @@ from runbook.tui.widgets.loop_line import LoopLine
 from runbook.tui.widgets.now_line import Now, NowLine
 from runbook.tui.widgets.pile import Pile, Row
 from runbook.tui.widgets.preview import Preview, Shown
+
+if TYPE_CHECKING:
+    from runbook.session.draft import Draft
 
 DEBOUNCE = 0.12
 """Seconds in which the cursor must rest before a playbook is read for its preview."""
@@ -272,7 +274,7 @@ class LibraryScreen(Frame):
                 words=show.matching_words(entry, show.stems(self.alert)),
                 last=runs[0] if runs else None,
                 now=datetime.now(UTC),
-                draft=draft if isinstance(draft, Draft) else None,
+                draft=None if isinstance(draft, str) else draft,
                 trouble=draft if isinstance(draft, str) else "",
                 full=self.size.width >= 110 or self.has_class("-zoomed"),
             )

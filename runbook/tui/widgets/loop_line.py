@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -10,11 +10,13 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 
-from runbook.session.library import OpenLoop
 from runbook.text.mark import mark_of
 from runbook.tui.look import Look, line
 from runbook.tui.presenter.loops import Loop
 from runbook.tui.widgets.now_line import NowLine
+
+if TYPE_CHECKING:
+    from runbook.session.library import OpenLoop
 
 ROWS = 2
 

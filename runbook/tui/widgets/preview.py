@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from textual import events
@@ -11,13 +12,15 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from runbook.session.draft import Draft
-from runbook.session.library import Entry
 from runbook.session.review import RunSummary
 from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.presenter import library as facts_of
 from runbook.tui.prose import prose
 from runbook.tui.widgets.scroll import Scroll
+
+if TYPE_CHECKING:
+    from runbook.session.draft import Draft
+    from runbook.session.library import Entry
 
 LABEL = 9
 
