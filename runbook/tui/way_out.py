@@ -72,8 +72,9 @@ def open_tui(backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[C
         # The border of the screens: the run that they carry comes to its rest all the same.
         app.failure = app.failure or error
     carrier = app.carrier
-    was_live = carrier is not None and carrier.is_live
-    if carrier is not None and was_live and not app.at_once:
+    # It may have come to its rest while the screens were closing.
+    was_live = carrier is not None and (app.was_told or carrier.is_live)
+    if carrier is not None and carrier.is_live and not app.at_once:
         if not app.was_told:
             carrier.control.interrupt("the terminal interface ended")
         rest(carrier)
