@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from runbook.journal import (
     Layout,
     OutputRef,
     Report,
+    encode,
     holder,
     list_runs,
     read_output,
@@ -38,6 +40,17 @@ class Stop(Protocol):
 
     def wait(self, timeout: float) -> bool:
         """Wait at most this long; return whether to stop."""
+
+
+class KeptRecord(Struct, frozen=True):
+    """One record as it stands in the journal."""
+
+    line: str
+    """The raw line: JSON that is harmless to look at."""
+    prev: str
+    """SHA-256 of the raw line before, as the record names it."""
+    sha256: str
+    """Of its own raw line, as the next record names it."""
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -72,6 +85,15 @@ def facts(settings: Settings, run: str) -> Iterator[Timed]:
     """Yield the facts of a run with their times. Raises UsageError, JournalBroken."""
     for record in read_records(Layout(settings.state), run):
         yield Timed(record.seq, record.time, record.mono, to_fact(record))
+
+
+def record(settings: Settings, run: str, seq: int) -> KeptRecord:
+    """Return one record as it stands in the journal. Raises UsageError, JournalBroken."""
+    for found in read_records(Layout(settings.state), run):
+        if found.seq == seq:
+            line = encode(found)
+            return KeptRecord(line.decode(), found.prev, hashlib.sha256(line).hexdigest())
+    raise UsageError(f"there is no record {seq}", where=run)
 
 
 def follow(settings: Settings, run: str, stop: Stop) -> Iterator[Timed]:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runbook.config import Settings
-from runbook.engine.rehearsal import Rehearsed
+from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.timed import Timed
 from runbook.journal import Chunk, Report
 from runbook.model.plan import Plan
 from runbook.session.control import Control
-from runbook.session.draft import Draft
-from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
 from runbook.session.preference import Preferences
-from runbook.session.rehearse import Rehearsal
-from runbook.session.review import RunSummary
+from runbook.session.review import KeptRecord, RunSummary, Stop
 from runbook.tui.carrier import Act
 from runbook.tui.presenter.host import Health
+
+if TYPE_CHECKING:
+    from runbook.engine.rehearsal import Rehearsed
+    from runbook.session.draft import Draft
+    from runbook.session.library import Entry, OpenLoop, Page
+    from runbook.session.rehearse import Rehearsal
 
 
 class Backend(Protocol):
@@ -56,6 +59,18 @@ class Backend(Protocol):
 
     def facts(self, run: str) -> tuple[Timed, ...]:
         """Return the record of a run. Raises RunbookError."""
+
+    def story(self, run: str) -> tuple[tuple[Timed, ...], str]:
+        """Return the record of a run as far as it can be read, and why it ends there; nothing if it is whole."""
+
+    def follow(self, run: str, stop: Stop) -> Iterator[Timed]:
+        """Yield the record of a live run as it grows. Raises RunbookError."""
+
+    def is_live(self, run: str) -> bool:
+        """Tell whether a process writes this run now."""
+
+    def record(self, run: str, seq: int) -> KeptRecord:
+        """Return one record as it stands in the journal. Raises RunbookError."""
 
     def plan_of(self, opened: f.SessionOpened) -> Plan:
         """Return the plan of a recorded run. Raises JournalBroken."""
@@ -161,6 +176,36 @@ class SessionBackend:
         from runbook.session import review
 
         return tuple(review.facts(self._settings, run))
+
+    def story(self, run: str) -> tuple[tuple[Timed, ...], str]:
+        """Return the record of a run as far as it can be read, and why it ends there."""
+        from runbook.session import review
+
+        found: list[Timed] = []
+        try:
+            for timed in review.facts(self._settings, run):
+                found.append(timed)  # noqa: PERF402 (what came before a fault counts)
+        except RunbookError as error:
+            return tuple(found), str(error)
+        return tuple(found), ""
+
+    def follow(self, run: str, stop: Stop) -> Iterator[Timed]:
+        """Yield the record of a live run as it grows."""
+        from runbook.session import review
+
+        return review.follow(self._settings, run, stop)
+
+    def is_live(self, run: str) -> bool:
+        """Tell whether a process writes this run now."""
+        from runbook.session import review
+
+        return review.is_live(self._settings, run)
+
+    def record(self, run: str, seq: int) -> KeptRecord:
+        """Return one record as it stands in the journal."""
+        from runbook.session import review
+
+        return review.record(self._settings, run, seq)
 
     def plan_of(self, opened: f.SessionOpened) -> Plan:
         """Return the plan of a recorded run."""

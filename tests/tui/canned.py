@@ -25,7 +25,7 @@ from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
 from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
-from runbook.session.review import RunSummary
+from runbook.session.review import KeptRecord, RunSummary, Stop
 from runbook.tui.carrier import Act
 from runbook.tui.presenter.host import Health
 
@@ -197,6 +197,22 @@ class Canned:
     def facts(self, run: str) -> tuple[Timed, ...]:
         """Return no record."""
         return ()
+
+    def story(self, run: str) -> tuple[tuple[Timed, ...], str]:
+        """Return the record as it was given."""
+        return self.facts(run), ""
+
+    def follow(self, run: str, stop: Stop) -> Iterator[Timed]:
+        """Follow nothing."""
+        return iter(())
+
+    def is_live(self, run: str) -> bool:
+        """Tell that nobody writes."""
+        return False
+
+    def record(self, run: str, seq: int) -> KeptRecord:
+        """Return no record."""
+        raise RunbookError("there is no such record", where=run)
 
     def plan_of(self, opened: f.SessionOpened) -> Plan:
         """Return no plan."""

@@ -1,78 +1,450 @@
-"""Review: runs, and the record of one; reads only."""
+"""Review: past runs, one of them at any of its moments, two side by side; a live one is followed. Executes nothing.
+
+Owns which of these is in sight, and the workers that read. Leaves drawing to its widgets, moments to the player.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
+from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input
 
-from runbook.errors import RunbookError
+from runbook.events.fold import fold_all
+from runbook.events.state import RunState
 from runbook.events.timed import Timed
+from runbook.journal import Report
+from runbook.model.plan import Plan
 from runbook.session.review import RunSummary
+from runbook.tui import messages as msg
 from runbook.tui.backend import Backend
-from runbook.tui.look import Look, line, muted
-from runbook.tui.screens.base import Frame
+from runbook.tui.dialogs.line import LineSheet
+from runbook.tui.look import Look, bold, line, muted
+from runbook.tui.player import Player
+from runbook.tui.presenter import replay as words
+from runbook.tui.presenter.comparison import comparison_rows
+from runbook.tui.presenter.recording import Recording, Spoken, grown, with_output
+from runbook.tui.presenter.words import count
+from runbook.tui.screens.playing import MODES, TURN, Mode, PlayingFrame
+from runbook.tui.screens.reading import wrong_file
+from runbook.tui.search import Found
+from runbook.tui.widgets.board import Board
+from runbook.tui.widgets.chronicle import VIEWS, Chronicle
 from runbook.tui.widgets.now_line import Now
+from runbook.tui.widgets.page import Page
+from runbook.tui.widgets.pile import Pile
+from runbook.tui.widgets.run_list import RunList
+from runbook.tui.widgets.view_bar import ViewBar
+
+SHORT = 3
+"""Letters from which they are searched."""
+
+_RUN = frozenset({"speed", "event", "go_to", "record", "view", "verify", "export", "compare", "area", "stage"})
 
 
-class ReviewScreen(Frame):
+class ReviewScreen(PlayingFrame):
     """Past runs."""
 
     MODE = "Review"
-    CSS_PATH = "review.tcss"
+    CSS_PATH: ClassVar[list[str]] = ["run.tcss", "review.tcss"]  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.go('library')", "library", id="review.back", tooltip="Back to the library"),
+        Binding("enter", "open", "open", id="review.open", priority=True, tooltip="Look at this run"),
+        # Beside the other one: of two classes only one may say what a key does.
+        Binding("enter", "record", "record", id="review.record", priority=True, tooltip="The record under the cursor"),
+        Binding("r", "resume", "resume", id="review.resume", tooltip="Go on with this run"),
+        Binding("u", "undo", "undo", id="review.undo", tooltip="Walk back what this run changed"),
+        Binding("escape", "back", "back", id="review.back", tooltip="Back to the runs, then to the library"),
+        Binding("d", "compare", "compare", id="review.compare", tooltip="Beside another run"),
+        Binding("E", "export", "report", id="review.export", tooltip="Write the report as a Markdown file"),
+        Binding("V", "verify", "verify", id="review.verify", tooltip="Verify the record again"),
+        Binding("slash", "find", "search", id="review.find", tooltip="Find a run, or a text in the output"),
     ]
 
-    def __init__(self, look: Look, backend: Backend) -> None:
-        super().__init__(look)
-        self._backend = backend
-        self._run = ""
+    def __init__(self, look: Look, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(look, backend, clock)
+        self._wanted = ""
+        """The run to open once the screen stands."""
+        self._state = RunState()
+        self._report: Report | str | None = None
+        self._trouble = ""
+        self._found: dict[str, str] = {}
+        self._compared: tuple[Recording, Recording] | None = None
+        self._choosing = False
+        """A second run is chosen, to be compared with the open one."""
 
     def body(self) -> Iterable[Widget]:
-        """List and record."""
-        yield Horizontal(OptionList(id="runs"), VerticalScroll(Static(id="record")))
+        """Runs, one run, the run as it ran, two runs; the playback below."""
+        yield RunList(self.look, id="list")
+        with VerticalScroll(id="one", can_focus=False):
+            yield ViewBar((*(view.capitalize() for view in VIEWS), "As it ran"), id="review-views")
+            yield Chronicle(self.look, id="chronicle-of")
+        yield Board(self.look, id="stage")
+        with VerticalScroll(id="compare"):
+            yield Page(self.look)
+        yield Page(self.look, id="playback")
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    @property
+    def past(self) -> RunList:
+        """All runs."""
+        return self.query_one(RunList)
+
+    # --- coming and going ----------------------------------------------------------------------------------------
 
     def open(self, run: str) -> None:
-        """Show a run."""
-        self._run = run
-        if self.is_attached:
+        """Show a run; an empty id shows the list."""
+        self._wanted = run
+        if self.is_attached and self.is_current:
             self.on_screen_resume()
 
+    def on_mount(self) -> None:
+        """Begin with the list."""
+        self._enter("list")
+        self.set_interval(TURN, self._tick)
+
     def on_screen_resume(self) -> None:
-        """Look at the runs again."""
-        self.run_worker(self._look, thread=True, exclusive=True, exit_on_error=False)
+        """Look at the runs again, and open what is wanted."""
+        self.read_runs()
+        wanted, self._wanted = self._wanted, ""
+        if wanted:
+            self._load(wanted)
+        elif self._live and self._mode in ("one", "stage"):
+            # It was not followed while another screen was shown.
+            self._load(self.run)
+        else:
+            self.call_after_refresh(self._draw)
 
-    def _look(self) -> None:
-        runs = self._backend.runs()
-        try:
-            facts = self._backend.facts(self._run) if self._run else ()
-        except RunbookError:
-            facts = ()
-        self.app.call_from_thread(partial(self._found, runs, facts))
+    def on_screen_suspend(self) -> None:
+        """Stop playing and following: nothing is read for eyes that look elsewhere."""
+        self._player.playing = False
+        self.workers.cancel_group(self, "run")
+        self.workers.cancel_group(self, "search")
 
-    def _found(self, runs: tuple[RunSummary, ...], facts: tuple[Timed, ...]) -> None:
-        self.say(Now(first=Content(f"{len(runs)} runs")))
-        choices = self.query_one(OptionList)
-        choices.clear_options()
-        choices.add_options(
-            [
-                Option(Content.assemble(self.look.status(r.outcome), " ", line(r.playbook), " ", muted(r.id)), r.id)
-                for r in runs
-            ]
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self.workers.cancel_node(self)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw for the new size."""
+        self.call_after_refresh(self._draw)
+
+    def _enter(self, mode: Mode) -> None:
+        self._mode = mode
+        for each in MODES:
+            self.set_class(each == mode, f"-{each}")
+        if not self._in_sight:
+            return
+        self._draw()
+        match mode:
+            case "list":
+                self.past.pile.focus()
+            case "one":
+                self.chronicle.enter()
+            case "stage":
+                self.board.rail.focus()
+            case "compare":
+                self.query_one("#compare").focus()
+        self.refresh_bindings()
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def took_fault(self, why: str) -> None:
+        """Say it in the now line."""
+        self._trouble = why
+        self._draw()
+
+    def took_runs(self, runs: tuple[RunSummary, ...]) -> None:
+        """List them."""
+        self._trouble = ""
+        self.past.show(runs, datetime.now(UTC))
+        self._draw()
+
+    def _load(self, run: str) -> None:
+        self._trouble = ""
+        self.workers.cancel_group(self, "run")
+        if run != self.run:
+            self.say(Now("rule", first=bold("reading the record"), first_right=muted(line(run))))
+        self.read_run(run)
+
+    def took_run(self, known: Recording, live: bool) -> None:
+        """Show it: a live one as it runs, else all of it."""
+        again = known.run == self.run
+        self._live, self._report = live, None
+        self._state = fold_all(timed.fact for timed in known.timed)
+        at = self._player.at if again and not live else None
+        self._player = Player(known, at)
+        if not again:
+            self.chronicle.forget()
+            self.chronicle.view = "timeline"
+        if not again or self._mode == "list":
+            self._enter("stage" if live and known.plan is not None else "one")
+        else:
+            self._draw()
+        self.refresh_bindings()
+
+    def took_output(self, run: str, spoken: list[Spoken], lost: int) -> None:
+        """Show it at its moments."""
+        if run == self.run:
+            self._player.retell(with_output(self._player.recording, spoken, lost))
+            self._draw()
+
+    def took_more(self, run: str, more: tuple[Timed, ...], plan: Plan | None) -> None:
+        """Go on with the run."""
+        if run == self.run:
+            self._player.grow(grown(self._player.recording, more, plan))
+            self._state = fold_all((timed.fact for timed in more), self._state)
+            self._draw()
+            self.refresh_bindings()
+
+    def took_end(self, run: str) -> None:
+        """It is a recording from here on."""
+        if run == self.run:
+            self._live = False
+            self.read_runs()
+            self.action_verify()
+            self._draw()
+            self.refresh_bindings()
+
+    # --- drawing -------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        if not self._in_sight or not self.query(RunList):
+            return
+        with self.app.batch_update():
+            self._draw_head()
+            if self._mode == "list":
+                self.past.draw()
+            elif self._mode == "one":
+                self._draw_one()
+            elif self._mode == "stage":
+                self.board.draw(self._player.scene, None, self._player.at)
+                self.board.tick(self._player.at)
+            else:
+                self._draw_comparison()
+            if self._mode in ("one", "stage"):
+                player, live = self._player, self._live
+                self.query_one("#playback", Page).show(lambda w: words.playback_rows(player, w, live=live))
+
+    def _draw_head(self) -> None:
+        row = self.look.row
+        if self._trouble:
+            self.head.right = muted("")
+            self.say(Now("bad", first=self.look.status("failed", loud=True), second=bold(line(self._trouble))))
+            return
+        if self._mode in ("list", "compare"):
+            self.head.right = muted("")
+            self._say_list()
+            return
+        known, state, wide = self._player.recording, self._state, self._wide
+        said = words.review_words(known, state, self._report, live=self._live, wide=wide)
+        if self._mode == "stage" or self._player.playing:
+            said = words.as_recording(said, self._player, live=self._live)
+        self.say(Now(said.tone, row(said.first), row(said.first_right), row(said.second), row(said.second_right)))
+        self.head.right = row(words.seal_words(known, state, self._report, wide=wide))
+        self.title = said.title
+
+    def _say_list(self) -> None:
+        if self._mode == "compare" and self._compared is not None:
+            ids = " and ".join(each.run[:10] for each in self._compared)
+            self.say(
+                Now(
+                    "rule",
+                    first=bold("Two runs side by side"),
+                    first_right=muted(ids),
+                    second=muted("What differs is marked with !, what is the same is grey. Nothing is executed here."),
+                )
+            )
+        elif self._choosing:
+            self.say(
+                Now(
+                    "accent",
+                    first=bold("Compare with which run?"),
+                    second=muted(f"↵ takes one to stand beside {self.run[:10]}, Esc leaves it"),
+                )
+            )
+        else:
+            live = sum(run.live for run in self.past.runs)
+            runs = f"{count(live, 'run is', 'runs are')} live: ↵ follows" if live else "no run is live"
+            self.say(Now("rule", first=bold("What happened?"), second=muted(f"↵ opens a run, / searches; {runs}")))
+
+    def _draw_one(self) -> None:
+        chronicle = self.chronicle
+        room = self._wide and self.size.height >= 32
+        chronicle.spread, chronicle.vast = room, room and self.size.width >= 180
+        self.query_one(ViewBar).view = VIEWS.index(chronicle.view)
+        chronicle.show(self._player)
+
+    def _draw_comparison(self) -> None:
+        both = self._compared
+        if both is not None:
+            self.query_one("#compare Page", Page).show(lambda w: comparison_rows(*both, w - 1))
+
+    # --- what is possible now ------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what is possible now, and nothing else."""
+        if isinstance(self.focused, Input) and action not in ("back", "open"):
+            return False
+        is_one = self._mode in ("one", "stage") and bool(self.run)
+        match action:
+            case "open":
+                return self._mode == "list"
+            case "play":
+                return is_one and not self._player.playing
+            case "stop":
+                return is_one and self._player.playing
+            case "find":
+                return self._mode in ("list", "stage", "one")
+            case "resume":
+                return is_one and words.can_resume(self._state, live=self._live)
+            case "undo":
+                return is_one and words.can_undo(self._state, live=self._live)
+            case "record":
+                return self._mode == "one" and self.chronicle.view != "record"
+            case "stage":
+                return is_one and self._player.recording.plan is not None
+            case _ if action in _RUN:
+                return is_one
+            case _:
+                return True
+
+    # --- the list ------------------------------------------------------------------------------------------------
+
+    @on(Pile.Chosen, "#past-runs")
+    def action_open(self) -> None:
+        """Open the run of the cursor, or put it beside the one that is open."""
+        row = self.past.pile.row
+        if row is None:
+            return
+        if self._choosing:
+            self.read_other(row.id)
+        else:
+            self._load(row.id)
+
+    @on(RunList.Typed)
+    def _typed(self, event: RunList.Typed) -> None:
+        self.workers.cancel_group(self, "search")
+        self._found = {}
+        if len(event.text) >= SHORT:
+            self.find(self.past.runs, event.text)
+
+    def took_hit(self, text: str, found: Found) -> None:
+        """Show where the text stands, and how far the search is."""
+        if text != self.past.text:
+            return
+        if found.words:
+            self._found[found.run] = found.words
+        over = found.done == found.of
+        if found.words or over or found.done % 10 == 0:
+            said = f"records and output of {'all' if over else f'{found.done} of'} {found.of} searched"
+            self.past.found(self._found, said)
+
+    def action_find(self) -> None:
+        """Find a run, or a text in the output of the one that is open."""
+        if self._mode == "list":
+            self.past.field.focus()
+            return
+        if self._mode == "one":
+            self.action_stage()
+        if self._mode == "stage":
+            self.board.view(3)
+            self.board.desk.open_find()
+
+    def action_back(self) -> None:
+        """Go back to where one came from."""
+        match self._mode:
+            case "stage":
+                self._enter("one")
+            case "compare":
+                self._enter("one")
+            case "one" if self.chronicle.view == "record":
+                self.action_view(1)
+            case "one":
+                self._player.playing = False
+                self.workers.cancel_group(self, "run")
+                self._enter("list")
+            case _ if self._choosing:
+                self._choose(False)
+                self._enter("one")
+            case _:
+                self.app.call_later(self.app.run_action, "go('library')")
+
+    # --- proof, report, comparison -------------------------------------------------------------------------------
+
+    def action_verify(self) -> None:
+        """Verify the record."""
+        self._report = None
+        self._draw()
+        self.verify(self.run)
+
+    def took_proof(self, run: str, report: Report | str) -> None:
+        """Show the verdict."""
+        if run == self.run:
+            self._report = report
+            self._draw()
+
+    def action_export(self) -> None:
+        """Ask where the report goes."""
+        sheet = LineSheet(
+            "Write the report to which file?",
+            self.look,
+            hint="Markdown; a file that is there is never written over",
+            value=f"report-{self.run[:10].lower()}.md",
+            check=wrong_file,
         )
-        self.query_one("#record", Static).update(
-            Content("\n".join(f"{timed.seq:>4} {timed.time[11:19]} {timed.fact.type}" for timed in facts))
-        )
+        self.app.push_screen(sheet, self._export_to)
 
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self.open(event.option_id or "")
+    def _export_to(self, path: str | None) -> None:
+        if path:
+            self.export(self.run, Path(path).expanduser())
+
+    def action_compare(self) -> None:
+        """Choose the run that stands beside this one."""
+        self._player.playing = False
+        self._choose(True)
+        self._enter("list")
+
+    def _choose(self, choosing: bool) -> None:
+        self._choosing = choosing
+        self.past.choose_for(self.run if choosing else "")
+
+    def took_other(self, other: Recording) -> None:
+        """Put both side by side, the older one at the left."""
+        both = sorted((self._player.recording, other), key=lambda known: known.timed[0].time if known.timed else "")
+        self._compared = (both[0], both[1])
+        self._choose(False)
+        self._enter("compare")
+
+    # --- going on ------------------------------------------------------------------------------------------------
+
+    def action_resume(self) -> None:
+        """Go on with the run."""
+        self.post_message(msg.ResumeWanted(self.run))
+
+    def action_undo(self) -> None:
+        """Ask whether what the run changed is walked back."""
+        run, pending = self.run, self._state.pending_undo
+        hosts = sorted({target for _, target, _ in self._state.standing})
+        where = ", ".join(line(host, 40) for host in hosts[:4]) + (
+            f" and {len(hosts) - 4} more" if len(hosts) > 4 else ""
+        )
+        sheet = LineSheet(
+            f"To walk {count(pending, 'change')} back on {where}, type: undo",
+            self.look,
+            hint="changes targets: each step back is looked at before, and verified; Esc leaves all as it is",
+            check=lambda text: "" if text == "undo" else "Write undo, or leave with Esc: nothing has changed.",
+        )
+        self.app.push_screen(sheet, partial(self._undo, run))
+
+    def _undo(self, run: str, said: str | None) -> None:
+        if said:
+            self.post_message(msg.UndoWanted(run))

@@ -65,7 +65,7 @@ class KeyBar(Widget):
         return Content.assemble(" ", one, " " * max(room - one.cell_length - other.cell_length, 0), other)
 
     def _item(self, binding: Binding) -> Content:
-        name = binding.key_display or key_name(binding.key, self._look)
+        name = self._look.own(binding.key_display) if binding.key_display else key_name(binding.key, self._look)
         click = Style.from_meta({"@click": f"app.simulate_key({binding.key.partition(',')[0]!r})"})
         return Content.assemble((name, "bold $accent"), " ", binding.description).stylize(click)
 
