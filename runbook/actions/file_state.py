@@ -52,7 +52,7 @@ fi
 )
 
 _FACT = re.compile(r"(now|folder|room|link|kind|stat|sha256) (.*)")
-_ROOM = re.compile(r"\s\d+\s+\d+\s+(-?\d+)\s+(?:\d+%|-)\s")
+ROOM = re.compile(r"\s\d+\s+\d+\s+(-?\d+)\s+(?:\d+%|-)\s")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Kind = Literal["file", "folder", "other", "missing", "denied"]
@@ -98,7 +98,7 @@ def look(t: Reader, path: str, *, sudo: bool, timeout: float, folder: str = "") 
     stamp, place = facts.get("now", ""), _PLACES.get(facts.get("folder", ""))
     if got.exit != 0 or state is None or not stamp or place is None:
         raise _useless(t, path, got)
-    room = _ROOM.search(facts.get("room", "") + " ")
+    room = ROOM.search(facts.get("room", "") + " ")
     return Look(state, place, int(room[1]) * 1024 if room else None, stamp)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count
@@ -15,11 +16,14 @@ from runbook.actions.file_backup import BackupWith, FileBackup
 from runbook.actions.file_edit import EditWith, FileEdit
 from runbook.actions.file_replace import Replacement
 from runbook.actions.file_restore import FileRestore, RestoreWith
+from runbook.actions.folder_backup import FolderBackup, FolderBackupWith
+from runbook.actions.folder_restore import FolderRestore, FolderRestoreWith
 from runbook.actions.runtime_switch import RuntimeSwitch, SwitchWith
 from runbook.model.host import Host
+from runbook.ports.action import Proceed
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Target
-from runbook.testing import CHECKS, Bench, Case, tree
+from runbook.testing import CHECKS, Bench, Case, MemoryWork, tree
 from runbook.transports.local import LocalTransport
 from runbook.transports.ssh import SshTransport
 from tests.sshd import Sshd
@@ -119,6 +123,72 @@ def _runtime(folder: Path, *versions: str) -> None:
         program.chmod(0o755)
 
 
+FOLDER = "-rf  * ünï 'code'"
+
+
+def full_folder(path: Path) -> None:
+    """Make a folder with what makes copying hard: modes, links, empty folders, hard names."""
+    (path / "deep er" / "empty").mkdir(parents=True)
+    (path / "deep er" / FOLDER).write_bytes(bytes(range(256)) * 20)
+    (path / "deep er" / FOLDER).chmod(0o750)
+    (path / "a").write_bytes(b"size: 500\n")
+    (path / "a").chmod(0o600)
+    (path / "link").symlink_to("deep er/nowhere")
+    (path / "deep er").chmod(0o700)
+
+
+def folder_backup(folder: Path, target: Target) -> Case:
+    path, to = folder / FOLDER, folder / "to there"
+    full_folder(path)
+    to.mkdir()
+
+    def meddle() -> None:
+        (next(to.iterdir()) / "data" / "a").write_bytes(b"somebody else\n")
+
+    return Case(FolderBackup(), FolderBackupWith(path=str(path), to=str(to)), target, lambda: tree(folder), meddle)
+
+
+def folder_backup_again(folder: Path, target: Target) -> Case:
+    case = folder_backup(folder, target)
+    old = folder / "to there" / f"{FOLDER}.runbook-20251101T030000Z-backup" / "data"
+    old.parent.mkdir()
+    subprocess.run(["cp", "-pPR", folder / FOLDER, old], check=True)
+    (old / "a").write_bytes(b"size: 5000\n")
+
+    def meddle() -> None:
+        (max((folder / "to there").iterdir()) / "data" / "a").chmod(0o777)
+
+    return Case(case.action, case.arguments, target, case.world, meddle)
+
+
+def backed_up(folder: Path) -> FolderRestoreWith:
+    """Make a backup, and return what restores it."""
+    made = folder / "source"
+    full_folder(made)
+    to = folder / "backups"
+    to.mkdir()
+    w = FolderBackupWith(path=str(made), to=str(to))
+    seen = FolderBackup().inspect(w, Bench())
+    assert isinstance(seen, Proceed), seen
+    result = FolderBackup().apply(w, seen.before, MemoryWork(Bench()))
+    return FolderRestoreWith(path=str(folder / "live"), backup=result.backup, sha256=result.sha256)
+
+
+def folder_restore(folder: Path, target: Target) -> Case:
+    w = backed_up(folder)
+    live = folder / "live"
+    (live / "deep er").mkdir(parents=True)
+    (live / "new one").write_bytes(b"new\n")
+    (live / "a").write_bytes(b"size: 5000\n")
+    return Case(FolderRestore(), w, target, lambda: tree(folder), lambda: (live / "a").write_bytes(b"theirs\n"))
+
+
+def folder_restore_of_nothing(folder: Path, target: Target) -> Case:
+    w = backed_up(folder)
+    live = folder / "live"
+    return Case(FolderRestore(), w, target, lambda: tree(folder), lambda: (live / "a").chmod(0o640))
+
+
 def runtime_switch(folder: Path, target: Target) -> Case:
     _runtime(folder, "1.20", "-rf *")
     link = folder / NAME.replace("\n", "")
@@ -154,6 +224,10 @@ CASES: dict[str, Callable[[Path, Target], Case]] = {
     "file.edit": file_edit,
     "file.edit, whole content": file_edit_of_all,
     "file.edit, nothing there": file_edit_of_nothing,
+    "folder.backup": folder_backup,
+    "folder.backup, again": folder_backup_again,
+    "folder.restore": folder_restore,
+    "folder.restore, nothing there": folder_restore_of_nothing,
     "runtime.switch": runtime_switch,
     "runtime.switch, from nowhere": runtime_switch_from_nowhere,
     "command": command,

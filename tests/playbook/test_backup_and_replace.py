@@ -96,12 +96,14 @@ def service(supervised: Supervised, tmp_path: Path) -> Service:
 
 
 def test_the_component_is_replaced_kept_and_brought_back_byte_for_byte(service: Service) -> None:
-    before, old = service.world, service.path.read_bytes()
+    before, before_folder, old = service.world, tree(service.folder), service.path.read_bytes()
 
-    result = service.stand.start()
+    result = service.stand.start(folder=str(service.folder))
 
     assert result.status == "succeeded"
     service.answers(200)
+    (kept,) = service.backups.glob("opt.runbook-*-backup")
+    assert tree(kept / "data") == before_folder
     assert service.path.read_bytes() == service.source.read_bytes()
     assert service.path.stat().st_mode & 0o7777 == 0o640
     (note,) = service.backups.glob("*.sha256")
