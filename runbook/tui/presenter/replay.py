@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from msgspec.structs import replace
 
 from runbook.events import fact as f
@@ -10,13 +12,46 @@ from runbook.events.status import RESUMABLE
 from runbook.journal import Report
 from runbook.text import duration_text, one_line
 from runbook.text.mark import mark_of, status_word
-from runbook.tui.player import Player
 from runbook.tui.presenter.now import NowWords
 from runbook.tui.presenter.place import where
 from runbook.tui.presenter.record import record_words
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.presenter.runs import from_to
 from runbook.tui.presenter.words import Row, Word, bold, count, muted, plain
+from runbook.tui.scene import Scene
+
+
+class Playing(Protocol):
+    """Where a playback is."""
+
+    @property
+    def recording(self) -> Recording:
+        """What is played."""
+
+    @property
+    def scene(self) -> Scene:
+        """What is known at this moment."""
+
+    @property
+    def at(self) -> float:
+        """The moment, in seconds."""
+
+    @property
+    def index(self) -> int:
+        """The record that one is at."""
+
+    @property
+    def speed(self) -> str:
+        """How fast, in a word."""
+
+    @property
+    def playing(self) -> bool:
+        """Whether it goes on by itself."""
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all has been played."""
+
 
 NOTHING_RUNS = "a recording: nothing is executed"
 ONLY_WATCHED = "followed: you only watch, it is steered where it runs"
@@ -46,7 +81,7 @@ def review_words(known: Recording, state: RunState, report: Report | str | None,
     )
 
 
-def as_recording(said: NowWords, player: Player, *, live: bool) -> NowWords:
+def as_recording(said: NowWords, player: Playing, *, live: bool) -> NowWords:
     """Return the now line of a run that is shown as it ran: what stood at this moment, and that nothing happens."""
     scene = player.scene
     step, place = scene.last
@@ -138,7 +173,7 @@ def can_undo(state: RunState, *, live: bool) -> bool:
     return not live and not state.handed_over and state.status != "undone" and state.pending_undo > 0
 
 
-def playback_rows(player: Player, cells: int, *, live: bool) -> tuple[Row, Row]:
+def playback_rows(player: Playing, cells: int, *, live: bool) -> tuple[Row, Row]:
     """Return the two rows of the bar: where the playback is, and what comes next."""
     known = player.recording
     follows = live and player.at_end
@@ -164,7 +199,7 @@ def playback_rows(player: Player, cells: int, *, live: bool) -> tuple[Row, Row]:
     return first, tuple(second)
 
 
-def _track(player: Player, cells: int) -> Row:
+def _track(player: Playing, cells: int) -> Row:
     span = player.recording.span
     here = min(int(player.at / span * (cells - 1) + 0.5), cells - 1) if span > 0 else cells - 1
     return (("━" * here, "$accent"), ("◆", "bold"), ("─" * (cells - 1 - here), "$rule"))
