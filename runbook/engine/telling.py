@@ -22,7 +22,7 @@ from runbook.events.fact import Base, Fact
 from runbook.events.signal import Signal
 from runbook.ports.recorder import Recorder
 
-GATHER = 0.02
+GATHER = 0.05
 """Seconds for which facts that nobody waits for gather before one sync; too short for a person to see."""
 
 LIMIT = 1000

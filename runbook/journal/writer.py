@@ -20,7 +20,7 @@ from runbook.journal.book import read_book
 from runbook.journal.chain import Scan
 from runbook.journal.disk import FOLDER_MODE, Disk, Room, create, unwritable
 from runbook.journal.group import Group
-from runbook.journal.layout import Layout, make_folder
+from runbook.journal.layout import Layout
 from runbook.journal.ledger import Head, Ledger, Sign
 from runbook.journal.lock import Lock
 from runbook.journal.record import GENESIS, Clock, Entry, Record, system_clock
@@ -97,7 +97,7 @@ class Writer:
                 descriptor = create(layout.journal(run))
                 undo.callback(os.close, descriptor)
                 for inner in (layout.output(run), layout.inbox(run)):
-                    make_folder(inner, disk)
+                    os.mkdir(inner, FOLDER_MODE)
                 disk.reserve(layout.ballast(run), BALLAST)
                 disk.sync_folder(folder)
                 disk.sync_folder(folder.parent)

@@ -153,8 +153,8 @@ class Session:
                 unverified=standing_unverified,
                 why=why,
             ),
+            f.SessionClosed(status=status),
         )
-        run.record(f.SessionClosed(status=status))
         run.catch_up()
         self._transports.close()
         writer.close(status)

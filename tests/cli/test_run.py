@@ -471,15 +471,15 @@ SUM = """\
 def test_a_journal_lost_in_the_middle_tells_the_run_that_goes_on_later(
     call: Call, monkeypatch: pytest.MonkeyPatch, lost_at: str, code: int, outcome: str, output: str
 ) -> None:
-    record = JournalRecorder.record
+    put = JournalRecorder.put
 
     def full(recorder: JournalRecorder, *facts: f.Fact) -> int:
         if any(fact.type == lost_at and getattr(fact, "step", "") == "touch" for fact in facts):
             raise JournalFull("the disk is full")
-        return record(recorder, *facts)
+        return put(recorder, *facts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(JournalRecorder, "record", full)
+        patch.setattr(JournalRecorder, "put", full)
         said = call("replay", "touch-file", "--output", output)
     listed = call("audit", "list", "--output", "json").json[0]
 
