@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -78,8 +80,8 @@ LATE = ("git", "httpx", "importlib.metadata", "jinja2", "paramiko", "psutil", "t
 
 DRAWING = ("click", "rich")
 
-# One fork per module: each sees a fresh sys.modules of the package without paying for a fresh interpreter. What all of
-# them may load is loaded once, before the forks.
+# One fork per module: each sees a fresh sys.modules without paying for a fresh interpreter. What all of them may load,
+# and modules below them that bring nothing watched, are loaded once before the forks: neither can hide anything.
 LOADER = """
 import importlib, json, os, sys
 import http.server, ssl, subprocess, tarfile
@@ -87,7 +89,7 @@ import msgspec, yaml
 names, watched, common = json.loads(sys.argv[1])
 for name in common:
     importlib.import_module(name)
-early = [name for name in (*watched, "runbook") if name in sys.modules]
+early = [name for name in watched if name in sys.modules]
 for name in names:
     if os.fork() == 0:
         try:
@@ -114,24 +116,46 @@ def loaded(modules: Iterable[str], common: Iterable[str]) -> dict[str, set[str]]
     return {name: set(found) for name, found in map(json.loads, result.stdout.splitlines())}
 
 
-PLACES: Mapping[str, tuple[set[str], tuple[str, ...]]] = {
-    "runbook.tui": ({*DRAWING, "textual", "importlib.metadata"}, ("textual.app", "textual.widgets")),
-    "runbook.cli": ({*DRAWING}, ("click", "rich.console")),
-    "runbook.transports.ssh": ({"paramiko", "importlib.metadata"}, ()),
-    "runbook": (set(), ()),
+class Place(NamedTuple):
+    """A part of the package whose modules may load the same."""
+
+    packages: tuple[str, ...]
+    allowed: AbstractSet[str] = frozenset()
+    """Which watched libraries may come with a module."""
+    common: tuple[str, ...] = ()
+    """What of them is loaded for all modules at once."""
+    upon: tuple[str, ...] = ()
+    """Places below it, whose modules may load nothing watched."""
+
+
+PLACES: Mapping[str, Place] = {
+    "tui": Place(
+        ("runbook.tui",),
+        {*DRAWING, "textual", "importlib.metadata"},
+        ("textual.app", "textual.widgets"),
+        ("core", "middle", "session"),
+    ),
+    "cli": Place(("runbook.cli",), {*DRAWING}, ("click", "rich.console"), ("core", "middle", "session")),
+    "ssh": Place(("runbook.transports.ssh",), {"paramiko", "importlib.metadata"}, upon=("core",)),
+    "session": Place(("runbook.session",), upon=("core", "middle")),
+    "core": Place(tuple(f"runbook.{name}" for name in ("ports", "events", "model", "expression", "secret", "text"))),
+    "middle": Place(("runbook",), upon=("core",)),
 }
-"""Packages, the inner ones first: which watched libraries their modules may load, and what is loaded for all."""
 
 
-@pytest.mark.parametrize("package", PLACES)
-def test_importing_a_module_loads_only_what_its_place_allows(package: str) -> None:
-    allowed, common = PLACES[package]
-    modules = [name for name in FILES if next(place for place in PLACES if within(name, place)) == package]
+def modules_of(place: str) -> list[str]:
+    """Return the modules of a place: those that no place before it has."""
+    return [name for name in FILES if next(p for p, found in PLACES.items() if within(name, *found.packages)) == place]
 
-    seen = loaded(modules, common)
+
+@pytest.mark.parametrize("name", PLACES)
+def test_importing_a_module_loads_only_what_its_place_allows(name: str) -> None:
+    place, modules = PLACES[name], modules_of(name)
+
+    seen = loaded(modules, (*place.common, *(module for below in place.upon for module in modules_of(below))))
 
     assert len(seen) == len(modules) + 1
-    assert {module: found - allowed for module, found in seen.items() if found - allowed} == {}
+    assert {module: found - place.allowed for module, found in seen.items() if found - place.allowed} == {}
 
 
 # --- how a module looks -----------------------------------------------------------------------------------------
