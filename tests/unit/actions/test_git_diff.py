@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,14 +34,23 @@ def commit(repo: Path, name: str, data: bytes, subject: str) -> None:
     git(repo, "commit", "--quiet", "-m", subject)
 
 
-@pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    path = tmp_path / "config"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("git") / "config"
     path.mkdir()
     git(path, "init", "--quiet")
     commit(path, "db-config.yaml", GOOD, "Set the pool")
     git(path, "tag", "release/stable-20231020")
     commit(path, "db-config.yaml", BAD, "Tune the inventory service")
+    return path
+
+
+@pytest.fixture
+def repo(template: Path, tmp_path: Path) -> Path:
+    """A copy, which takes far less time than to make it; the index gets to know its new files."""
+    path = tmp_path / "config"
+    shutil.copytree(template, path)
+    git(path, "update-index", "--refresh")
     return path
 
 
