@@ -22,6 +22,9 @@ import pyte
 WITHIN = 60.0
 """Seconds in which everything must have happened."""
 
+PATIENCE = 1.5
+"""Seconds that a key gets to have its effect."""
+
 KEYS = {
     "enter": "\r",
     "esc": "\x1b",
@@ -132,9 +135,9 @@ class Tty:
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             self.press(key)
-            if self.comes(holds, 0.5):
+            if self.comes(holds, PATIENCE):
                 return self.text
-        raise AssertionError(f"{key} did not lead to {wanted!r}:\n{self.text}")
+        raise AssertionError(f"{key} did not lead to {wanted!r}:\n{self.text}\n{bytes(self.raw[-300:])!r}")
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size; its foreground process is told by the kernel."""

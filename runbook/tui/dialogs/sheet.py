@@ -89,7 +89,8 @@ class Sheet(Modal[Answer | NoAnswer]):
         self.query_one(Page).show(partial(about_rows, self.question, self.words))
         self.disabled = self._deaf > 0
         if self._deaf > 0:
-            self.set_timer(self._deaf, self._listen)
+            # From the moment it is drawn: on a slow line or machine a key comes before the eye has seen anything.
+            self.call_after_refresh(self.set_timer, self._deaf, self._listen)
         else:
             self._listen()
 
