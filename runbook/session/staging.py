@@ -87,11 +87,12 @@ SHORT = {
     "stable": "3s",
     "steady": "3s",
     "soak": "5s",
+    "guarded": "true",
     "monitor_interval": "2s",
     "throughput": 'shop_orders_per_second{result="ok"}',
     "errors": 'shop_orders_per_second{result="failed"}',
 }
-"""How long the rollback watches and looks back; a real host takes the defaults, which are much longer."""
+"""What the rollback watches here, and how long; on a real host it watches longer, and metrics only where there are some."""
 
 _PUSH = f"the release automation pushes {BAD_SUBJECT!r}: {GOOD_CONNECTIONS} connections become {BAD_CONNECTIONS}"
 
