@@ -5,8 +5,12 @@ Executes nothing. Going back means to fold again from the first record: state is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
+from runbook.events.signal import OutputReceived
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.scene import Scene
 
@@ -32,6 +36,9 @@ class Player:
         self._said = 0
         self.scene.spool.lost = recording.lost
         self._stayed = 0.0
+        self._overheard: list[OutputReceived] = []
+        self._heard = False
+        """What was overheard is in the scene."""
         self.go(recording.span if at is None else at)
 
     @property
@@ -89,6 +96,32 @@ class Player:
         if follows:
             self.go(recording.span)
 
+    def overhear(self, news: Iterable[OutputReceived], now: float) -> None:
+        """Take what running steps of a live run have said up to a moment.
+
+        It stands at the end of what is known, and gives way to what is on record of a step once that is over.
+        """
+        timed = [replace(said, at_ms=self._since(said, now)) for said in news]
+        self._overheard += timed
+        if self.at_end and self._heard:
+            self._hear(timed)
+        self._listen()
+
+    def _since(self, said: OutputReceived, now: float) -> int:
+        beat = self.scene.beats.get((said.step, said.target))
+        return int(max(now - beat.began, 0.0) * 1000) if beat is not None else 0
+
+    def _listen(self) -> None:
+        if self._overheard and self.at_end and not self._heard:
+            self._heard = True
+            self._hear(self._overheard)
+
+    def _hear(self, news: Iterable[OutputReceived]) -> None:
+        for said in news:
+            attempt = self.scene.state.at(said.step, said.target).attempt
+            if attempt is None or attempt.number != said.attempt or attempt.is_open:
+                self.scene.take(said, self.recording.span)
+
     def retell(self, recording: Recording) -> None:
         """Take the same recording with more of its output, and stay at the moment."""
         self.recording = recording
@@ -100,7 +133,9 @@ class Player:
         self.scene.spool.lost = self.recording.lost
         self._said, taken = 0, self.index
         self.index = -1
+        self._heard = False
         self._feed(taken, self.at)
+        self._listen()
 
     def _show(self, at: float, index: int) -> None:
         if at < self.at or index < self.index:
@@ -109,6 +144,7 @@ class Player:
         else:
             self._feed(index, at)
         self.at, self.index = at, index
+        self._listen()
 
     def _feed(self, index: int, at: float) -> None:
         """Take records and output in the order of their time, up to this record and this moment."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.signal import OutputReceived
+from runbook.events.state import RunState
 from runbook.events.timed import Timed
 from runbook.model.plan import Plan
 from runbook.text import StreamSanitiser
@@ -19,6 +20,9 @@ MOST_STEP = 2 * 1024 * 1024
 
 MOST = 24 * 1024 * 1024
 """Characters of output of one run that are played back."""
+
+MOST_RUNNING = 4
+"""Running places of a live run whose output is read while they run."""
 
 ALIVE = 1.0
 """Seconds between looks whether a followed run is still written by somebody."""
@@ -98,16 +102,59 @@ def _spoken(
     return Spoken(min(start + at_ms / 1000, end), said)
 
 
+class Listening:
+    """Reads what running steps of a live run have said so far: it is on disk before their outcome is on record."""
+
+    def __init__(self, backend: Backend, run: str) -> None:
+        self._backend = backend
+        self._run = run
+        self._read: dict[tuple[str, str, int], int] = {}
+        """Characters that were told of each attempt."""
+
+    def news(self, state: RunState) -> list[OutputReceived]:
+        """Return what is new, of a few steps at most; which stream it was is known with the outcome only."""
+        found: list[OutputReceived] = []
+        running = [key for key, at in state.steps.items() if at.status in ("running", "verifying", "undoing")]
+        for step, target in running[:MOST_RUNNING]:
+            attempt = state.at(step, target).attempt
+            key = (step, target, attempt.number if attempt is not None else 1)
+            text = self._text(step, target)
+            known = self._read.get(key, 0)
+            if len(text) > known:
+                self._read[key] = len(text)
+                found.append(OutputReceived(*key, "out", text[known:], 0))
+        return found
+
+    def _text(self, step: str, target: str) -> str:
+        try:
+            path = self._backend.readable_output(self._run, step, target)
+        except (RunbookError, OSError):
+            return ""
+        try:
+            if path.stat().st_size > MOST_STEP:
+                return ""
+            return path.read_text(encoding="utf-8", errors="replace")
+        finally:
+            path.unlink(missing_ok=True)
+
+
 class Follower:
     """Follows a live run until it is stopped or nobody writes the run any more; hands over what came in batches."""
 
     def __init__(
-        self, backend: Backend, run: str, take: Callable[[tuple[Timed, ...]], None], stopped: Callable[[], bool]
+        self,
+        backend: Backend,
+        run: str,
+        take: Callable[[tuple[Timed, ...]], None],
+        stopped: Callable[[], bool],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare; `idle` is called about once a second while nothing comes."""
         self._backend = backend
         self._run = run
         self._take = take
         self._stopped = stopped
+        self._idle = idle
         self._held: list[Timed] = []
         self._looked = time.monotonic()
 
@@ -129,6 +176,7 @@ class Follower:
         if time.monotonic() - self._looked < ALIVE:
             return self._stopped()
         self._looked = time.monotonic()
+        self._idle()
         return self._stopped() or not self._backend.is_live(self._run)
 
     def _hand_over(self) -> None:

@@ -208,3 +208,20 @@ def test_output_over_the_bound_is_counted() -> None:
     player = Player(with_output(recording("r", b.timed([b.opened(), f.NoteWritten(text="n")])), [said], 70))
     assert player.scene.spool.lost == 70
     assert isinstance(player.recording.timed[0], Timed)
+
+
+def test_what_is_overheard_stands_until_the_step_is_over_and_is_on_record() -> None:
+    full = _known()
+    end = full.index(471.0)
+    player = Player(recording(RUN, full.timed[: end - 1], full.plan))
+    assert player.scene.state.at("restart", "order-2").status == "running"
+    said = OutputReceived("restart", "order-2", 1, "out", "pool order-db: active 64\n", 0)
+    player.overhear([said], 391.0)
+    assert [(line.text, line.at_ms) for line in player.scene.spool] == [("pool order-db: active 64", 41_000)]
+    player.event(-1)
+    assert len(player.scene.spool) == 0
+    player.go(999.0)
+    assert len(player.scene.spool) == 1
+    player.grow(recording(RUN, full.timed[: end + 1], full.plan))
+    player.retell(with_output(player.recording, full.spoken))
+    assert len(player.scene.spool) == 3

@@ -62,7 +62,7 @@ def _side(row: Row, cells: int, quiet: bool) -> Row:
         if left <= 0:
             break
         cut = fit(text, min(left, len(text))) if len(text) > left else text
-        kept.append((cut, style or ("$muted" if quiet else "")))
+        kept.append((cut, "$muted" if quiet and style != "bold" else style))
         left -= len(cut)
     return (*kept, plain(" " * max(left, 0)))
 
@@ -109,6 +109,8 @@ def _value(params: dict[str, Json], name: str) -> str:
     if name not in params:
         return ""
     value = params[name]
+    if isinstance(value, dict) and set(value) == {"secret"}:
+        return one_line(f"secret, from {value['secret']}", 200)
     return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 200)
 
 

@@ -76,9 +76,8 @@ def review_words(known: Recording, state: RunState, report: Report | str | None,
     if wide:
         right += (muted(f"   {times}"),)
     second = _outcome(known, state)
-    return NowWords(
-        mark.tone, first, right, second, badge(report, wide=wide), f"review: {mark.symbol} {status_word(status)}"
-    )
+    proof: Row = (muted("live: its record is open"),) if live and report is None else badge(report, wide=wide)
+    return NowWords(mark.tone, first, right, second, proof, f"review: {mark.symbol} {status_word(status)}")
 
 
 def as_recording(said: NowWords, player: Playing, *, live: bool) -> NowWords:
@@ -173,8 +172,11 @@ def can_undo(state: RunState, *, live: bool) -> bool:
     return not live and not state.handed_over and state.status != "undone" and state.pending_undo > 0
 
 
-def playback_rows(player: Playing, cells: int, *, live: bool) -> tuple[Row, Row]:
-    """Return the two rows of the bar: where the playback is, and what comes next."""
+def playback_rows(player: Playing, cells: int, *, live: bool, ahead: float = 0.0) -> tuple[Row, Row]:
+    """Return the two rows of the bar: where the playback is, and what comes next.
+
+    `ahead` is how many seconds a live run has gone on since its last record.
+    """
     known = player.recording
     follows = live and player.at_end
     if follows:
@@ -183,9 +185,10 @@ def playback_rows(player: Playing, cells: int, *, live: bool) -> tuple[Row, Row]
         head = ((f"► PLAYING {player.speed}  ", "bold $accent"),)
     else:
         head = (bold(f"  STOPPED {player.speed}  "),)
+    end = known.span + ahead
     time: Row = (
-        (f"{duration_text(player.at):>5}", "bold"),
-        muted(f" of {duration_text(known.span)}  "),
+        (f"{duration_text(end if follows else player.at):>5}", "bold"),
+        muted("  " if follows else f" of {duration_text(end)}  "),
     )
     used = sum(len(text) for text, _ in (*head, *time))
     first: Row = (*head, *time, *_track(player, max(cells - used - 1, 4)))

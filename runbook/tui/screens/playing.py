@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -15,6 +16,7 @@ from runbook.tui.backend import Backend
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.look import Look
 from runbook.tui.player import Player
+from runbook.tui.presenter.ago import moment
 from runbook.tui.presenter.moment import moment_of, wrong_moment
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.screens.reading import ReadingFrame
@@ -100,6 +102,13 @@ class PlayingFrame(ReadingFrame):
     def _wide(self) -> bool:
         return self.size.width >= 110
 
+    @property
+    def ahead(self) -> float:
+        """Seconds that a live run has gone on since its last record, for those who follow it."""
+        timed = self._player.recording.timed
+        last = moment(timed[-1].time) if self._live and timed and self._player.at_end else None
+        return max((datetime.now(UTC) - last).total_seconds(), 0.0) if last is not None else 0.0
+
     def _tick(self) -> None:
         now = self._clock()
         passed, self._ticked = now - self._ticked, now
@@ -107,6 +116,8 @@ class PlayingFrame(ReadingFrame):
             self._draw()
             if not self._player.playing:
                 self.refresh_bindings()
+        elif self._in_sight and self._live and int(now) != int(now - passed):
+            self._draw()
 
     # --- moments -------------------------------------------------------------------------------------------------
 
@@ -180,6 +191,12 @@ class PlayingFrame(ReadingFrame):
             self.action_view(event.view + 1)
         else:
             self.action_stage()
+
+    @on(Pile.Resized)
+    def _resized(self, event: Pile.Resized) -> None:
+        event.stop()
+        if self._mode == "stage":
+            self.board.redraw(self._player.at)
 
     def action_stage(self) -> None:
         """Show the run as it ran, or go back."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from textual.worker import get_current_worker
 
 from runbook.errors import RunbookError
+from runbook.events.fold import fold_all
+from runbook.events.signal import OutputReceived
 from runbook.events.timed import Timed
 from runbook.journal import Report
 from runbook.model.plan import Plan
@@ -21,7 +23,7 @@ from runbook.session.review import KeptRecord, RunSummary
 from runbook.tui.backend import Backend
 from runbook.tui.look import Look, line
 from runbook.tui.presenter.recording import Recording, Spoken, grown
-from runbook.tui.recall import Follower, output_of, plan_of, recall
+from runbook.tui.recall import Follower, Listening, output_of, plan_of, recall
 from runbook.tui.screens.base import Frame
 from runbook.tui.search import Found, search
 
@@ -52,6 +54,10 @@ class ReadingFrame(Frame):
 
     def took_more(self, run: str, more: tuple[Timed, ...], plan: Plan | None) -> None:
         """Take what a live run added."""
+        raise NotImplementedError
+
+    def took_news(self, run: str, news: list[OutputReceived]) -> None:
+        """Take what steps of a live run have said, whose outcome is yet to come."""
         raise NotImplementedError
 
     def took_end(self, run: str) -> None:
@@ -155,7 +161,14 @@ class ReadingFrame(Frame):
             if spoken or lost:
                 self.call_later(self.took_output, known.run, spoken, lost)
 
-        Follower(self._backend, known.run, take, stopped).follow(known.timed[-1].seq if known.timed else -1)
+        listening = Listening(self._backend, known.run)
+
+        def idle() -> None:
+            news = listening.news(fold_all(timed.fact for timed in held[0].timed))
+            if news and not stopped():
+                self.call_later(self.took_news, known.run, news)
+
+        Follower(self._backend, known.run, take, stopped, idle).follow(known.timed[-1].seq if known.timed else -1)
         if not stopped():
             self.call_later(self.took_end, known.run)
 

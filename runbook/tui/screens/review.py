@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from runbook.events.fold import fold_all
+from runbook.events.signal import OutputReceived
 from runbook.events.state import RunState
 from runbook.events.timed import Timed
 from runbook.journal import Report
@@ -143,6 +144,8 @@ class ReviewScreen(PlayingFrame):
             self.set_class(each == mode, f"-{each}")
         if not self._in_sight:
             return
+        if mode == "one":
+            self.chronicle.part()
         self._draw()
         match mode:
             case "list":
@@ -205,6 +208,12 @@ class ReviewScreen(PlayingFrame):
             self._draw()
             self.refresh_bindings()
 
+    def took_news(self, run: str, news: list[OutputReceived]) -> None:
+        """Show it at the end of what is known."""
+        if run == self.run and self._live:
+            self._player.overhear(news, self._player.recording.span + self.ahead)
+            self._draw()
+
     def took_end(self, run: str) -> None:
         """It is a recording from here on."""
         if run == self.run:
@@ -226,13 +235,17 @@ class ReviewScreen(PlayingFrame):
             elif self._mode == "one":
                 self._draw_one()
             elif self._mode == "stage":
-                self.board.draw(self._player.scene, None, self._player.at)
-                self.board.tick(self._player.at)
+                now = self._player.at + self.ahead
+                self.board.draw(self._player.scene, None, now)
+                self.board.tick(now)
             else:
                 self._draw_comparison()
             if self._mode in ("one", "stage"):
-                player, live = self._player, self._live
-                self.query_one("#playback", Page).show(lambda w: words.playback_rows(player, w, live=live))
+                self._draw_playback()
+
+    def _draw_playback(self) -> None:
+        player, live, ahead = self._player, self._live, self.ahead
+        self.query_one("#playback", Page).show(lambda w: words.playback_rows(player, w, live=live, ahead=ahead))
 
     def _draw_head(self) -> None:
         row = self.look.row

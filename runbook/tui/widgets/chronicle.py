@@ -299,6 +299,12 @@ class Chronicle(Horizontal):
         """Draw for the new size."""
         self.part()
 
+    @on(Pile.Resized)
+    def _resized(self, event: Pile.Resized) -> None:
+        event.stop()
+        self._drawn = None
+        self.draw()
+
     def on_descendant_focus(self) -> None:
         """Show where the focus is."""
         self._drawn = None

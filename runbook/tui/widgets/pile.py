@@ -64,6 +64,9 @@ class Pile(ScrollView, can_focus=True):
     class Chosen(Moved):
         """A row was taken, by Enter or by a click on the row of the cursor."""
 
+    class Resized(Message):
+        """There is more or less room: rows that are made for a width have to be made anew."""
+
     class Edge(Message):
         """The cursor was to leave the list."""
 
@@ -161,6 +164,7 @@ class Pile(ScrollView, can_focus=True):
         """Forget what was drawn for another width."""
         self._strips.clear()
         self.virtual_size = Size(self.scrollable_content_region.width, self.virtual_size.height)
+        self.post_message(self.Resized())
 
     def render_line(self, y: int) -> Strip:
         """Draw one visible line."""

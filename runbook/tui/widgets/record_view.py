@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
@@ -90,6 +91,11 @@ class RecordView(Horizontal):
         self.query_one("#record-head", Page).show(lambda w: head_rows(timed, at, kept, w, self._trouble))
         page = self.scroll.query_one(Page)
         page.show(lambda w: json_rows(kept.line, w) if kept is not None else [(muted("reading …"),)])
+
+    @on(Pile.Resized)
+    def _resized(self, event: Pile.Resized) -> None:
+        event.stop()
+        self.draw()
 
     def on_resize(self) -> None:
         """Draw for the new width."""

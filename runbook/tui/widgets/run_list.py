@@ -148,9 +148,10 @@ class RunList(Vertical):
             (muted("The library also has a demo: a broken shop on this machine that you heal."),),
         ]
 
-    def on_resize(self) -> None:
-        """Draw for the new width."""
-        self.call_after_refresh(self.draw)
+    @on(Pile.Resized)
+    def _resized(self, event: Pile.Resized) -> None:
+        event.stop()
+        self.draw()
 
     @on(Input.Changed, "#run-filter")
     def _typed(self, event: Input.Changed) -> None:
