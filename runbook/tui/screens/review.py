@@ -60,6 +60,7 @@ class ReviewScreen(PlayingFrame):
         Binding("enter", "open", "open", id="review.open", priority=True, tooltip="Look at this run"),
         # Beside the other one: of two classes only one may say what a key does.
         Binding("enter", "record", "record", id="review.record", priority=True, tooltip="The record under the cursor"),
+        Binding("w", "follow", "watch", show=False, id="review.follow", tooltip="Watch a live run"),
         Binding("r", "resume", "resume", id="review.resume", tooltip="Go on with this run"),
         Binding("u", "undo", "undo", id="review.undo", tooltip="Walk back what this run changed"),
         Binding("escape", "back", "back", id="review.back", tooltip="Back to the runs, then to the library"),
@@ -110,6 +111,7 @@ class ReviewScreen(PlayingFrame):
     def on_mount(self) -> None:
         """Begin with the list."""
         self._enter("list")
+        self.past.pile.focus()
         self.set_interval(TURN, self._tick)
 
     def on_screen_resume(self) -> None:
@@ -315,6 +317,9 @@ class ReviewScreen(PlayingFrame):
                 return is_one and not self._player.playing
             case "stop":
                 return is_one and self._player.playing
+            case "follow":
+                row = self.past.pile.row if self._mode == "list" and not self._choosing else None
+                return row is not None and any(run.live for run in self.past.runs if run.id == row.id)
             case "find":
                 return self._mode in ("list", "stage", "one")
             case "resume":
@@ -342,6 +347,10 @@ class ReviewScreen(PlayingFrame):
             self.read_other(row.id)
         else:
             self._load(row.id)
+
+    def action_follow(self) -> None:
+        """Watch the live run of the cursor."""
+        self.action_open()
 
     @on(RunList.Typed)
     def _typed(self, event: RunList.Typed) -> None:
