@@ -9,7 +9,18 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from runbook.model.scalar import Ago, Effect, Expression, Identifier, Json, Name, ParamTemplate, Seconds, Template, Window
+from runbook.model.scalar import (
+    Ago,
+    Effect,
+    Expression,
+    Identifier,
+    Json,
+    Name,
+    ParamTemplate,
+    Seconds,
+    Template,
+    Window,
+)
 
 ParamType: TypeAlias = Literal[
     "string", "int", "float", "bool", "choice", "duration", "size", "path", "host", "unit", "git_ref", "url", "secret"

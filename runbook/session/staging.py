@@ -92,7 +92,7 @@ SHORT = {
     "throughput": 'shop_orders_per_second{result="ok"}',
     "errors": 'shop_orders_per_second{result="failed"}',
 }
-"""What the rollback watches here, and how long; a real host is watched longer, and its metrics only if there are some."""
+"""What the rollback watches here, and how long; a real host is watched longer, metrics only if there are some."""
 
 _PUSH = f"the release automation pushes {BAD_SUBJECT!r}: {GOOD_CONNECTIONS} connections become {BAD_CONNECTIONS}"
 
