@@ -10,6 +10,7 @@ from bisect import bisect_right
 from typing import ClassVar
 
 from msgspec import Struct
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -19,6 +20,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
+
+_REVERSE = Style(reverse=True)
 
 
 class Row(Struct, frozen=True, eq=False):
@@ -184,7 +187,7 @@ class Pile(ScrollView, can_focus=True):
             right = (*row.right, *[Content("")] * len(row.lines))
             style = self.get_visual_style("pile--cursor") if here else self.visual_style
             bar = self.get_visual_style("pile--bar" if armed else "pile--bar-blurred")
-            self._strips[key] = [
+            strips = [
                 Visual.to_strips(
                     self,
                     Content.assemble(
@@ -198,6 +201,9 @@ class Pile(ScrollView, can_focus=True):
                 )[0]
                 for n, line in enumerate(row.lines)
             ]
+            # A visual style knows no reverse video, which is what the cursor is made of where surfaces vanish.
+            reverse = here and self.get_component_styles("pile--cursor").text_style.reverse
+            self._strips[key] = [strip.apply_style(_REVERSE) for strip in strips] if reverse else strips
         return self._strips[key]
 
     def action_move(self, by: int) -> None:
