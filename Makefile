@@ -7,7 +7,7 @@
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help demo test lab lab-down check format bench lock wheel clean tools
+.PHONY: help demo test lab lab-down check format bench pictures lock wheel clean tools
 
 # One more than the two processors of the budget: tests of real processes wait half of their time.
 JOBS ?= 3
@@ -67,6 +67,9 @@ format: tools $(DEV)  ## Format the code and mend what can be mended safely
 
 bench: tools $(EDITABLE) $(DEV)  ## Measure start-up, validation and steps against a peer
 	@$(BIN)/python bench/run.py $(ARGS)
+
+pictures: tools $(EDITABLE) $(DEV)  ## Make the pictures and the recorded walk in assets/ from the real demo
+	@$(BIN)/python assets/make_pictures.py $(ARGS)
 
 lock: tools $(DEV)  ## Resolve the pinned versions again (ARGS=--upgrade for newer ones)
 	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt $(ARGS)

@@ -1,0 +1,221 @@
+"""Whatever happens to the screens: the run is left as the contract says, and the terminal as it was."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.tty import Tty
+
+pytestmark = pytest.mark.slow
+
+RUNBOOK = [sys.executable, "-P", "-m", "runbook"]
+
+# What a hostile host, playbook or colleague writes: a title and a clipboard, the cursor home, C1, bidi, no width, wide.
+EVIL = "\x1b]2;OWNED\x07\x1b]52;c;T1dORUQ=\x07\x1b[2J\x1b[H\x9b31mOWNED\u202e\u200b[/dev/sda1][@click=app.bell]x[/]宽"
+"""In a playbook it stands in the escapes of JSON, which are those of YAML."""
+
+STEPS = """\
+schema: runbook/v1
+id: {id}
+title: "Walk {evil}"
+summary: "Small {evil}"
+symptoms: ["kettle {evil}"]
+severity: sev3
+reviewed: 2026-11-01
+owner: "me {evil}"
+params:
+  there: {{type: string, default: "{there}", help: "help {evil}"}}
+  other: {{type: string, default: "{evil}"}}
+steps:
+  - id: touch
+    title: "Make it {evil}"
+    guide: "Guide **x** {evil}"
+    command: [sh, -c, {script}]
+    effect: change
+    timeout: 30s
+    verify: [{{command: [test, -e, "{there}"]}}]
+    undo: [{{command: [rm, "{there}"]}}]
+  - id: tell
+    command: [echo, "{{{{ params.other }}}}"]
+    effect: read
+"""
+
+
+def steps(script: str, there: Path, *, evil: str = "", name: str = "walk") -> str:
+    """Return a playbook whose first step changes something by a script."""
+    return STEPS.format(id=name, evil=json.dumps(evil)[1:-1], there=there, script=json.dumps(script))
+
+
+class Place:
+    """A folder with a playbook, and what is opened in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.there = folder / "there"
+        self.go = folder / "go"
+        self.ttys: list[Tty] = []
+        (folder / "playbooks").mkdir(mode=0o700)
+
+    def write(self, script: str, evil: str = "") -> None:
+        """Write the playbook; `$there` and `$go` are files."""
+        words = f"there={shlex.quote(str(self.there))} go={shlex.quote(str(self.go))}; {script}"
+        (self.folder / "playbooks/walk.yaml").write_text(steps(words, self.there, evil=evil))
+
+    def open(self, *argv: str, code: str = "", columns: int = 80, rows: int = 24) -> Tty:
+        """Open the screens, at the playbook unless words say otherwise; `code` is run in the process before."""
+        main = "import sys; sys.argv[0] = 'runbook'; from runbook.__main__ import main; sys.exit(main())"
+        command = [sys.executable, "-P", "-c", f"{code}\n{main}", *argv]
+        self.ttys.append(Tty(command, columns=columns, rows=rows, cwd=str(self.folder)))
+        return self.ttys[-1]
+
+    def running(self, tty: Tty, says: str = "begun") -> None:
+        """Go on until the first step has said something."""
+        tty.until("READY")
+        tty.insist("enter", "WAITING")
+        tty.insist("enter", "RUNNING")
+        tty.until(says)
+
+    def runs(self) -> list[str]:
+        """Return the outcomes of all runs, as the journal tells them; it must be untouched and closed."""
+        done = subprocess.run(
+            [*RUNBOOK, "audit", "list", "--output", "json"],
+            cwd=self.folder,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        found = subprocess.run(
+            [*RUNBOOK, "audit", "verify"], cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert found.returncode == 0, found
+        return [row["outcome"] for row in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    found = Place(tmp_path)
+    yield found
+    found.go.touch()
+    for tty in found.ttys:
+        tty.close()
+
+
+WAITS = 'echo begun; touch "$there"; until [ -e "$go" ]; do sleep 0.05; done; echo over'
+
+BREAKS = """
+from runbook.tui.widgets.now_line import NowLine
+render = NowLine.render
+def broken(self):
+    if "RUNNING" in self.now.first.plain:
+        raise ValueError("no picture of [/dev/sda1]")
+    return render(self)
+NowLine.render = broken
+"""
+
+
+def test_a_widget_that_fails_ends_the_screens_and_not_the_run(place: Place) -> None:
+    place.write('echo begun; touch "$there"')
+    tty = place.open("open", "walk", code=BREAKS)
+    tty.until("READY")
+    tty.insist("enter", "WAITING")
+    tty.insist("enter", "the screens failed")
+
+    assert (tty.end(), tty.is_restored) == (1, True)
+    told = tty.raw.decode().rpartition("\x1b[?1006l")[2]
+    assert "the screens failed: ValueError: no picture of [/dev/sda1]; RUNBOOK_DEBUG=1 shows where" in told
+    assert "journal.jsonl" in told
+    assert "Traceback" not in told
+    assert "runbook resume" in told
+    assert place.runs() == ["interrupted"]
+
+
+def test_an_error_of_the_engine_is_shown_in_words(place: Place) -> None:
+    place.write("true")
+    code = "import runbook.engine.run as r\ndef broken(*a, **k): raise RuntimeError('engine at [/dev/sda1] broke')\n"
+    tty = place.open("open", "walk", code=f"{code}r.Run.__init__ = broken")
+    tty.until("READY")
+    tty.insist("enter", "engine at [/dev/sda1] broke")
+    tty.insist("q", lambda _: tty.process.poll() is not None)
+
+    assert (tty.end(), tty.is_restored) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "outcome"), [(signal.SIGTERM, 1, "interrupted"), (signal.SIGHUP, 1, "interrupted")]
+)
+def test_a_signal_leaves_the_run_to_be_resumed(place: Place, number: signal.Signals, code: int, outcome: str) -> None:
+    place.write(WAITS)
+    tty = place.open("open", "walk")
+    place.running(tty)
+    tty.signal(number)
+    if number == signal.SIGHUP:
+        tty.until("what runs comes to its end first")
+        place.go.touch()
+
+    assert (tty.end(), tty.is_restored) == (code, True)
+    assert place.runs() == [outcome]
+    assert "runbook resume" in tty.raw.decode()
+
+
+def test_a_terminal_that_is_lost_leaves_the_run_to_be_resumed(place: Place) -> None:
+    place.write(WAITS)
+    tty = place.open("open", "walk")
+    place.running(tty)
+    tty.hang_up()
+    place.go.touch()
+
+    tty.end()
+    assert place.runs() == ["interrupted"]
+
+
+def test_a_lost_terminal_is_noticed_where_no_signal_tells(place: Place) -> None:
+    place.write(WAITS)
+    deaf = "import asyncio.unix_events as u, signal as s\nadd = u._UnixSelectorEventLoop.add_signal_handler\n"
+    deaf += "u._UnixSelectorEventLoop.add_signal_handler = "
+    deaf += "lambda self, n, *a: s.signal(n, s.SIG_IGN) if n == s.SIGHUP else add(self, n, *a)"
+    tty = place.open("open", "walk", code=deaf)
+    place.running(tty)
+    tty.hang_up()
+    place.go.touch()
+
+    tty.end()
+    assert place.runs() == ["interrupted"]
+
+
+def test_ctrl_c_twice_leaves_at_once_and_tells_of_the_doubt(place: Place) -> None:
+    place.write(f"trap '' TERM INT; {WAITS}")
+    tty = place.open("open", "walk")
+    place.running(tty)
+    tty.press("ctrl+c")
+    tty.until("leaves at once")
+    tty.press("ctrl+c")
+
+    assert (tty.end(), tty.is_restored) == (8, True)
+    assert "left at once; touch on local is in doubt, it may still run" in tty.raw.decode()
+
+
+def test_leaving_during_a_run_asks_and_waits_for_what_runs(place: Place) -> None:
+    place.write(WAITS)
+    tty = place.open("open", "walk")
+    place.running(tty)
+    tty.press("q")
+    tty.until("A run is open")
+    tty.press("esc")
+    tty.until("RUNNING")
+    tty.press("q")
+    tty.until("A run is open")
+    tty.press("down", "enter")
+    tty.until("what runs comes to its end first")
+    assert place.there.exists()
+    place.go.touch()
+
+    assert (tty.end(), tty.is_restored) == (6, True)
+    assert place.runs() == ["paused"]
