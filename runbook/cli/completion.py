@@ -173,10 +173,14 @@ def _bash_takes() -> str:
     return "".join(lines)
 
 
+_FIRST_WORD = "${COMP_WORDS[$first]}"
+"""What stands first behind the command: a playbook or a run."""
+
+
 def _bash_of_first() -> str:
     lines = []
     for option, (kind, names) in OF_FIRST.items():
-        words = f'known=1 words="$(runbook __complete {kind} "${{COMP_WORDS[$first]}}" 2>/dev/null)"'
+        words = f'known=1 words="$(runbook __complete {kind} "{_FIRST_WORD}" 2>/dev/null)"'
         # The value is still to be typed.
         more = "; compopt -o nospace 2>/dev/null" if kind == "params" else ""
         lines.append(f"        {option}) case $command in {' | '.join(names)}) {words}{more} ;; esac ;;\n")
