@@ -41,6 +41,8 @@ COMMAND = """  - id: act
 RESTORE = "  - id: act\n    uses: file.restore\n    with: {path: DIR/config, backup: DIR/config.good}\n"
 BACKUP = "  - id: act\n    uses: file.backup\n    with: {path: DIR/config, to: DIR/kept}\n"
 KINDS = {"command": COMMAND, "file.restore": RESTORE, "file.backup": BACKUP}
+CERTAIN_WRITES = 10
+"""Writes to the journal that a run of `COMMAND` and `LAST` has at least."""
 LAST = "  - {id: last, command: [test, -e, DIR/config], effect: read}\n"
 
 
@@ -115,7 +117,9 @@ def test_a_kill_at_any_later_write_runs_no_change_twice(desk: Desk, count: int) 
 
     child = replay(playbook, f"{'after' if count % 2 else 'before'}-write:{count}")
 
-    assert child.wait(60) == -signal.SIGKILL
+    code = child.wait(60)
+    # What waits is written together, so that one run has fewer writes than another.
+    assert code == -signal.SIGKILL or (code == 0 and count > CERTAIN_WRITES)
     assert resumed(desk) == "succeeded"
     assert desk.lines("counter") == ["x"]
     assert desk.holds()
