@@ -164,8 +164,8 @@ def answer(tty: Tty, incident: str) -> None:
 
 def heal(tty: Tty, incident: str, playbook: str) -> None:
     """Prepare, and run to the end what is open at the playbook."""
-    tty.until(lambda text: "✓ READY" in now_line(text) and playbook in text)
-    until = time.monotonic() + WITHIN
+    tty.until(lambda text: "✓ READY" in now_line(text) and playbook in text, 5 * WITHIN)
+    until = time.monotonic() + 5 * WITHIN
     while "SUCCEEDED" not in now_line(tty.text):
         assert "FAILED" not in now_line(tty.text), tty.text
         assert time.monotonic() < until, tty.text
