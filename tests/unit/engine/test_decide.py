@@ -516,13 +516,13 @@ class TestResume:
 
         assert paper.asks().kind == "failure"
 
-    def test_a_decision_to_abort_is_no_answer_to_its_question(self) -> None:
+    def test_a_decision_to_abort_holds_when_the_process_that_took_it_is_gone(self) -> None:
         paper = Paper(plan_of("steps:\n  - {id: hand, manual: Freeze it.}\n"))
         paper.answers("abort")
         assert paper.rests() == "aborted"
 
         paper.tell(opened("resume"))
-        assert paper.asks().kind == "manual"
+        assert paper.rests() == "aborted"
 
     def test_an_undo_session_that_is_done_ends_as_undone(self) -> None:
         paper = Paper(plan_of(ONE + act("one")))
