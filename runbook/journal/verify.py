@@ -179,16 +179,21 @@ def _walk(scan: Scan, layout: Layout, run: str, anchors: Sequence[Anchor], outpu
     expected: dict[int, set[str]] = {}
     for anchor in anchors:
         expected.setdefault(anchor.head.seq, set()).add(anchor.head.hash)
-    for record, digest in scan:
-        what = ""
-        if not record.seq and record.run != run:
-            what = f"the journal of run {record.run!r}"
-        elif record.seq in expected and expected[record.seq] != {digest}:
-            what = "the record is not the one that the ledger has seen"
-        elif outputs and "output" in record.data:
-            what = check_output(layout, run, record.data["output"])
-        if what:
-            return Place(str(scan.path), record.seq + 1, record.seq, what)
+    for lines, records, digests in scan.blocks():
+        first, end = scan.chain.count - len(records), scan.chain.count
+        # Of a million records next to none needs a closer look.
+        if first and b'"output"' not in lines and not any(first <= seq < end for seq in expected):
+            continue
+        for record, digest in zip(records, digests, strict=True):
+            what = ""
+            if not record.seq and record.run != run:
+                what = f"the journal of run {record.run!r}"
+            elif record.seq in expected and expected[record.seq] != {digest}:
+                what = "the record is not the one that the ledger has seen"
+            elif outputs and "output" in record.data:
+                what = check_output(layout, run, record.data["output"])
+            if what:
+                return Place(str(scan.path), record.seq + 1, record.seq, what)
     return None
 
 
