@@ -207,10 +207,9 @@ class JobFolder:
                 os.close(descriptor)
 
     def sync(self) -> None:
-        """Make the status outlive a power loss."""
-        for path in (self.path / "status", self.path):
-            with suppress(OSError):
-                sync_path(path)
+        """Make the status outlive a power loss; its name does since the claim, and it was written in place."""
+        with suppress(OSError):
+            sync_path(self.path / "status")
 
 
 class Output:
