@@ -102,8 +102,13 @@ _ANSWER = rb"""
 rb_answer() {
   rb_ask=$1/ask rb_cat=$(command -v cat)
   mkfifo -m 600 "$rb_ask" || return
-  # Who asks again was given the wrong one: then an empty file is the answer.
-  (printf '%s\n' "$rb_password" >"$rb_ask"; rm -f "$rb_ask"; : >"$rb_ask") &
+  # Who asks again was given the wrong one: from then on the answer is empty. The pipe stays, since who has opened it
+  # when it goes would wait for ever; and between two answers the first reader has time to see the end of its own.
+  (
+    exec >/dev/null 2>&1 3>&- 4>&- 5<&- 6<&- 7<&-
+    printf '%s\n' "$rb_password" >"$rb_ask"
+    while sleep 0.05 || sleep 1; do : >"$rb_ask"; done
+  ) &
   rb_asker=$!
 }
 """

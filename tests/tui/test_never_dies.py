@@ -125,7 +125,6 @@ def test_a_widget_that_fails_ends_the_screens_and_not_the_run(place: Place) -> N
     place.write('echo begun; touch "$there"')
     tty = place.open("open", "walk", code=BREAKS)
     tty.until("READY")
-    tty.insist("enter", "WAITING")
     tty.insist("enter", "the screens failed")
 
     assert (tty.end(), tty.is_restored) == (1, True)
