@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, Literal
 
 from msgspec import Struct
 
@@ -22,8 +23,10 @@ class Command(Struct, frozen=True):
     """One process to measure."""
 
     argv: tuple[str, ...]
-    tells_time: bool = False
-    """The process prints its own seconds: start-up is not what is compared."""
+    clock: Literal["process", "told", "first line"] = "process"
+    """From start to end; what it prints as its own seconds, where start-up is not compared; or to its first line."""
+    exits: tuple[int, ...] = (0,)
+    """With which it ends well."""
 
 
 class Sample(Struct, frozen=True):
@@ -56,26 +59,41 @@ def private_place(folder: Path) -> Place:
 
 
 def sample(command: Command, place: Place) -> Sample:
-    """Run a process once. Raises Failed, with the end of what it wrote, unless it exits with 0."""
+    """Run a process once. Raises Failed, with the end of what it wrote, unless it ends well."""
     with tempfile.TemporaryFile(dir=place.folder) as errors, tempfile.TemporaryFile(dir=place.folder) as told:
-        out = told if command.tells_time else subprocess.DEVNULL
+        out = {"process": subprocess.DEVNULL, "told": told, "first line": subprocess.PIPE}[command.clock]
         begun = time.perf_counter()
         child = subprocess.Popen(
             command.argv, cwd=place.folder, env=place.env, stdin=subprocess.DEVNULL, stdout=out, stderr=errors
         )
+        seconds = _until_first_line(child, begun) if command.clock == "first line" else 0.0
         _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - begun
+        seconds = seconds or time.perf_counter() - begun
         child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            errors.seek(0)
-            last = errors.read().decode(errors="replace")[-600:]
-            raise Failed(f"{' '.join(command.argv)} ended with {child.returncode}: {last}")
-        if command.tells_time:
+        if child.returncode not in command.exits:
+            raise Failed(f"{' '.join(command.argv)[:300]} ended with {child.returncode}: {_end_of(errors)}")
+        if command.clock == "told":
             told.seek(0)
             seconds = float(told.read())
     # ru_maxrss counts KiB on Linux and bytes on macOS (getrusage(2) of either).
     unit = KIB if os.uname().sysname == "Linux" else 1
     return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+
+
+def _until_first_line(child: subprocess.Popen[bytes], begun: float) -> float:
+    """Return the seconds until a line came; all that follows is read and dropped."""
+    assert child.stdout is not None
+    with child.stdout as lines:
+        first = lines.readline()
+        seconds = time.perf_counter() - begun
+        while lines.read(65536):
+            pass
+    return seconds if first else 0.0
+
+
+def _end_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")[-600:]
 
 
 def in_turns(commands: Mapping[str, Command], place: Place, rounds: int) -> dict[str, tuple[Sample, ...]]:

@@ -5,68 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.measure import Sample, median_seconds, paired_cpu_ratio, paired_ratio, peak_mib, spread
-from bench.work import Row
+from bench.row import NAMES, Goal, Row
 
 Samples = Mapping[str, tuple[Sample, ...]]
 
-TITLES = (
-    "work",
-    "Runbook s",
-    "Chaos Toolkit s",
-    "floor s",
-    "to peer",
-    "CPU to peer",
-    "to floor",
-    "goal",
-    "holds",
-    "peak MiB",
-)
+
+def head(others: Sequence[str]) -> str:
+    """Return the first two lines of a table that compares Runbook with these."""
+    titles = ["work", "Runbook s", *(f"{NAMES[name]} s (× wall, × CPU)" for name in others), "goal: holds", "peak MiB"]
+    return _line(titles) + "\n" + _line(["---", "---:", *["---:" for _ in others], "---", "---:"])
 
 
-def head() -> str:
-    """Return the first two lines."""
-    return _line(TITLES) + "\n" + _line(["---"] + ["---:"] * 6 + ["---", "---", "---:"])
-
-
-def line(row: Row, taken: Samples) -> str:
-    """Return the line of one row."""
-    floor = f"{_seconds(taken, 'floor')} ({row.floor_words})" if "floor" in taken else "–"
-    verdict = ("yes" if holds(row, taken) else "**no**") if is_judged(row, taken) else "–"
+def line(row: Row, taken: Samples, others: Sequence[str]) -> str:
+    """Return the line of one row; a ratio says how much longer Runbook took, and how much more processor time."""
+    verdicts = [f"{goal.words}: {_verdict(goal, taken)}" for goal in row.goals if goal.against in taken]
     cells = [
         row.name,
-        _seconds(taken, "runbook"),
-        _seconds(taken, "chaos"),
-        floor,
-        _ratio(taken, "chaos"),
-        f"{paired_cpu_ratio(taken['runbook'], taken['chaos']):.2f}" if "chaos" in taken else "–",
-        _ratio(taken, "floor"),
-        row.goal.words if row.goal else "–",
-        verdict,
-        " / ".join(f"{peak_mib(taken[name]):.0f}" for name in ("runbook", "chaos") if name in taken),
+        _seconds(taken["runbook"]),
+        *(_compared(row, name, taken) for name in others),
+        "; ".join(verdicts) or "–",
+        " / ".join(f"{peak_mib(taken[name]):.0f}" for name in ("runbook", *others) if name in taken),
     ]
     return _line(cells)
 
 
-def is_judged(row: Row, taken: Samples) -> bool:
-    """Whether the row has a goal, and the one it is measured against was there."""
-    return row.goal is not None and row.goal.against in taken
+def holds(goal: Goal, taken: Samples) -> bool:
+    """Whether a ratio is within its goal; being ahead means less, not equal."""
+    ratio = paired_ratio(taken["runbook"], taken[goal.against])
+    return ratio < 1 if goal.limit == 1 else ratio <= goal.limit
 
 
-def holds(row: Row, taken: Samples) -> bool:
-    """Whether the ratio of a judged row is within its goal; being ahead means less, not equal."""
-    assert row.goal is not None
-    ratio = paired_ratio(taken["runbook"], taken[row.goal.against])
-    return ratio < row.goal.limit if row.goal.against == "chaos" else ratio <= row.goal.limit
+def _verdict(goal: Goal, taken: Samples) -> str:
+    return "yes" if holds(goal, taken) else "**no**"
 
 
-def _seconds(taken: Samples, name: str) -> str:
+def _compared(row: Row, name: str, taken: Samples) -> str:
     if name not in taken:
         return "–"
-    return f"{median_seconds(taken[name]):.3f} ±{spread(taken[name]) * 50:.0f} %"
+    wall, cpu = paired_ratio(taken["runbook"], taken[name]), paired_cpu_ratio(taken["runbook"], taken[name])
+    words = f", {row.floor_words}" if name == "floor" else ""
+    return f"{_seconds(taken[name])} ({wall:.2f}, {cpu:.2f}{words})"
 
 
-def _ratio(taken: Samples, name: str) -> str:
-    return f"{paired_ratio(taken['runbook'], taken[name]):.2f}" if name in taken else "–"
+def _seconds(samples: Sequence[Sample]) -> str:
+    return f"{median_seconds(samples):.3f} ±{spread(samples) * 50:.0f} %"
 
 
 def _line(cells: Sequence[str]) -> str:

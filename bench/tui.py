@@ -89,7 +89,8 @@ async def _flood(lines: int) -> dict[str, float]:
         await pilot.pause()
         bridge.hear(f.SessionOpened(mode="run", actor={}, boot_id="", versions={}, playbook={"id": "flood"}))
         bridge.hear(f.AttemptStarted(step="flood", target="local", attempt=1, effect="change"))
-        await pilot.pause()
+        # The start of a step opens its output by itself; a key before that would be undone by it.
+        await _until(lambda: app.run_screen.board.desk.view == "output")
         gc.freeze()
         before = _resident()
         done = threading.Event()

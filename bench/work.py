@@ -1,4 +1,4 @@
-"""The rows of the comparison: the same work for Runbook, for the peer, and as plain as it can be done.
+"""The rows on this machine alone: the same work for Runbook, for the peer, and as plain as it can be done.
 
 Owns what is compared with what, and which ratio is the goal. Leaves measuring to `measure`.
 """
@@ -6,58 +6,20 @@ Owns what is compared with what, and which ratio is the goal. Leaves measuring t
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Literal
-
-from msgspec import Struct
+from collections.abc import Callable
 
 from bench.material import OUTPUT, experiment, playbook, talkative_experiment
 from bench.measure import Command, Place
 from bench.peer import chaos
+from bench.row import BENCH, PYTHON, Goal, Row, runbook
 
-PYTHON = sys.executable
-BENCH = Path(__file__).parent
 CHAIN = 1_000_000
-
-Against = Literal["chaos", "floor"]
-
-
-class Goal(Struct, frozen=True):
-    """The largest ratio to somebody that is still good."""
-
-    limit: float
-    against: Against
-
-    @property
-    def words(self) -> str:
-        """The goal as people write it."""
-        return "ahead of Chaos Toolkit" if self.against == "chaos" else f"≤ {self.limit:g} × floor"
-
-
 AHEAD = Goal(1.0, "chaos")
-
-
-class Row(Struct, frozen=True):
-    """One line of the comparison."""
-
-    name: str
-    commands: Mapping[str, Command]
-    """`runbook` first, then whoever does the same work: `chaos`, `floor`."""
-    floor_words: str
-    goal: Goal | None = None
-    rounds: int = 15
-
-
-def runbook(*arguments: str) -> Command:
-    """Return one call of Runbook, by the command that an installation makes."""
-    return Command((str(Path(PYTHON).parent / "runbook"), *arguments))
 
 
 def floor(*arguments: str, tells_time: bool = False) -> Command:
     """Return one call of a floor."""
-    return Command((PYTHON, str(BENCH / "floor.py"), *arguments), tells_time)
+    return Command((PYTHON, str(BENCH / "floor.py"), *arguments), "told" if tells_time else "process")
 
 
 def rows() -> dict[str, Callable[[Place], Row]]:
@@ -83,7 +45,7 @@ def _version(_: Place) -> Row:
         "chaos": chaos("--version"),
         "floor": Command((PYTHON, "-c", "pass")),
     }
-    return Row("`--version`", commands, "bare Python", Goal(4.0, "floor"), 31)
+    return Row("`--version`", commands, "bare Python", (Goal(4.0, "floor"),), 31)
 
 
 def _validate(place: Place, steps: int) -> Row:
@@ -93,7 +55,7 @@ def _validate(place: Place, steps: int) -> Row:
         "chaos": chaos("validate", str(experiment(place.folder, steps))),
         "floor": floor("load", ours),
     }
-    return Row(f"validate {steps} steps", commands, "YAML parser alone", AHEAD, 21)
+    return Row(f"validate {steps} steps", commands, "YAML parser alone", (AHEAD,), 21)
 
 
 def _reads(place: Place, steps: int) -> Row:
@@ -102,7 +64,7 @@ def _reads(place: Place, steps: int) -> Row:
         "chaos": chaos("run", "--journal-path", "chaos.json", str(experiment(place.folder, steps))),
         "floor": floor("popen", str(steps)),
     }
-    return Row(f"{steps} local `true` steps", commands, "Popen loop", AHEAD)
+    return Row(f"{steps} local `true` steps", commands, "Popen loop", (AHEAD,))
 
 
 def _dry(place: Place, theirs: str, *ours: str) -> Row:
@@ -112,7 +74,7 @@ def _dry(place: Place, theirs: str, *ours: str) -> Row:
         **({"floor": floor("popen", "20")} if ours else {}),
     }
     name = "dry run, 20 local steps" + (", reads run" if ours else ", nothing run")
-    return Row(name, commands, "Popen loop" if ours else "", AHEAD)
+    return Row(name, commands, "Popen loop" if ours else "", (AHEAD,))
 
 
 def _output(place: Place) -> Row:
@@ -128,11 +90,11 @@ def _append(place: Place, count: int, block: int) -> Row:
     state = place.folder / f"append-{block}"
     ours = (PYTHON, str(BENCH / "journal.py"), "append", str(count), str(block), str(state))
     commands = {
-        "runbook": Command(ours, tells_time=True),
+        "runbook": Command(ours, "told"),
         "floor": floor("append", str(count), str(block), str(place.folder / "append.jsonl"), tells_time=True),
     }
     what = f"journal append, {count:,} durable records, " + (f"{block} at a time" if block > 1 else "one at a time")
-    return Row(what, commands, "JSON, write, fdatasync", Goal(1.3, "floor"), 9)
+    return Row(what, commands, "JSON, write, fdatasync", (Goal(1.3, "floor"),), 9)
 
 
 def _verify(place: Place) -> Row:
@@ -143,4 +105,4 @@ def _verify(place: Place) -> Row:
         "runbook": runbook("audit", "verify", run),
         "floor": floor("hash", str(state / "runs" / run / "journal.jsonl")),
     }
-    return Row(f"verify a chain of {CHAIN:,} records", commands, "hash only", Goal(3.0, "floor"), 5)
+    return Row(f"verify a chain of {CHAIN:,} records", commands, "hash only", (Goal(3.0, "floor"),), 5)

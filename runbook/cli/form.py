@@ -79,7 +79,7 @@ def ask_edit(asked: Asked, arguments: Mapping[str, Json]) -> dict[str, Json] | N
     for name, value in changed.items():
         asked.write(f"  - {_line(name)} = {_line(_text(arguments.get(name)))}\n")
         asked.write(f"  + {_line(name)} = {_line(_text(value))}\n")
-    sure = asked.line("  Try it again with this? Type yes: ").strip()
+    sure = asked.line("  Go on with this? Type yes: ").strip()
     return changed if sure == "yes" else None
 
 

@@ -167,7 +167,7 @@ class Guided:
         match question.kind, choice.id:
             case "form", "answer":
                 return ask_fields(asked, question.fields)
-            case "failure", "edit":
+            case "failure" | "proceed" | "confirm", "edit":
                 return ask_edit(asked, self._arguments(question.step))
             case "manual", "done":
                 evidence = self._line("  Evidence, if there is some (Enter for none): ", cancel).strip()

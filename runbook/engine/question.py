@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from runbook.engine.move import Fail
 from runbook.engine.words import filled
-from runbook.events.state import RunState, StepState
+from runbook.events.state import NO_WAY_BACK, RunState, StepState
 from runbook.events.status import RunStatus
 from runbook.expression import is_template, render
 from runbook.model.plan import PlannedStep, Unit
@@ -24,6 +24,7 @@ NamesAt = Callable[[RunState, PlannedStep, str], Mapping[str, object]]
 PAUSE = Choice("pause", "pause: leave the run here, to be resumed", key="p")
 SKIP = Choice("skip", "skip: with a reason; stays unverified", key="s", reason=True)
 ABORT = Choice("abort", "abort: end the run; what was changed stays until you undo it", key="A")
+EDIT = Choice("edit", "edit once: shown as a diff, marked as a deviation, asked again", key="e")
 
 
 def untellable(step: PlannedStep, place: str, attempt: int, condition: str, why: str) -> Fail:
@@ -88,6 +89,8 @@ def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState, names: 
             Choice("run", "run this step", key="r"),
             Choice("run_on", "run on: go on without asking until the next change", key="c"),
             SKIP,
+            *_edit(step, places, state),
+            *_back(state),
             PAUSE,
             ABORT,
         ),
@@ -95,6 +98,32 @@ def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState, names: 
         digest=digest,
         covers=covers,
     )
+
+
+def _edit(step: PlannedStep, places: tuple[str, ...], state: RunState) -> tuple[Choice, ...]:
+    """Offer other arguments where there are some that can be shown."""
+    known = [at.planned for place in places if (at := state.at(step.id, place)).planned is not None]
+    return (EDIT,) if step.kind in ("action", "probe") and any(p.arguments for p in known if p is not None) else ()
+
+
+def _back(state: RunState) -> tuple[Choice, ...]:
+    """Offer the way back while a step waits: one step, or all that was changed."""
+    last = latest_change(state)
+    if not last:
+        return ()
+    return (
+        Choice("undo", f"undo {last}, the latest change: then you are asked about it", key="u"),
+        Choice("undo_all", "undo all that this run changed, and end it", key="U"),
+    )
+
+
+def latest_change(state: RunState) -> str:
+    """Return the step that changed something last of all that stands and has a way back; empty if there is none."""
+    for step, target, attempt in reversed(state.standing):
+        planned = state.change(step, target, attempt).planned
+        if planned is None or not planned.undo.startswith(NO_WAY_BACK):
+            return step
+    return ""
 
 
 def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: RunState, names: NamesAt) -> Question:
@@ -136,6 +165,7 @@ def confirm(step: PlannedStep, places: tuple[str, ...], state: RunState, names: 
         choices=(
             Choice("confirm", "run it", typed=confirmation(step, state.excluded)),
             SKIP,
+            *_edit(step, places, state),
             PAUSE,
             ABORT,
         ),
@@ -227,6 +257,7 @@ def failure(
     lines.extend(f"{_where(p)} succeeded" for p in fine)
     lines.extend(f"{_where(p)} is untouched" for p in untouched)
     changed = any(_may_have_changed(state.at(step.id, p)) for p in bad)
+    how = "was undone" if all(state.at(step.id, p).status == "undone" for p in bad) else "failed"
     many = len(places) > 1
     choices = [
         Choice("retry", "retry: run the step again where it failed", key="r"),
@@ -247,7 +278,7 @@ def failure(
     return Question(
         id=f"failure/{_tries(step.id, bad, state)}",
         kind="failure",
-        title=f"{_title(step, bad, state, names)} failed. Nothing runs now",
+        title=f"{_title(step, bad, state, names)} {how}. Nothing runs now",
         step=step.id,
         places=bad,
         body=_guide(step, bad, state, names),

@@ -36,9 +36,16 @@ def way_back(plan: Plan, state: RunState, changes: Iterable[tuple[str, str, int]
 
 
 def back_from(plan: Plan, state: RunState, decision: DecisionMade) -> GoBack:
-    """Return the way back that a person chose in a menu: one step where it stands, or all of the run."""
+    """Return the way back that a person chose in a menu: one step where it stands, or all of the run.
+
+    A step that waits has changed nothing: another one is meant then, the latest if none is named.
+    """
     everything = decision.choice == "undo_all"
-    chosen = [c for c in state.standing if everything or (c[0] == decision.step and c[1] in decision.places)]
+    step, places = decision.step, decision.places
+    if decision.kind == "proceed":
+        step = str(decision.values.get("step") or ask.latest_change(state))
+        places = [target for name, target, _ in state.standing if name == step]
+    chosen = [c for c in state.standing if everything or (c[0] == step and c[1] in places)]
     return GoBack(way_back(plan, state, chosen), everything, decision.reason or f"{decision.choice} was chosen")
 
 

@@ -27,6 +27,11 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
         return replace(state, stopped=True, aborted=state.aborted or fact.choice == "abort")
     if fact.choice in ("undo", "undo_all") and fact.kind in ("failure", "doubt"):
         return replace(state, going_back=fact)
+    if fact.choice in ("undo", "undo_all") and fact.kind == "proceed":
+        # What was planned was seen with the change in its place.
+        return replace(_agreed(state, fact, question.covers if question is not None else {}), going_back=fact)
+    if fact.choice == "edit" and fact.kind in ("proceed", "confirm"):
+        return _edited(_agreed(state, fact, question.covers if question is not None else {}), fact)
     match fact.kind:
         case "proceed" | "approve" | "confirm":
             covers = question.covers if question is not None else {}
@@ -63,6 +68,24 @@ def _agreed(state: RunState, fact: DecisionMade, covers: dict[str, str]) -> RunS
     return replace(state, agreed=state.agreed | places, run_on=fact.choice == "run_on")
 
 
+def _edited(state: RunState, fact: DecisionMade) -> RunState:
+    """Take other arguments: wherever the step has yet to run it is planned anew, and nobody has agreed to it."""
+    edited = state.edits.get(fact.step, {}) | fact.values
+    anew = {
+        place: replace(step, stale=True)
+        for place, step in state.steps.items()
+        if place[0] == fact.step and step.status in ("pending", "waiting")
+    }
+    return replace(
+        state,
+        deviated=True,
+        edits=state.edits | {fact.step: edited},
+        steps=state.steps | anew,
+        agreed={place: digest for place, digest in state.agreed.items() if place[0] != fact.step},
+        confirmed={place: digest for place, digest in state.confirmed.items() if place[0] != fact.step},
+    )
+
+
 def _waited(step: StepState) -> Status:
     return "pending" if step.status == "waiting" else step.status
 
@@ -77,10 +100,7 @@ def _failure(state: RunState, fact: DecisionMade) -> RunState:
     match fact.choice:
         case "retry" | "retry_failed" | "edit":
             state = _mark(state, fact, "pending")
-            if fact.choice != "edit":
-                return state
-            edited = state.edits.get(fact.step, {}) | fact.values
-            return replace(state, deviated=True, edits=state.edits | {fact.step: edited})
+            return _edited(state, fact) if fact.choice == "edit" else state
         case "skip":
             return replace(_mark(state, fact, "skipped", by_hand=True), deviated=True)
         case "continue":

@@ -20,6 +20,8 @@ _SOURCE = {
 
 _DEVIATES = {
     ("failure", "edit"): "edited",
+    ("proceed", "edit"): "edited",
+    ("confirm", "edit"): "edited",
     ("failure", "done"): "marked done by hand",
     ("failure", "exclude"): "excluded",
     ("doubt", "done"): "marked done by hand",
@@ -47,6 +49,10 @@ def who(told: Told) -> str:
 def about(told: Told) -> str:
     """Return what it was about: a step in its places, or the question."""
     match told.fact:
+        case f.DecisionMade(kind="proceed", choice="undo", values=values):
+            return value_text(values["step"]) if "step" in values else "the latest change"
+        case f.DecisionMade(kind="proceed", choice="undo_all"):
+            return "the run"
         case f.DecisionMade(step=step, places=targets) if step or targets:
             return at(step, "") if not targets or list(targets) == ["*"] else f"{step} on {places(targets)}"
         case f.DecisionMade(question=question):
@@ -144,7 +150,7 @@ def _decided(fact: f.DecisionMade) -> str:
         parts.append(f"plan {fact.digest[:8]}")
     if fact.kind == "secret":
         parts.append("values are not kept")
-    elif fact.choice != "edit" and fact.values:
+    elif fact.choice not in ("edit", "undo") and fact.values:
         parts.append(", ".join(_value(name, value) for name, value in fact.values.items()))
     return parts[0] if len(parts) == 1 else f"{parts[0]} ({'; '.join(parts[1:])})"
 

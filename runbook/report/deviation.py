@@ -61,7 +61,7 @@ def _edits(story: Story) -> list[str]:
     blocks: list[str] = []
     for told in story.told:
         fact = told.fact
-        if not isinstance(fact, f.DecisionMade) or (fact.kind, fact.choice) != ("failure", "edit"):
+        if not isinstance(fact, f.DecisionMade) or deviation(told) != "edited":
             continue
         old = argument_lines(told.before, fact.values)
         new = argument_lines(fact.values, fact.values)

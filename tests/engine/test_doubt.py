@@ -199,3 +199,32 @@ def test_a_target_that_changed_while_a_person_thought_is_asked_about_again(desk:
     assert "-worse" in seen[1]
     assert desk.undo(result.run).status == "undone"
     assert desk.text("config") == "worse\n"
+
+
+def test_an_edit_before_a_step_is_shown_and_agreed_to_before_it_runs(desk: Desk) -> None:
+    made, meant = desk.path("made"), desk.path("meant")
+    body = change("act", "[touch, DIR/made]", "[test, -e, DIR/meant]", "[rm, DIR/meant]")
+    edit = Answer(choice="edit", values={"argv": ["touch", str(meant)]})
+    approver = ScriptedApprover({"proceed": [edit, "run"]})
+
+    result = desk.guided("steps:\n" + body, approver)
+
+    assert result.status == "succeeded"
+    assert result.state.deviated
+    assert (made.exists(), meant.exists()) == (False, True)
+    first, second = approver.asked
+    assert str(made) in first.previews[0].commands[0]
+    assert str(meant) in second.previews[0].commands[0]
+    assert first.digest != second.digest
+
+
+def test_an_edit_voids_the_typed_confirmation_of_a_destructive_step(desk: Desk) -> None:
+    body = change("act", "[touch, DIR/made]", "[test, -e, DIR/made]").replace("effect: change", "effect: destructive")
+    edit = Answer(choice="edit", values={"argv": ["touch", str(desk.path("made")), str(desk.path("more"))]})
+    typed = Answer(choice="confirm", values={"typed": "local 1"})
+    approver = ScriptedApprover({"confirm": [edit, typed]})
+
+    result = desk.guided("steps:\n" + body, approver)
+
+    assert (result.status, desk.path("more").exists()) == ("succeeded", True)
+    assert [q.kind for q in approver.asked] == ["confirm", "confirm"]

@@ -270,3 +270,37 @@ def test_the_way_back_goes_over_all_hosts(desk: Desk, tmp_path: Path) -> None:
 
     assert desk.undo(done.run).status == "undone"
     assert list(tmp_path.glob("mark-*")) == []
+
+
+def test_a_step_that_waits_offers_no_way_back_before_anything_was_changed(desk: Desk) -> None:
+    approver = ScriptedApprover({"proceed": ["run", "pause"]})
+    desk.guided("steps:\n" + touch("one") + touch("two"), approver)
+
+    offered = [{c.id for c in question.choices} for question in approver.asked]
+
+    assert [ids & {"undo", "undo_all"} for ids in offered] == [set(), {"undo", "undo_all"}]
+
+
+@pytest.mark.parametrize(("values", "gone"), [({}, "two"), ({"step": "one"}, "one")])
+def test_one_step_is_walked_back_while_the_next_one_waits_and_then_asked_about(
+    desk: Desk, values: dict[str, str], gone: str
+) -> None:
+    undo = Answer(choice="undo", values=dict(values))
+    approver = ScriptedApprover({"proceed": ["run", "run", undo, "run", "run"], "failure": "retry"})
+
+    result = desk.guided("steps:\n" + touch("one") + touch("two") + touch("three"), approver)
+
+    assert result.status == "succeeded"
+    assert [x.step for x in desk.facts(result.run) if isinstance(x, f.UndoFinished)] == [gone]
+    (menu,) = [q for q in approver.asked if q.kind == "failure"]
+    assert menu.title == f"{gone} was undone. Nothing runs now"
+    assert desk.lines("log") == ["one", "two", f"un-{gone}", gone, "three"]
+
+
+def test_all_is_walked_back_while_a_step_waits_and_the_run_is_over(desk: Desk) -> None:
+    approver = ScriptedApprover({"proceed": ["run", "run", "undo_all"]})
+
+    result = desk.guided("steps:\n" + touch("one") + touch("two") + touch("three"), approver)
+
+    assert (result.status, result.state.standing) == ("aborted", ())
+    assert desk.lines("log") == ["one", "two", "un-two", "un-one"]

@@ -73,8 +73,12 @@ class Running:
         channel.in_stderr_buffer.set_event(waking)
 
     def start(self, command: str, feed: bytes = b"", stream: BinaryIO | None = None) -> None:
-        """Ask for the command; its input is `feed` and then `stream`, and ends there."""
-        self._link.execute(self._channel, command)
+        """Ask for the command; its input is `feed` and then `stream`, and ends there.
+
+        Whether it arrived at all is not known here: on a connection that breaks meanwhile `run` says `lost`.
+        """
+        if not self._link.execute(self._channel, command):
+            return
         rest = [feed] if feed else []
 
         def source() -> bytes:
@@ -136,7 +140,7 @@ class Running:
 
     def close(self) -> None:
         """Give the channel back."""
-        with suppress(OSError, EOFError):
+        with suppress(*self._link.breaks):
             self._channel.close()
 
     def _pull(self) -> bool:
@@ -166,7 +170,7 @@ class Running:
                 self._pending = self._pending[sent:]
             except TimeoutError:
                 return False
-            except (OSError, EOFError):
+            except self._link.breaks:
                 # It has read as much as it wanted, or the connection is gone, which the reader sees.
                 self._source = None
                 self._pending = b""

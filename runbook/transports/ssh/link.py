@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
@@ -38,6 +38,8 @@ class Link(paramiko.Transport):
     """A connection to one host."""
 
     _CLIENT_ID = "Runbook"
+    breaks: ClassVar[tuple[type[Exception], ...]] = (paramiko.SSHException, EOFError, OSError)
+    """What sending raises over a connection that breaks."""
 
     def __init__(self, wire: Wire) -> None:
         """Wrap a connected wire; nothing is sent yet."""
@@ -54,6 +56,7 @@ class Link(paramiko.Transport):
         options.kex = _of(KEX, options.kex)
         table: dict[int, Any] = paramiko.Transport._channel_handler_table  # type: ignore[attr-defined]  # noqa: SLF001
         self._channel_handler_table = {**table, MSG_CHANNEL_REQUEST: _request}
+        self.channel_events = _Waiting()
 
     def ask_alive(self) -> None:
         """Send what a server must answer (RFC 4254, 4), and go on."""
@@ -63,10 +66,10 @@ class Link(paramiko.Transport):
         message.add_boolean(True)
         self._send_user_message(message)  # type: ignore[attr-defined]
 
-    def execute(self, channel: paramiko.Channel, command: str) -> None:
+    def execute(self, channel: paramiko.Channel, command: str) -> bool:
         """Ask for a command (RFC 4254, 6.5) without waiting for the answer, which costs a round trip.
 
-        `channel.event_ready` says later whether it was granted.
+        `channel.event_ready` says later whether it was granted. False: the connection broke, and is given up.
         """
         message = Message()
         message.add_byte(cMSG_CHANNEL_REQUEST)
@@ -76,7 +79,14 @@ class Link(paramiko.Transport):
         message.add_string(command)
         channel.event.clear()
         channel.event_ready = False
-        self._send_user_message(message)  # type: ignore[attr-defined]
+        try:
+            self._send_user_message(message)  # type: ignore[attr-defined]
+        except self.breaks as error:
+            self.dead = self.dead or str(error) or "the connection broke while a command was sent"
+            self.close()
+            self.wire.close()
+            return False
+        return True
 
     def prefer_key_types(self, kinds: tuple[str, ...]) -> None:
         """Offer these kinds of host keys, in this order."""
@@ -108,6 +118,13 @@ class Link(paramiko.Transport):
     def negotiated(self) -> bool:
         """Tell whether the handshake came to its end."""
         return bool(self.is_active() and self.initial_kex_done)
+
+
+class _Waiting(dict[int, threading.Event]):
+    """Who waits for a channel: the thread of a connection that ends goes through it while others still come."""
+
+    def values(self) -> Any:
+        return list(super().values())
 
 
 def _of(wanted: tuple[str, ...], there: Any) -> tuple[str, ...]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.content import Content
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
-from runbook.tui.dialogs.modal import Modal
-from runbook.tui.look import Look, bold, muted
-from runbook.tui.widgets.key_bar import KeyBar
+from runbook.tui.dialogs.menu import MenuSheet
+from runbook.tui.look import Look
+from runbook.tui.presenter.sheet import Offer
+
+_WAYS = (
+    Offer("", "s", "stay", "the run goes on"),
+    Offer("pause", "p", "pause and leave", "what runs comes to its end, then the run can be resumed"),
+    Offer("stop", "S", "stop and leave", "the running step is stopped, and it is checked whether it did"),
+)
 
 
-class QuitSheet(Modal[str]):
+class QuitSheet(MenuSheet):
     """Gives `pause`, `stop`, or nothing to stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -25,22 +25,4 @@ class QuitSheet(Modal[str]):
     ]
 
     def __init__(self, look: Look) -> None:
-        super().__init__()
-        self.look = look
-
-    def compose(self) -> ComposeResult:
-        """Build the sheet."""
-        with Vertical(id="sheet"):
-            yield Static(Content.assemble(self.look.mark("waiting"), " ", bold("A run is open")), id="title")
-            yield OptionList(
-                Option(Content.assemble("stay", "  ", muted("the run goes on")), ""),
-                Option(Content.assemble("pause and leave", "  ", muted("what runs comes to its end")), "pause"),
-                Option(
-                    Content.assemble("stop and leave", "  ", muted("the running step is stopped and checked")), "stop"
-                ),
-            )
-        yield KeyBar(self.look)
-
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(event.option_id or "")
+        super().__init__(look, "A run is open", "Nothing changes until you choose. Its record is on disk.", _WAYS)
