@@ -185,12 +185,16 @@ def paint(code: str, home: Path) -> float:
         os.execve(sys.executable, [sys.executable, "-c", f"import sys; sys.argv = ['runbook']; {code}"], environment)  # noqa: S606
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     began = time.perf_counter()
-    drawn = b""
+    drawn, answered = b"", False
     try:
         while time.perf_counter() - began < 30:
             if not select.select([terminal], [], [], 0.05)[0]:
                 continue
             drawn += os.read(terminal, 65536)
+            if not answered and b"\x1b[c" in drawn:
+                # Every terminal says what it is when it is asked (DA1).
+                os.write(terminal, b"\x1b[?62;22c")
+                answered = True
             # The first picture holds the last row of the screen; what comes before sets modes of the terminal.
             if b"\x1b[24;" in drawn or drawn.count(b"\n") >= 23 or len(drawn) > 4000:
                 return time.perf_counter() - began

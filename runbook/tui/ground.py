@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from textual import events
 from textual.app import App
+from textual.cache import LRUCache
 from textual.color import Color
+from textual.css.stylesheet import Stylesheet
 from textual.driver import Driver
 from textual.filter import LineFilter
 
@@ -37,6 +39,23 @@ class Harmless(LineFilter):
         ]
 
 
+class ParsedOnce(Stylesheet):
+    """Styles of which each source is parsed once for the same variables: at the start nothing takes longer."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        super().__init__(variables=variables)
+        self._parse_cache = LRUCache(1024)
+
+    def set_variables(self, variables: dict[str, str]) -> None:
+        """Forget what was parsed only if a variable is another one."""
+        if variables != self._variables:
+            super().set_variables(variables)
+
+    def reparse(self) -> None:
+        """Parse what is not parsed yet."""
+        self.parse()
+
+
 class Ground(App[int]):
     """An application that ends calmly."""
 
@@ -45,6 +64,7 @@ class Ground(App[int]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.stylesheet = ParsedOnce(self.get_css_variables())
         self._harmless = Harmless()
         self._last_key = time.monotonic()
 
@@ -69,6 +89,15 @@ class Ground(App[int]):
         name = getattr(self._driver, "name", None)
         if name is not None:
             name(words)
+
+    def action_suspend_process(self) -> None:
+        """Go to the background, if there is a shell to come back from."""
+        from runbook.tui.driver import can_come_back
+
+        if can_come_back():
+            super().action_suspend_process()
+        else:
+            self.notify("There is no shell here that could bring this back to the front.", markup=False)
 
     def ring_if_away(self) -> None:
         """Ring, if nobody has pressed a key for a while."""
