@@ -69,10 +69,15 @@ class Keep:
 def capture(t: Reader, cmd: Cmd, limit: int = MEBIBYTE, sink: Sink | None = None) -> Captured:
     """Run a command that only reads; keep `limit` bytes of each stream, show everything to `sink`.
 
-    Raises TransportError if it was not sent. A command that did not end by itself is returned, not raised.
+    Raises TransportError if it was not sent. A command that did not end by itself is returned, not raised. If its end
+    was not heard because the connection broke it is run once more: that says nothing of the target.
     """
     keep = Keep(limit, sink)
-    return keep.captured(t.read(cmd, keep))
+    finished = t.read(cmd, keep)
+    if finished.ended == "lost":
+        keep = Keep(limit, sink)
+        finished = t.read(cmd, keep)
+    return keep.captured(finished)
 
 
 def answer(t: Reader, cmd: Cmd, limit: int = MEBIBYTE) -> Captured:

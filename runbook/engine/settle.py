@@ -60,8 +60,9 @@ def settle(context: StepContext, number: int) -> None:
 
 
 def _goes_back(context: StepContext) -> bool:
-    """Tell whether this session undoes: then no change is gone on with."""
-    return bool(context.state.sessions) and context.state.sessions[-1].mode == "undo"
+    """Tell whether this session undoes, or the run was given up: then no change is gone on with."""
+    undoes = bool(context.state.sessions) and context.state.sessions[-1].mode == "undo"
+    return undoes or context.state.aborted
 
 
 def _left_off(context: StepContext, attempt: Attempt, found: Settled) -> None:
@@ -93,7 +94,7 @@ def settle_operations(
     *,
     undo: bool,
 ) -> Settled:
-    """Look at every open operation; receipts that are found are recorded."""
+    """Look at every open operation; receipts that are found are recorded. What has not begun never will from now on."""
     settled: list[Operation] = []
     lines: list[str] = []
     still_open, over = False, True
@@ -103,6 +104,9 @@ def settle_operations(
             continue
         key = op_key(context.key(attempt.number), operation.name, operation.tries, undo=undo)
         job = context.target.job(key)
+        if isinstance(job, NoJob) and operation.intent.get("through") != TUNNEL and not context.target.fence(key):
+            # What was sent over a connection that broke has arrived meanwhile.
+            job = context.target.job(key)
         if isinstance(job, JobRunning):
             lines.append(f"the job of {operation.name} still runs (pid {job.pid}); waiting for it")
             with_sink = context.sink(attempt.number, undo=undo)

@@ -19,6 +19,7 @@ from runbook.ports.target import (
     Cmd,
     Dead,
     Digest,
+    Fencing,
     Finished,
     JobState,
     Lease,
@@ -91,6 +92,10 @@ class Watched:
     def kill(self, op: OpKey) -> Dead | NotConfirmed:
         """End everything that the job started."""
         return self._target.kill(op)
+
+    def fence(self, op: OpKey) -> bool:
+        """Make sure that an operation that has not begun never will; False if it has begun after all."""
+        return self._target.fence(op) if isinstance(self._target, Fencing) else True
 
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim the target."""

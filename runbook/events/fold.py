@@ -114,6 +114,9 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     steps |= {entry[:2]: looked_again(steps[entry[:2]]) for entry in state.undo_left if entry[:2] in steps}
     if fact.mode == "resume":
         steps = {place: _tried_anew(step) for place, step in steps.items()}
+        if state.going_back is None:
+            # What a person has said to be led back is looked at on the way back.
+            steps = {place: _looked_at_anew(step) for place, step in steps.items()}
         # What was never known may be known by now; else a guard that compares with it would pause for ever.
         baselines = {name: taken for name, taken in baselines.items() if taken.state == "good"}
     return replace(
@@ -142,6 +145,21 @@ def _tried_anew(step: StepState) -> StepState:
     if step.status not in BAD or step.by_hand or any(a.may_have_changed for a in step.attempts):
         return step
     return replace(step, status="pending", stale=True, error="", evidence=())
+
+
+def _looked_at_anew(step: StepState) -> StepState:
+    """A resumed run looks first at what is in doubt, and at what came to its end and could not be verified then."""
+    last = step.attempt
+    if last is None or last.finished is None or last.undone is not None or step.by_hand or step.orphan:
+        return step
+    doubtful = step.status == "in_doubt" and last.finished.status == "in_doubt"
+    return replace(step, orphan=True) if doubtful or _unseen(step, last) else step
+
+
+def _unseen(step: StepState, last: Attempt) -> bool:
+    """Whether the change is known to be done, and nothing was known of its check."""
+    done = bool(last.operations) and all(operation.receipt is not None for operation in last.operations)
+    return step.status == "failed" and last.may_have_changed and done and last.seen == "no data"
 
 
 def _orphaned(step: StepState) -> StepState:
@@ -223,7 +241,8 @@ def _fold_step(step: StepState, fact: Any) -> StepState:
         case f.OperationDone():
             return _operation(step, fact, lambda ops: tuple(_receipt(op, fact) for op in ops))
         case f.VerifyFinished():
-            return replace(step, status="verifying", verified=fact.state == "good")
+            seen = _attempt(step, fact.attempt, lambda a: replace(a, seen=fact.state))
+            return replace(seen, status="verifying", verified=fact.state == "good")
         case f.StepFinished():
             return _finished(step, fact)
         case f.PaceSet():

@@ -48,6 +48,8 @@ class Attempt(Struct, frozen=True):
     planned: StepPlanned | None = None
     held_before: str = ""
     """What the written checks said before the change: good, bad, no data, or nothing."""
+    seen: str = ""
+    """What verifying it gave at last: good, bad, no data, or nothing."""
     operations: tuple[Operation, ...] = ()
     undo_operations: tuple[Operation, ...] = ()
     finished: StepFinished | None = None

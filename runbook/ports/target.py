@@ -7,7 +7,7 @@ local, SSH and chroot. Every call has a deadline of its own and none outlives a 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Literal, Protocol, TypeAlias
+from typing import BinaryIO, Literal, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
 
@@ -203,6 +203,17 @@ class Target(Reader, Protocol):
         round trip. How each job ended and its intent stay: `job` answers as before, `job_output` gives nothing. A
         job that left no exit status keeps everything, for it may run or be in doubt; a name without a folder is
         passed over. Raises TransportError if the target cannot be asked.
+        """
+
+
+@runtime_checkable
+class Fencing(Protocol):
+    """A target to which a command may still be on its way when nobody listens any more."""
+
+    def fence(self, op: OpKey) -> bool:
+        """Take the place of an operation that has not begun, so that it never will; False if it has begun after all.
+
+        Raises TransportError if neither can be told.
         """
 
 

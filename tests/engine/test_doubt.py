@@ -12,7 +12,7 @@ from runbook.session.record import JournalRecorder
 from runbook.session.run import reopen
 from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
-from tests.engine.desk import Desk, touch, until
+from tests.engine.desk import Desk, change, touch, until
 
 LOST = """  - id: lost
     shell: echo $$ > DIR/pid; echo x >> DIR/counter; [ -e DIR/calm ] || kill -9 "$PPID"; MORE
@@ -72,8 +72,11 @@ def test_again_runs_it_again_if_it_was_typed(desk: Desk, run: str) -> None:
     assert untyped.status == "in_doubt"
     assert desk.lines("counter") == ["x"]
 
-    desk.path("done-by-hand").touch()
-    typed = desk.resume(run, ScriptedApprover({"doubt": AGAIN}))
+    def types(_question: object) -> Answer:
+        desk.path("done-by-hand").touch()
+        return AGAIN
+
+    typed = desk.resume(run, ScriptedApprover({"doubt": types}))
     assert typed.status == "succeeded"
     assert desk.lines("counter") == ["x", "x"]
 

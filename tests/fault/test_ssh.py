@@ -190,7 +190,11 @@ def test_what_is_on_its_way_to_a_frozen_host_never_starts_once_it_is_told_so(
     until(lambda: not any(pid in own.processes() for pid in stopped))
 
     assert step.runs == 0
-    assert target.job(OP) == JobFinished(126, ("ended by refused",))
+    assert target.job(OP) == NoJob()
+    assert target.fence(OP)
+    with pytest.raises(DispatchRefused, match="claimed before"):
+        target.change(step.cmd, OP, Gathered())
+    assert step.runs == 0
 
 
 def test_a_cancel_ends_the_command_on_a_host_whose_connection_was_cut(own: Sshd, home: Path) -> None:

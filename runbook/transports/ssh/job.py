@@ -211,7 +211,7 @@ class Dispatch:
             case JobRunning() if not state.evidence:
                 return self.follow(max(0.0, deadline - time.monotonic()))
             case JobFinished():
-                if _why(state) == "refused":
+                if is_fenced(state):
                     raise DispatchRefused("it was never started, and never will be", where=self._key)
                 finished = self._follow(5.0, begun)
                 return finished if finished is not None else self._finished((state.exit, _why(state)), seconds)
@@ -261,6 +261,11 @@ class Dispatch:
                 pause = min(pause * 2, 2.0)
             else:
                 return True
+
+
+def is_fenced(state: JobState) -> bool:
+    """Tell whether the folder was made to keep a job from beginning."""
+    return isinstance(state, JobFinished) and _why(state) == "refused"
 
 
 def _why(state: JobFinished) -> str:

@@ -30,6 +30,7 @@ from runbook.ports.target import (
     Lease,
     LeaseHeld,
     LeaseTaken,
+    NoJob,
     NotConfirmed,
     OpKey,
     Sink,
@@ -42,7 +43,7 @@ from runbook.transports.ssh import remote
 from runbook.transports.ssh.auth import Keys
 from runbook.transports.ssh.channel import Running, Why
 from runbook.transports.ssh.connection import Connection
-from runbook.transports.ssh.job import Dispatch
+from runbook.transports.ssh.job import Dispatch, is_fenced
 from runbook.transports.ssh.output import Gathered
 from runbook.transports.ssh.remote import Answer, question
 from runbook.transports.ssh.tunnel import tunnel
@@ -100,9 +101,21 @@ class SshTarget:
     def job(self, op: OpKey) -> JobState:
         """Find out, by reading only, what became of an operation."""
         try:
-            return remote.state_of(self._ask("look", key=folder_name(op), patient="1"))
+            found = remote.state_of(self._ask("look", key=folder_name(op), patient="1"))
         except TransportError as error:
             return JobUnknown((str(error),))
+        return NoJob() if is_fenced(found) else found
+
+    def fence(self, op: OpKey) -> bool:
+        """Take the place of an operation that has not begun; False if it has. Raises TransportError if that fails."""
+        intent = self._intent(op, "never begun", Cmd(("true",)))
+        told = self._ask("fence", key=folder_name(op), intent=intent).one("fence")
+        if told not in {"made", "taken"}:
+            raise TransportError(
+                "nothing can be written there, so that what is on its way cannot be kept from beginning",
+                where=self._host.name, remedy="make room below the state folder of the login",
+            )  # fmt: skip
+        return told == "made" or isinstance(self.job(op), NoJob)
 
     def job_output(self, op: OpKey, sink: Sink) -> None:
         """Replay into the sink what the job has written so far."""
