@@ -102,8 +102,9 @@ def proceed(step: PlannedStep, places: tuple[str, ...], state: RunState, names: 
 
 def _edit(step: PlannedStep, places: tuple[str, ...], state: RunState) -> tuple[Choice, ...]:
     """Offer other arguments where there are some that can be shown."""
-    known = [at.planned for place in places if (at := state.at(step.id, place)).planned is not None]
-    return (EDIT,) if step.kind in ("action", "probe") and any(p.arguments for p in known if p is not None) else ()
+    plans = (state.at(step.id, place).planned for place in places)
+    known = any(planned is not None and planned.arguments for planned in plans)
+    return (EDIT,) if known and step.kind in ("action", "probe") else ()
 
 
 def _back(state: RunState) -> tuple[Choice, ...]:

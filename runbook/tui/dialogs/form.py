@@ -12,8 +12,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Static
 
 from runbook.errors import UsageError
+from runbook.events.state import RunState
 from runbook.loader import SecretRef, value_from_text
 from runbook.model.playbook import Param
+from runbook.model.question import Question
 from runbook.model.scalar import Json
 from runbook.text import one_line, reveal
 from runbook.tui.dialogs.prompt import PromptSheet
@@ -119,9 +121,12 @@ class SecretPrompt(PromptSheet[Values]):
 class EditPrompt(PromptSheet[Values]):
     """Asks for other arguments of a step, and shows what is changed as a diff."""
 
-    def __init__(self, step: str, look: Look, arguments: Mapping[str, Json]) -> None:
-        """Prepare with the arguments of the latest plan; secrets are shown by name and cannot be changed."""
-        super().__init__(f"Edit {one_line(step, 100)} once, then retry", look)
+    def __init__(self, step: str, look: Look, arguments: Mapping[str, Json], *, then: str = "") -> None:
+        """Prepare with the arguments of the latest plan; secrets are shown by name and cannot be changed.
+
+        `then` says what follows, if it is more than the question put anew.
+        """
+        super().__init__(f"Edit {one_line(step, 100)} once{f', {then}' if then else ''}", look)
         self._arguments = {
             name: value
             for name, value in arguments.items()
@@ -163,6 +168,17 @@ class EditPrompt(PromptSheet[Values]):
         changes = self.changes()
         if changes:
             self.dismiss(changes)
+        else:
+            self.say(Content.styled("Nothing is changed yet. Esc leaves it as it is.", "$wait"))
+
+
+def latest_arguments(question: Question, state: RunState) -> Mapping[str, Json]:
+    """Return the arguments of what was planned last for a question, those of its first place."""
+    for place in question.places:
+        planned = state.at(question.step, place).planned
+        if planned is not None:
+            return planned.arguments
+    return {}
 
 
 def _json(typed: str) -> Json:

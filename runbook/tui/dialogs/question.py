@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, Question
 from runbook.model.scalar import Json
 from runbook.text import one_line
-from runbook.tui.dialogs.form import EditPrompt, FormPrompt, SecretPrompt, Values
+from runbook.tui.dialogs.form import EditPrompt, FormPrompt, SecretPrompt, Values, latest_arguments
 from runbook.tui.dialogs.prompt import PromptSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.sheet import DEAF, Sheet
@@ -43,18 +41,13 @@ class ValueSheet(Sheet):
             case "secret", "answer":
                 return SecretPrompt(one_line(question.title, 200), self.look, question.fields)
             case "failure", "edit":
-                return EditPrompt(question.step, self.look, self._latest())
+                return EditPrompt(question.step, self.look, latest_arguments(question, self.state), then="then retry")
+            case "confirm", "edit":
+                return EditPrompt(question.step, self.look, latest_arguments(question, self.state))
             case "manual", "done":
                 return ReasonSheet("Evidence, if there is some", self.look, optional=True)
             case _:
                 return None
-
-    def _latest(self) -> Mapping[str, Json]:
-        for place in self.question.places:
-            planned = self.state.at(self.question.step, place).planned
-            if planned is not None:
-                return planned.arguments
-        return {}
 
 
 def sheet_for(question: Question, look: Look, state: RunState, deaf: float = DEAF) -> Sheet:

@@ -97,6 +97,8 @@ def sheet_words(question: Question, state: RunState) -> SheetWords:
     symbol, word, tone = _HEADS[question.kind]
     if question.kind == "undo" and any(state.at(question.step, p).status == "in_doubt" for p in question.places):
         symbol, word, tone = "?", "IN DOUBT", "doubt"
+    if question.kind == "failure" and all(state.at(question.step, p).status == "undone" for p in question.places):
+        symbol, word, tone = "↶", "UNDONE", "wait"
     if question.kind in ("failure", "doubt", "confirm", "undo", "drift"):
         about, lead = _place(question), _lead(question)
     else:

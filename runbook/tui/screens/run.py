@@ -22,11 +22,15 @@ from runbook.text import one_line
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
+from runbook.tui.dialogs.form import EditPrompt, Values, latest_arguments
+from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.head import seal
 from runbook.tui.presenter.host import Health
 from runbook.tui.presenter.now import Rest, now_words
+from runbook.tui.presenter.sheet import Offer
+from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.presenter.words import Row, muted, plain, width, wrapped
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
@@ -247,7 +251,7 @@ class RunScreen(Frame):
             case "stop":
                 return live and running
             case "undo":
-                return self._ended is not None and self._steers and self.scene.state.pending_undo > 0
+                return self._steers and bool(self._ways_back())
             case "note" | "pin":
                 return self._steers and bool(self.scene.run)
             case "scroll" | "find" | "zoom" | "view" | "copy" | "pager":
@@ -280,10 +284,14 @@ class RunScreen(Frame):
         found = self._choice(choice)
         if found is None or self._is_deaf:
             return
+        asked = self._asked
+        if choice == "edit" and asked is not None:
+            arguments = latest_arguments(asked.question, self.scene.state)
+            self.app.push_screen(EditPrompt(asked.question.step, self.look, arguments), partial(self._edited, asked))
+            return
         if not found.reason:
             self._answer(Answer(choice=choice))
             return
-        asked = self._asked
         self.app.push_screen(
             ReasonSheet(f"Why is {self.board.step} skipped?", self.look), partial(self._reasoned, asked, choice)
         )
@@ -291,6 +299,10 @@ class RunScreen(Frame):
     def _reasoned(self, asked: Asked | None, choice: str, reason: str | None) -> None:
         if reason and asked is self._asked:
             self._answer(Answer(choice=choice, reason=reason))
+
+    def _edited(self, asked: Asked, values: Values | None) -> None:
+        if values and asked is self._asked:
+            self._answer(Answer(choice="edit", values=values))
 
     @property
     def _is_deaf(self) -> bool:
@@ -317,8 +329,27 @@ class RunScreen(Frame):
         self.post_message(msg.StopWanted())
 
     def action_undo(self) -> None:
-        """Walk the run back."""
-        self.post_message(msg.UndoWanted(self.scene.run))
+        """Choose what is walked back: the step that is looked at, or everything."""
+        if self._asked is not None and self._is_deaf:
+            return
+        ways = self._ways_back()
+        about = "Nothing is undone before you choose. Each way back is verified, and never overwrites what others did."
+        self.app.push_screen(
+            MenuSheet(self.look, "Take back what?", about, ways), partial(self._take_back, self._asked)
+        )
+
+    def _ways_back(self) -> tuple[Offer, ...]:
+        if self._ended is None and self._choice("undo") is None:
+            return ()
+        return ways_back(self.scene.state, self.board.step, waits=self._ended is None)
+
+    def _take_back(self, asked: Asked | None, what: str | None) -> None:
+        if not what or asked is not self._asked:
+            return
+        if asked is None:
+            self.post_message(msg.UndoWanted(self.scene.run, "" if what == ALL else what))
+        else:
+            self._answer(Answer(choice="undo_all") if what == ALL else Answer(choice="undo", values={"step": what}))
 
     def action_review(self) -> None:
         """Open the record."""
