@@ -66,9 +66,9 @@ class OutputSink:
             # A step that runs is not killed because its output cannot be kept; the next record will refuse.
             self.lost = True
         if self._listened:
-            text = self._sanitisers[stream].feed(masked)
-            if text:
-                self._tell(OutputReceived(*self._place, stream, text, at_ms))
+            clean = self._sanitisers[stream]
+            if text := clean.feed(masked):
+                self._tell(OutputReceived(*self._place, stream, text, at_ms, clean.taken()))
 
     def text(self, stream: Stream) -> str:
         """Return the beginning of what came, unmasked, for expressions alone."""

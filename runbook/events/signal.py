@@ -17,6 +17,8 @@ class OutputReceived(Struct, frozen=True):
     text: str
     at_ms: int
     """Since the attempt began."""
+    removed: int = 0
+    """Controls of a terminal that were dropped from it."""
 
 
 class Progressed(Struct, frozen=True):

@@ -30,13 +30,21 @@ def sanitise(text: str, *, keep: str = KEEP) -> str:
     Raises:
         ValueError: `keep` asks for another control character.
     """
+    return _sanitised(text, keep)[0]
+
+
+def _sanitised(text: str, keep: str) -> tuple[str, int]:
+    """Return the text without terminal control, and how many controls it had; carriage returns of lines are none."""
     if keep != KEEP:
         _check(keep)
+    gone = 0
     if suspicious(text):
-        text = dropped(text).sub("", text)
+        returns = text.count("\r\n")
+        text, gone = dropped(text).subn("", text)
+        gone = max(gone - returns, 0)
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", text.replace("\u2028", "\n").replace("\u2029", "\n"))
-    return text if keep == KEEP else _without(text, keep)
+    return (text if keep == KEEP else _without(text, keep)), gone
 
 
 def _check(keep: str) -> None:
@@ -63,6 +71,7 @@ class StreamSanitiser:
         self._keep = keep
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
+        self._gone = 0
 
     def feed(self, data: bytes) -> str:
         """Take the next bytes and return the text that is certain by now."""
@@ -72,14 +81,24 @@ class StreamSanitiser:
             return text if self._keep == KEEP else _without(text, self._keep)
         cut = open_at(text)
         self._held = text[cut:]
-        return sanitise(text[:cut], keep=self._keep)
+        return self._clean(text[:cut])
+
+    def _clean(self, text: str) -> str:
+        text, gone = _sanitised(text, self._keep)
+        self._gone += gone
+        return text
+
+    def taken(self) -> int:
+        """Return how many controls were dropped since the last call, those of one run as one."""
+        gone, self._gone = self._gone, 0
+        return gone
 
     def flush(self) -> str:
         """Return what is left at the end of the stream; the next `feed` begins a new one."""
         text = self._held + self._decoder.decode(b"", True)
         self._held = ""
         self._decoder.reset()
-        return sanitise(text, keep=self._keep)
+        return self._clean(text)
 
 
 def reveal(text: str, *, keep: str = KEEP) -> str:

@@ -85,20 +85,28 @@ def _one(
                 lost += len(text)
                 continue
             most -= len(text)
-            found.append(_spoken(fact, start, end, chunk.at_ms, stream, text))
+            found.append(_spoken(fact, start, end, chunk.at_ms, stream, text, clean[stream].taken()))
     except (RunbookError, OSError):
         # That the file is gone is told by the verification; what could be read is shown.
         pass
     for stream, rest in clean.items():
         if text := rest.flush():
-            found.append(_spoken(fact, start, end, int((end - start) * 1000), stream, text))
+            found.append(_spoken(fact, start, end, int((end - start) * 1000), stream, text, rest.taken()))
     return found, lost
 
 
 def _spoken(
-    fact: f.StepFinished | f.UndoFinished, start: float, end: float, at_ms: int, stream: str, text: str
+    fact: f.StepFinished | f.UndoFinished,
+    start: float,
+    end: float,
+    at_ms: int,
+    stream: str,
+    text: str,
+    removed: int,
 ) -> Spoken:
-    said = OutputReceived(fact.step, fact.target, fact.attempt, "err" if stream == "err" else "out", text, at_ms)
+    said = OutputReceived(
+        fact.step, fact.target, fact.attempt, "err" if stream == "err" else "out", text, at_ms, removed
+    )
     return Spoken(min(start + at_ms / 1000, end), said)
 
 

@@ -145,6 +145,8 @@ class Spool(Sequence[Line]):
         """Take some text, which may be several lines, or a part of one that goes on with the next text."""
         place = (event.step, event.target, event.attempt, event.stream)
         indexes = (self._numbers(event.step, ""), self._numbers(event.step, event.target))
+        for index in indexes:
+            index.removed += event.removed
         first, *more = event.text.split("\n")
         if found := self._open.get(place):
             self._grow(event, found, first, indexes)

@@ -244,7 +244,8 @@ class Desk(Vertical):
         self._page("output-head", self._output_head)
 
     def _tail(self, cells: int) -> list[Row]:
-        return [shortened(self._follow_words(with_host=True), cells)]
+        words = self._follow_words(with_host=True)
+        return [words if width(words) <= cells else shortened(self._follow_words(with_host=True, counted=False), cells)]
 
     def _output_head(self, cells: int) -> list[Row]:
         left: list[Word] = [*self._named(3)]
@@ -258,7 +259,7 @@ class Desk(Vertical):
         gap = cells - width(tuple(left)) - width(right)
         return [(*left, plain(" " * gap), *right) if gap > 1 else shortened((*left, plain("  "), *right), cells)]
 
-    def _follow_words(self, *, with_host: bool) -> Row:
+    def _follow_words(self, *, with_host: bool, counted: bool = True) -> Row:
         well, spool = self.well, self._scene.spool
         parts: list[Word] = []
         if not well.lines:
@@ -268,7 +269,8 @@ class Desk(Vertical):
             parts.append((found, "" if well.hits else "$wait"))
         else:
             parts.append(muted("following") if well.follows else ("stopped: G follows", "$wait"))
-        parts.append(muted(count(well.lines, "line")))
+        if counted:
+            parts.append(muted(count(well.lines, "line")))
         if with_host and len(self.speaking) > 1:
             parts.append(muted(where(self.target) or "all hosts"))
         if well.removed:

@@ -124,3 +124,16 @@ def test_one_line_shows_that_an_endless_text_was_cut() -> None:
 def test_one_line_needs_room() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         one_line("x", 0)
+
+
+def test_a_stream_tells_how_many_controls_it_dropped_however_the_bytes_were_cut() -> None:
+    data = "plain\r\nred \x1b[31mtext\x1b[0m\r\nright\u202eleft\n".encode()
+    whole, cut = StreamSanitiser(), StreamSanitiser()
+    whole.feed(data)
+    for byte in data:
+        cut.feed(bytes([byte]))
+
+    assert whole.taken() == 3
+    assert (whole.taken(), StreamSanitiser().taken()) == (0, 0)
+    # A carriage return that comes without its line break is a control of its own.
+    assert cut.taken() == 5
