@@ -111,13 +111,16 @@ def _line_column(text: str, offset: int) -> tuple[int, int]:
     return head.count("\n") + 1, len(head) - head.rfind("\n")
 
 
-def parse(text: str, file: str = "") -> Document:
-    """Return the values of a YAML text and their places; raises PlaybookError with the place of what is wrong."""
+def parse(text: str, file: str = "", *, tags: frozenset[str] = frozenset()) -> Document:
+    """Return the values of a YAML text and their places; raises PlaybookError with the place of what is wrong.
+
+    A value with one of `tags` becomes a mapping with nothing but its kind: `!vault` gives `{"__ansible_vault": TEXT}`.
+    """
     if len(text) > MAX_BYTES:
         raise PlaybookError(f"the text is larger than {MAX_BYTES} characters", file=file, remedy="split it")
     text = text.removeprefix("\ufeff")
     _refuse_control(text, file)
-    builder = _Builder(text, file)
+    builder = _Builder(text, file, tags)
     try:
         value = builder.document()
     except yaml.MarkedYAMLError as error:
@@ -140,9 +143,10 @@ class _Built(Struct, frozen=True):
 class _Builder:
     """Builds plain values from the events of one document."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, tags: frozenset[str]) -> None:
         self.file = file
         self.marks = Marks(text)
+        self._tags = tags
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._anchors: dict[str, _Built | None] = {}
         """None while the value of an anchor is still being read."""
@@ -178,6 +182,8 @@ class _Builder:
         self.marks.table[path] = Mark(start.line + 1, start.column + 1, at.line + 1, at.column + 1, style)
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, depth)
+        if event.tag in self._tags and isinstance(event, yaml.ScalarEvent):
+            return {f"__ansible_{str(event.tag).lstrip('!').partition('-')[0]}": event.value}, 1
         if event.tag is not None:
             raise self.fault(f"the tag {shown(event.tag)} is not allowed", start, "remove it; quote what shall be text")
         if event.anchor is None:

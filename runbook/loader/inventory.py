@@ -1,4 +1,4 @@
-"""Inventories in Runbook's own form: hosts, groups, their variables.
+"""Inventories: which form a file has, and Runbook's own form with its hosts, groups and variables.
 
     hosts:
       shop-1: {transport: ssh, address: 10.0.0.1, port: 22, user: ops, vars: {service: order-service}}
@@ -8,19 +8,24 @@
     vars: {…}
 
 Variables of a host lie over those of its groups, those over the ones at the top; of two groups the one nearer to
-the host wins, of equally near ones the one that stands later in the file. Which hosts a pattern means is in
-`pattern`; whether a transport exists is told when its host is chosen, in `later`.
+the host wins, of equally near ones the one that stands later in the file. Ansible's forms are read by `ansible_ini`
+and `ansible_tree`, their meaning is in `ansible`. Which hosts a pattern means is in `pattern`; whether a transport
+exists is told when its host is chosen, in `later`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from runbook.errors import InventoryError, PlaybookError
+from runbook.loader.ansible import ADDRESS, HOST_NAME, LISTED, USER, Faults, Told, assemble
+from runbook.loader.ansible_ini import looks_like_ini, read_ini
+from runbook.loader.ansible_tree import TAGS, looks_like_tree, read_tree
 from runbook.loader.diagnostic import Diagnostic, Findings, TooManyFaults, from_error
 from runbook.loader.document import parse, read_text, sha256_of
 from runbook.model.convert import convert
@@ -34,11 +39,8 @@ DECLARED_LOCAL = "localhost"
 MAX_MEMBERSHIPS = 200_000
 """Groups and variables of all hosts together: a small file can mean a huge inventory."""
 
-_ANSIBLE_REMEDY = "write hosts: {NAME: {transport: local}} and groups: {NAME: {hosts: [NAME]}}"
-_INI = re.compile(r"^\[[\w:.-]+\]\s*$|\bansible_\w+\s*=", re.MULTILINE)
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-_ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(%\w+)?")
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}")
+_ANSIBLE_REMEDY = "write address, port, user, key_file and transport"
+_TAG = re.compile(rf"(?<=[:\-\s])({'|'.join(sorted(TAGS, reverse=True))})(?=\s)")
 
 Vars = Annotated[dict[Name, Json], Meta(description="Values for parameters of these names")]
 
@@ -100,15 +102,19 @@ def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
     text = ""
     try:
         text = read_text(source) if isinstance(source, Path) else source
-        document = parse(text, file)
+        document = parse(text, file, tags=TAGS if _TAG.search(text) else frozenset())
     except PlaybookError as error:
-        if _INI.search(text):
-            return Inventory(), [_ansible(file, 1)]
+        if text.startswith("#!"):
+            return Inventory(), [_script(file)]
+        if looks_like_ini(text):
+            return _ansible(text, file, lambda faults: read_ini(text, faults))
         return Inventory(), [from_error(error, file)]
     raw = document.value
+    if isinstance(raw, dict) and looks_like_tree(raw):
+        return _ansible(text, file, lambda faults: read_tree(raw, document.marks, faults))
+    if isinstance(raw, (str, list)) and looks_like_ini(text):
+        return _ansible(text, file, lambda faults: read_ini(text, faults))
     findings = Findings(file, document.marks)
-    if _is_ansible(raw):
-        return Inventory(), [_ansible(file, 1)]
     if not isinstance(raw, dict):
         findings.add((), f"an inventory is a mapping, this is {shown(raw)}", "hosts, groups and vars")
         return Inventory(), findings.found
@@ -129,18 +135,20 @@ def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Fin
     return _Builder(written, findings).hosts()
 
 
-def _is_ansible(raw: object) -> bool:
-    if isinstance(raw, str):
-        return bool(_INI.search(raw))
-    if not isinstance(raw, dict):
-        return False
-    known = raw.keys() & {"hosts", "groups", "vars"}
-    return "_meta" in raw or ("all" in raw and not known) or any(str(key).startswith("ansible_") for key in raw)
+def _ansible(text: str, file: str, read: Callable[[Faults], Told]) -> tuple[Inventory, list[Diagnostic]]:
+    """Return what an inventory of Ansible means. What lies beside it and would change its meaning is a fault."""
+    faults = Faults(file)
+    told = read(faults)
+    beside = [name for name in ("group_vars", "host_vars") if file and (Path(file).parent / name).is_dir()]
+    if beside and "_meta" not in text:
+        faults.add(0, 0, f"{' and '.join(beside)} beside it would not be read", f"run {LISTED}")
+    hosts = assemble(told, faults)
+    return Inventory(hosts, file, sha256_of(text)), sorted(set(faults.found))
 
 
-def _ansible(file: str, line: int) -> Diagnostic:
-    message = "this is an Ansible inventory, which this version does not read"
-    return Diagnostic(file, line, 1, "error", message, "", _ANSIBLE_REMEDY)
+def _script(file: str) -> Diagnostic:
+    message = "this is a program, which is not run to learn the hosts"
+    return Diagnostic(file, 1, 1, "error", message, "", f"run {LISTED}")
 
 
 class _Builder:
@@ -195,13 +203,13 @@ class _Builder:
 
     def _check_host(self, path: ValuePath, name: str, host: WrittenHost) -> None:
         add = self._findings.add
-        if not _HOST_NAME.fullmatch(name) or name == "all":
+        if not HOST_NAME.fullmatch(name) or name == "all":
             add(path, f"{shown(name)} is no name for a host", "letters, digits, dots and dashes", at_key=True)
         if name == LOCAL and host.transport not in {"", "local"}:
             add((*path, "transport"), "local is this machine", "transport: local")
-        if host.address and not _ADDRESS.fullmatch(host.address):
+        if host.address and not ADDRESS.fullmatch(host.address):
             add((*path, "address"), f"address is {shown(host.address)}", "a host name or an address")
-        if host.user and not _USER.fullmatch(host.user):
+        if host.user and not USER.fullmatch(host.user):
             add((*path, "user"), f"user is {shown(host.user)}", "a login name")
         transport = host.transport or ("local" if name == LOCAL else "ssh")
         given: dict[str, Any] = {
@@ -221,7 +229,7 @@ class _Builder:
         add = self._findings.add
         for name, group in self._groups.items():
             path = ("groups", name)
-            if not _HOST_NAME.fullmatch(name):
+            if not HOST_NAME.fullmatch(name):
                 add(path, f"{shown(name)} is no name for a group", "letters, digits, dots and dashes", at_key=True)
             for at, host in enumerate(group.hosts):
                 if host not in self._hosts and host != LOCAL:

@@ -38,3 +38,16 @@ class Inventory(Struct, frozen=True):
     hosts: tuple[Host, ...] = (Host(LOCAL, "local"),)
     path: str = ""
     sha256: str = ""
+
+
+_UNREADABLE = "unreadable"
+
+
+def unreadable(why: str) -> Json:
+    """Return what stands in the variables of a host for a value that cannot be read here."""
+    return {_UNREADABLE: why}
+
+
+def why_unreadable(value: Json) -> str:
+    """Return why a variable cannot be read; empty for one that can."""
+    return str(value[_UNREADABLE]) if isinstance(value, dict) and set(value) == {_UNREADABLE} else ""

@@ -16,7 +16,7 @@ from runbook.config import check_owner
 from runbook.errors import ConfigError, UsageError
 from runbook.loader.document import parse, read_text
 from runbook.loader.param import SecretRef, check_value, value_from_text
-from runbook.model.host import Host
+from runbook.model.host import Host, why_unreadable
 from runbook.model.playbook import Param, Playbook
 from runbook.model.question import Choice, NoAnswer, Question
 from runbook.model.scalar import Json
@@ -98,6 +98,9 @@ class Offers(Struct, frozen=True):
             found.extend((f"inventory, host {host}", str(value)) for host, value in by_host.items())
         if high is not None:
             return Resolved(*high)
+        for host, value in by_host.items():
+            if why := why_unreadable(value):
+                raise UsageError(f"{name} of {host} is {why}", remedy=f"give it with --set {name}=VALUE")
         covered = len(by_host) == len(hosts) and bool(hosts)
         if by_host and covered and len(set(map(str, by_host.values()))) == 1:
             return Resolved(check_value(name, param, next(iter(by_host.values()))), "inventory")
