@@ -33,6 +33,25 @@ def playbook(folder: Path, steps: int) -> Path:
     return path
 
 
+def remote_playbook(folder: Path, steps: int, at_once: int, effect: str) -> Path:
+    """Write a playbook of so many `true` steps on the group `fleet`."""
+    path = folder / f"{effect}s-{steps}.yaml"
+    head = [
+        "schema: runbook/v1",
+        f"id: {path.stem}",
+        f"title: Run true {steps} times",
+        "summary: The same work for everybody.",
+        f"defaults: {{parallel: {at_once}}}",
+        "targets:",
+        '  all: {hosts: "group:fleet"}',
+        "steps:",
+    ]
+    more = "" if effect == "read" else ", verify: [{command: ['true']}], undo: {none: 'it changes nothing'}"
+    body = [f"  - {{id: s{number}, command: ['true'], effect: {effect}{more}}}" for number in range(steps)]
+    path.write_text("\n".join([*head, *body]) + "\n")
+    return path
+
+
 def experiment(folder: Path, steps: int) -> Path:
     """Write a Chaos Toolkit experiment of so many process probes that run `true`."""
     return _experiment(folder / f"reads-{steps}.json", [("true", "")] * steps)

@@ -61,7 +61,8 @@ def private_place(folder: Path) -> Place:
 def sample(command: Command, place: Place) -> Sample:
     """Run a process once. Raises Failed, with the end of what it wrote, unless it ends well."""
     with tempfile.TemporaryFile(dir=place.folder) as errors, tempfile.TemporaryFile(dir=place.folder) as told:
-        out = {"process": subprocess.DEVNULL, "told": told, "first line": subprocess.PIPE}[command.clock]
+        outs: dict[str, int | IO[bytes]] = {"told": told, "first line": subprocess.PIPE}
+        out = outs.get(command.clock, subprocess.DEVNULL)
         begun = time.perf_counter()
         child = subprocess.Popen(
             command.argv, cwd=place.folder, env=place.env, stdin=subprocess.DEVNULL, stdout=out, stderr=errors

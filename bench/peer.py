@@ -1,6 +1,6 @@
-"""The peer: Chaos Toolkit, pinned with hashes, in an environment of its own.
+"""The peers: each pinned with hashes, in an environment of its own below `bench/`.
 
-Owns the making of that environment. Nothing of it is imported here: it is only ever started.
+Owns the making of these environments. Nothing of them is imported here: they are only ever started.
 """
 
 from __future__ import annotations
@@ -11,40 +11,70 @@ import subprocess
 import sys
 from pathlib import Path
 
+from msgspec import Struct
+
 from bench.measure import Command
+from bench.row import BENCH, NAMES
 
-BENCH = Path(__file__).parent
-LOCK = BENCH.parent / "requirements/bench.txt"
-HOME = BENCH / ".venv-chaos"
+LOCKS = BENCH.parent / "requirements"
 
 
-def prepare() -> str:
-    """Make the environment unless it is there and fits the lock; return what hinders that, or nothing."""
-    stamp = HOME / ".made"
-    wanted = hashlib.sha256(LOCK.read_bytes() + sys.version.encode() + str(HOME).encode()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
+class Environment(Struct, frozen=True):
+    """Where a peer lives, and what it is made from."""
+
+    home: Path
+    lock: Path
+    package: str
+
+    def program(self, name: str) -> str:
+        """Return the path of one of its programs."""
+        return str(self.home / "bin" / name)
+
+
+ENVIRONMENTS = {
+    "chaos": Environment(BENCH / ".venv-chaos", LOCKS / "bench.txt", "chaostoolkit"),
+}
+
+
+def prepare(name: str) -> str:
+    """Make the environment of a peer unless it is there and fits its lock; return what hinders that, or nothing.
+
+    Who needs none is always ready.
+    """
+    wanted = ENVIRONMENTS.get(name)
+    if wanted is None:
         return ""
-    print("Setting up Chaos Toolkit in bench/.venv-chaos …", file=sys.stderr)
-    shutil.rmtree(HOME, ignore_errors=True)
-    pip = (str(HOME / "bin/python"), "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check")
+    stamp = wanted.home / ".made"
+    digest = hashlib.sha256(wanted.lock.read_bytes() + sys.version.encode() + str(wanted.home).encode()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == digest:
+        return ""
+    print(f"Setting up {NAMES[name]} in bench/{wanted.home.name} …", file=sys.stderr)
+    shutil.rmtree(wanted.home, ignore_errors=True)
+    pip = (wanted.program("python"), "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check")
     for step in (
-        (sys.executable, "-m", "venv", str(HOME)),
-        (*pip, "install", "--require-hashes", "-r", str(LOCK)),
+        (sys.executable, "-m", "venv", str(wanted.home)),
+        (*pip, "install", "--require-hashes", "-r", str(wanted.lock)),
     ):
         done = subprocess.run(step, capture_output=True, text=True, check=False)
         if done.returncode:
             return done.stderr.strip()[-600:] or f"{step[0]} ended with {done.returncode}"
-    stamp.write_text(wanted)
+    stamp.write_text(digest)
     return ""
+
+
+def version(name: str) -> str:
+    """Return the version of a peer that is ready, as its metadata says it; nothing for the floor."""
+    if name == "openssh":
+        said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
+        return said.partition(",")[0].removeprefix("OpenSSH_")
+    wanted = ENVIRONMENTS.get(name)
+    if wanted is None:
+        return ""
+    ask = f"import importlib.metadata as m; print(m.version({wanted.package!r}))"
+    argv = [wanted.program("python"), "-c", ask]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def chaos(*arguments: str) -> Command:
     """Return one call of Chaos Toolkit; without its look for a newer version, which asks a server."""
-    return Command((str(HOME / "bin/chaos"), "--no-version-check", *arguments))
-
-
-def version() -> str:
-    """Return the versions of command and library."""
-    ask = "from importlib.metadata import version as v; print(v('chaostoolkit'), '· library', v('chaostoolkit-lib'))"
-    python = str(HOME / "bin/python")
-    return subprocess.run((python, "-c", ask), capture_output=True, text=True, check=True).stdout.strip()
+    return Command((ENVIRONMENTS["chaos"].program("chaos"), "--no-version-check", *arguments))

@@ -1,0 +1,25 @@
+"""The same work by Fabric, in its own environment: fabric_reads.py CONFIG AT_ONCE COUNT ADDRESS..."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from fabric import Config, Connection
+
+
+def main(path: str, at_once: str, count: str, *addresses: str) -> None:
+    """Run `true` so often on each host."""
+    config = Config(runtime_ssh_path=path)
+
+    def one(address: str) -> None:
+        with Connection(address, config=config) as connection:
+            for _ in range(int(count)):
+                connection.run("true", hide=True, in_stream=False)
+
+    with ThreadPoolExecutor(int(at_once)) as pool:
+        list(pool.map(one, addresses))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
