@@ -90,7 +90,7 @@ def put_back(work: Work, name: str, path: str, kept: Spot, after: str) -> None:
 
     def body(key: OpKey) -> Mapping[str, Json]:
         argv = script(_PUT_BACK, path, kept.path, kept.sha256, after)
-        got = change(work, key, Cmd(argv, timeout=kept.timeout, sudo=kept.sudo))
+        got = change(work, key, Cmd(argv, timeout=kept.timeout, sudo=kept.sudo, files=True))
         require_exit(got, f"putting {path} back", where=key.target)
         return {"sha256": kept.sha256}
 

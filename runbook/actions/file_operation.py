@@ -83,7 +83,7 @@ def copy_file(work: Work, name: str, source: str, spot: Spot) -> None:
 
     def body(key: OpKey) -> Mapping[str, Json]:
         argv = script(_COPY, source, spot.path, spot.sha256)
-        got = change(work, key, Cmd(argv, timeout=spot.timeout, sudo=spot.sudo))
+        got = change(work, key, Cmd(argv, timeout=spot.timeout, sudo=spot.sudo, files=True))
         require_exit(got, f"copying {source} to {spot.path}", where=key.target)
         return {"sha256": spot.sha256}
 
@@ -95,7 +95,7 @@ def remove_file(work: Work, name: str, spot: Spot) -> None:
 
     def body(key: OpKey) -> Mapping[str, Json]:
         argv = script(_REMOVE, spot.path, spot.sha256)
-        got = change(work, key, Cmd(argv, timeout=spot.timeout, sudo=spot.sudo))
+        got = change(work, key, Cmd(argv, timeout=spot.timeout, sudo=spot.sudo, files=True))
         require_exit(got, f"removing {spot.path}", where=key.target)
         return {"removed": spot.path}
 

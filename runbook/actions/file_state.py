@@ -92,7 +92,7 @@ def look(t: Reader, path: str, *, sudo: bool, timeout: float, folder: str = "") 
     Raises ActionError if the target lacks the tools, TransportError if it does not answer.
     """
     argv = script(_LOOK, path, folder or folder_of(path))
-    got = answer(t, Cmd(argv, timeout=timeout, sudo=sudo))
+    got = answer(t, Cmd(argv, timeout=timeout, sudo=sudo, files=True))
     facts = {match[1]: match[2] for line in got.out.splitlines() if (match := _FACT.fullmatch(line))}
     state = _state(facts)
     stamp, place = facts.get("now", ""), _PLACES.get(facts.get("folder", ""))
@@ -108,7 +108,7 @@ def read_file(t: Reader, path: str, size: int, *, sudo: bool, timeout: float) ->
     Raises ActionError if it cannot be read or is longer, TransportError if the target does not answer.
     """
     keep = Keep(size)
-    finished = t.read(Cmd(("cat", "--", path), timeout=timeout, sudo=sudo), keep)
+    finished = t.read(Cmd(("cat", "--", path), timeout=timeout, sudo=sudo, files=True), keep)
     if finished.ended != "exit" or finished.exit is None:
         raise DeadlineError(f"{path} was not read to its end", where=t.host.name)
     if finished.exit != 0:

@@ -66,7 +66,7 @@ class _Spool:
 def _read(t: Reader, source: Spot, content: SpooledTemporaryFile[bytes]) -> None:
     """Fill the file with the source. Raises ActionError unless it is whole."""
     spool = _Spool(content)
-    finished = t.read(Cmd(("cat", "--", source.path), timeout=source.timeout, sudo=source.sudo), spool)
+    finished = t.read(Cmd(("cat", "--", source.path), timeout=source.timeout, sudo=source.sudo, files=True), spool)
     if spool.error is not None:
         raise ActionError(f"no room here for the content of {source.path}: {spool.error}")
     if finished.ended != "exit":

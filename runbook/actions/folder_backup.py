@@ -181,7 +181,9 @@ class FolderBackup:
         def body(key: OpKey) -> Mapping[str, Json]:
             argv = script(_COPY, b.path, b.backup, b.folder.digest, b.previous)
             got = require_exit(
-                change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo)), f"copying {b.path}", where=key.target
+                change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo, files=True)),
+                f"copying {b.path}",
+                where=key.target,
             )
             return {"sha256": b.folder.digest, "linked": int(got.out.rpartition("linked ")[2] or 0)}
 
@@ -226,7 +228,7 @@ class FolderBackup:
 
         def body(key: OpKey) -> Mapping[str, Json]:
             argv = script(_REMOVE, b.backup, b.folder.digest)
-            got = change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo))
+            got = change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo, files=True))
             require_exit(got, f"removing {b.backup}", where=key.target)
             return {"removed": b.backup}
 

@@ -234,7 +234,7 @@ class FolderRestore:
 
     def _run(self, w: FolderRestoreWith, work: Work, name: str, intent: dict[str, Json], argv: tuple[str, ...]) -> None:
         def body(key: OpKey) -> Mapping[str, Json]:
-            got = change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo))
+            got = change(work, key, Cmd(argv, timeout=w.timeout, sudo=w.sudo, files=True))
             require_exit(got, f"{name} of {w.path}", where=key.target)
             return {"sha256": intent["sha256"]}
 
@@ -266,7 +266,9 @@ def _bad_place(path: str, now: FolderState) -> Refuse | None:
 def _difference(t: Reader, w: FolderRestoreWith, b: FolderRestoreBefore) -> str:
     """Return which paths the restore changes, adds and removes, at most so many."""
     argv = script(_DIFF, b.path, inside(b.backup, DATA))
-    got = require_exit(answer(t, Cmd(argv, timeout=w.timeout, sudo=w.sudo)), f"comparing {b.path}", where=t.host.name)
+    got = require_exit(
+        answer(t, Cmd(argv, timeout=w.timeout, sudo=w.sudo, files=True)), f"comparing {b.path}", where=t.host.name
+    )
     old, new = ({line[1:] for line in got.out.splitlines() if line.startswith(sign)} for sign in ("-", "+"))
     paths = {sign: {_path(line) for line in lines} for sign, lines in (("-", old - new), ("+", new - old))}
     signs = {name: "~" if name in paths["-"] and name in paths["+"] else sign for sign in "-+" for name in paths[sign]}

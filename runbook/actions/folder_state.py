@@ -76,10 +76,13 @@ elif [ -d "$f" ]; then
 elif [ -e "$f" ]; then echo 'kind other'
 else echo 'kind missing'; fi
 if [ -n "$base" ]; then
-  for p in "$d/$base".runbook-*-backup; do if [ -d "$p/data" ] && [ ! -L "$p" ]; then last=$p; fi; done
+  for p in "$d/$base".runbook-*-backup; do
+    if [ -d "$p/data" ] && [ ! -L "$p" ] && [ ! -L "$p/data" ]; then last=$p; fi
+  done
   if [ -n "$last" ]; then echo "previous ${last##*/}"; fi
 fi
-if [ -f "$f/../manifest" ] && [ "${f##*/}" = data ]; then echo "manifest $(sum < "$f/../manifest")"; fi
+m=$f/../manifest
+if [ -f "$m" ] && [ ! -L "$m" ] && [ "${f##*/}" = data ]; then echo "manifest $(sum < "$m")"; fi
 """
 )
 
@@ -123,7 +126,7 @@ def look_folder(t: Reader, path: str, *, sudo: bool, timeout: float, to: str = "
 
     Raises ActionError if the target lacks the tools, TransportError if it does not answer.
     """
-    got = answer(t, Cmd(script(_LOOK, path, to or folder_of(path), base), timeout=timeout, sudo=sudo))
+    got = answer(t, Cmd(script(_LOOK, path, to or folder_of(path), base), timeout=timeout, sudo=sudo, files=True))
     facts = {match[1]: match[2].strip() for line in got.out.splitlines() if (match := _FACT.fullmatch(line))}
     kind, place = facts.get("kind", ""), facts.get("folder", "")
     if got.exit != 0 or not facts.get("now") or not place or kind not in ("folder", "other", "missing", "denied"):
@@ -148,7 +151,7 @@ def look_folder(t: Reader, path: str, *, sudo: bool, timeout: float, to: str = "
 def are_gone(t: Reader, *paths: str, sudo: bool, timeout: float) -> bool:
     """Tell whether nothing is at any of these paths."""
     argv = script('for p; do [ ! -e "$p" ] && [ ! -L "$p" ] || exit 1; done', *paths)
-    return answer(t, Cmd(argv, timeout=timeout, sudo=sudo)).exit == 0
+    return answer(t, Cmd(argv, timeout=timeout, sudo=sudo, files=True)).exit == 0
 
 
 def same_folder(path: str, now: FolderState, digest: str) -> Verdict:

@@ -90,6 +90,8 @@ class Process:
             pattern = re.compile(w.pattern)
         except re.error as error:
             raise ActionError(f"{one_line(w.pattern)!r} is no pattern: {error}", where="pattern") from error
+        if t.host.transport == "chroot":
+            return NoData(("a mounted root has no processes of its own: those that run are this machine's",))
         got = answer(t, Cmd(script(_LIST, w.user), timeout=w.timeout), MOST_LINES)
         uid, rows = parse(got.out)
         if got.exit != 0 or not rows:

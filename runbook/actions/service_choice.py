@@ -49,6 +49,12 @@ def choose(w: ServiceWith, t: Reader) -> DriverName:
     if w.driver == "supervised" or (w.driver == "auto" and w.control):
         absolute(w.control, "control")
         return "supervised"
+    if t.host.transport == "chroot":
+        raise ActionError(
+            "in a mounted root no service manager runs: how its services are cannot be told",
+            where=t.host.name,
+            remedy="start the machine from it, then look",
+        )
     if w.driver == "auto" and answer(t, Cmd(script(PRESENT), timeout=w.timeout)).exit != 0:
         raise ActionError(
             "systemd does not run this host",

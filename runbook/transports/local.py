@@ -82,7 +82,7 @@ class LocalTarget:
 
     def read(self, cmd: Cmd, sink: Sink) -> Finished:
         """Run a command that only reads. Raises DispatchRefused if no process can be started."""
-        return child.run(cmd, sink, self._cancel)
+        return child.run(self._sent(cmd), sink, self._cancel)
 
     @contextmanager
     def tunnel(self, address: Address) -> Iterator[Address]:
@@ -103,8 +103,9 @@ class LocalTarget:
     def change(self, cmd: Cmd, op: OpKey, sink: Sink) -> Finished:
         """Run a command under the job wrapper. Raises DispatchRefused if it was provably never started."""
         words(cmd)
+        sent = self._sent(cmd)
         folder = self._claim(op, shell_words(cmd.argv), cmd)
-        return job.dispatch(cmd, folder, sink, self._cancel)
+        return job.dispatch(sent, folder, sink, self._cancel)
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
         """Replace a file atomically and durably; owner and mode stay as they were.
@@ -152,6 +153,10 @@ class LocalTarget:
     def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
         return self._jobs.purge(older_than)
+
+    def _sent(self, cmd: Cmd) -> Cmd:
+        """Return the command in the form in which this machine runs it."""
+        return cmd
 
     def _claim(self, op: OpKey, command: str, cmd: Cmd) -> JobFolder:
         if self._cancel.is_set():

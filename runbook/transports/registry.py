@@ -14,6 +14,7 @@ from runbook.transports.given import Given
 GROUP = "runbook.transports"
 
 BUILT_IN = {
+    "chroot": "runbook.transports.chroot:ChrootTransport",
     "local": "runbook.transports.local:LocalTransport",
     "ssh": "runbook.transports.ssh:SshTransport",
 }

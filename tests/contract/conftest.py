@@ -1,5 +1,6 @@
 """What the contracts stand on beside this machine itself."""
 
+from tests.mounted import mirror
 from tests.sshd import sshd
 
-__all__ = ["sshd"]
+__all__ = ["mirror", "sshd"]

@@ -103,13 +103,16 @@ def test_what_holds_is_good_and_nothing_is_left_behind(
     given = GOOD[name](file, listening)
     start = tree(home), tree(file.parent)
 
-    assert isinstance(observe(target, name, given), Good)
+    # A mounted root has no processes: those that run are of this machine, whatever it looks like from inside.
+    wanted = NoData if (name, target.host.transport) == ("process", "chroot") else Good
+    assert isinstance(observe(target, name, given), wanted)
     assert (tree(home), tree(file.parent)) == start
 
 
 @pytest.mark.parametrize("name", list(BAD))
 def test_what_does_not_hold_is_bad(name: str, target: Reader, file: Path, closed: int) -> None:
-    assert isinstance(observe(target, name, BAD[name](file, closed)), Bad)
+    wanted = NoData if (name, target.host.transport) == ("process", "chroot") else Bad
+    assert isinstance(observe(target, name, BAD[name](file, closed)), wanted)
 
 
 @pytest.mark.parametrize("name", ["command", "shell"])

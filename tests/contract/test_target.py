@@ -137,13 +137,16 @@ class Gathered:
 def host_of(request: pytest.FixtureRequest, home: Path) -> Host:
     if request.param == "local":
         return Host("web1", "local")
+    if request.param == "chroot":
+        mirror: Host = request.getfixturevalue("mirror")
+        return mirror
     sshd: Sshd = request.getfixturevalue("sshd")
     sshd.clean()
     sshd.know(home)
     return sshd.host()
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(params=["local", "ssh", "chroot"])
 def way(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[Way]:
     one = Way(host_of(request, home), str(tmp_path))
     yield one
