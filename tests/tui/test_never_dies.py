@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.tui.tty import Tty
+from runbook.config import settings
+from runbook.journal import Audit
+from runbook.session import review
+from tests.tui.tty import Forked, Tty
 
 pytestmark = pytest.mark.slow
-
-RUNBOOK = [sys.executable, "-P", "-m", "runbook"]
 
 # What a hostile host, playbook or colleague writes: a title and a clipboard, the cursor home, C1, bidi, no width, wide.
 EVIL = "\x1b]2;OWNED\x07\x1b]52;c;T1dORUQ=\x07\x1b[2J\x1b[H\x9b31mOWNED\u202e\u200b[/dev/sda1][@click=app.bell]x[/]宽"
@@ -71,9 +70,7 @@ class Place:
 
     def open(self, *argv: str, code: str = "", columns: int = 80, rows: int = 24) -> Tty:
         """Open the screens, at the playbook unless words say otherwise; `code` is run in the process before."""
-        main = "import sys; sys.argv[0] = 'runbook'; from runbook.__main__ import main; sys.exit(main())"
-        command = [sys.executable, "-P", "-c", f"{code}\n{main}", *argv]
-        self.ttys.append(Tty(command, columns=columns, rows=rows, cwd=str(self.folder)))
+        self.ttys.append(Forked(*argv, code=code, columns=columns, rows=rows, cwd=str(self.folder)))
         return self.ttys[-1]
 
     def running(self, tty: Tty, says: str = "begun") -> None:
@@ -85,18 +82,10 @@ class Place:
 
     def runs(self) -> list[str]:
         """Return the outcomes of all runs, as the journal tells them; it must be untouched and closed."""
-        done = subprocess.run(
-            [*RUNBOOK, "audit", "list", "--output", "json"],
-            cwd=self.folder,
-            capture_output=True,
-            check=True,
-            timeout=60,
-        )
-        found = subprocess.run(
-            [*RUNBOOK, "audit", "verify"], cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert found.returncode == 0, found
-        return [row["outcome"] for row in json.loads(done.stdout)]
+        audit = review.verify(settings())
+        assert isinstance(audit, Audit)
+        assert ({run.status for run in audit.runs}, audit.holds) == ({"ok"}, True), audit
+        return [run.outcome for run in review.runs(settings())]
 
 
 @pytest.fixture
@@ -108,7 +97,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         tty.close()
 
 
-WAITS = 'echo begun; touch "$there"; until [ -e "$go" ]; do sleep 0.05; done; echo over'
+WAITS = 'touch "$there"; echo begun; until [ -e "$go" ]; do sleep 0.05; done; echo over'
 
 BREAKS = """
 from runbook.tui.widgets.now_line import NowLine
@@ -122,7 +111,7 @@ NowLine.render = broken
 
 
 def test_a_widget_that_fails_ends_the_screens_and_not_the_run(place: Place) -> None:
-    place.write('echo begun; touch "$there"')
+    place.write('touch "$there"')
     tty = place.open("open", "walk", code=BREAKS)
     tty.until("READY")
     tty.insist("enter", "the screens failed")
