@@ -144,6 +144,7 @@ class RunbookApp(Comfort, Ground):
     def on_mount(self) -> None:
         """Take the signals that end a terminal program; the run is left in good order by each of them."""
         loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
         loop.add_signal_handler(signal.SIGTERM, partial(self._leave_by, "SIGTERM", cancel=True))
         loop.add_signal_handler(signal.SIGHUP, partial(self._leave_by, "SIGHUP: the terminal was closed", cancel=False))
         self.set_interval(DRAWS, self._draw)
@@ -154,6 +155,13 @@ class RunbookApp(Comfort, Ground):
             self.set_timer(1.0, gc.freeze)
         if self._orders:
             self.call_after_refresh(self._prepare, self._orders.popleft())
+
+    def _interrupted(self) -> None:
+        """Take what `kill -INT` sends; Ctrl-C is a key here."""
+        if self.carrier is not None and self.carrier.is_live:
+            self.on_stop_wanted()
+        else:
+            self._leave_by("SIGINT", cancel=True)
 
     def _leave_by(self, why: str, *, cancel: bool) -> None:
         self.left_by = why.partition(":")[0]
@@ -386,7 +394,7 @@ class RunbookApp(Comfort, Ground):
     def _page(self, message: msg.PagerWanted) -> None:
         try:
             path = self.backend.readable_output(message.run, message.step, message.target)
-        except RunbookError as error:
+        except (RunbookError, OSError) as error:
             self.call_from_thread(self.notify, str(error), severity="error", markup=False)
             return
         try:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from textual.app import App, SuspendNotSupported
+
+from runbook.text import one_line
+
+LINE = 300
 
 
 def pager_of(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -21,10 +27,49 @@ def pager_of(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 def show_in_pager(app: App[int], path: Path) -> None:
     """Give the terminal to the pager until it ends; raises nothing, says what went wrong."""
+    try:
+        # No exception may cross this block: the terminal would not be taken back.
+        with app.suspend():
+            fault = _page([*pager_of(), str(path)])
+    except SuspendNotSupported as error:
+        fault = str(error)
+    if fault:
+        told = one_line(f"The pager did not show it: {fault}; PAGER names another one", LINE)
+        app.notify(told, severity="error", markup=False)
+
+
+def _page(argv: list[str]) -> str:
+    """Run the pager; return what went wrong, empty if nothing did."""
     # LESSSECURE: no shell and no editor out of what a host has written.
     environment = os.environ | {"LESSSECURE": "1"}
     try:
-        with app.suspend():
-            subprocess.run([*pager_of(), str(path)], env=environment, check=False)
-    except (OSError, SuspendNotSupported) as error:
-        app.notify(f"The pager cannot be shown: {error}", severity="error", markup=False)
+        with subprocess.Popen(argv, env=environment) as process, _deaf(process):
+            code = process.wait()
+    except OSError as error:
+        return f"{argv[0]}: {error.strerror or error}"
+    except ValueError as error:
+        return f"{argv[0]!r}: {error}"
+    return f"{argv[0]} ended with exit {code}" if code > 0 else ""
+
+
+@contextmanager
+def _deaf(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave the keys of the terminal to the pager; what ends this process ends the pager first.
+
+    The loop hears of these signals besides, by its own pipe, and acts on them as soon as the pager is gone.
+    """
+
+    def end(*_: object) -> None:
+        process.terminate()
+
+    def leave(*_: object) -> None:
+        pass
+
+    # Not ignored: that would be handed down to a pager.
+    taken = {signal.SIGINT: leave, signal.SIGQUIT: leave, signal.SIGTERM: end, signal.SIGHUP: end}
+    before = {number: signal.signal(number, act) for number, act in taken.items()}
+    try:
+        yield
+    finally:
+        for number, act in before.items():
+            signal.signal(number, act)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -66,8 +67,15 @@ def open_tui(backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[C
     app = RunbookApp(backend, look_of(symbols=preferences.symbols), theme_now(preferences.theme), orders)
     app.prefer(preferences)
     app.owns_process = True
+    # The loop is closed last: until then a signal that comes again, as a shell sends it to its jobs after the terminal
+    # itself, finds somebody who takes it.
+    with asyncio.Runner() as runner:
+        return _carried_through(app, runner.get_loop(), rest)
+
+
+def _carried_through(app: RunbookApp, loop: asyncio.AbstractEventLoop, rest: Callable[[Carrier], None]) -> Left:
     try:
-        app.run()
+        app.run(loop=loop)
     except Exception as error:  # noqa: BLE001
         # The border of the screens: the run that they carry comes to its rest all the same.
         app.failure = app.failure or error
