@@ -26,6 +26,7 @@ from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet
 from runbook.tui.look import Look, bold
 from runbook.tui.presenter.sheet import about_rows, sheet_words
+from runbook.tui.presenter.words import count
 from runbook.tui.size import HEIGHTS, WIDTHS
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
@@ -81,18 +82,35 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     def ask(self) -> Iterable[Widget]:
         """Return what takes the answer."""
-        yield Static(bold(self.words.prompt), id="prompt")
+        yield Static(id="prompt")
         yield ChoiceMenu(self.words.offers, self.question.safe, self.look)
 
     def on_mount(self) -> None:
         """Be deaf first: what was typed ahead was not meant."""
         self.query_one(Page).show(partial(about_rows, self.question, self.words))
+        about = self.query_one("#about", VerticalScroll)
+        self.watch(about, "scroll_y", self._tell_more, init=False)
+        self.watch(about, "virtual_size", self._tell_more, init=False)
+        self._tell_more()
         self.disabled = self._deaf > 0
         if self._deaf > 0:
             # From the moment it is drawn: on a slow line or machine a key comes before the eye has seen anything.
             self.call_after_refresh(self.set_timer, self._deaf, self._listen)
         else:
             self._listen()
+
+    def on_resize(self) -> None:
+        """Say for the new size what is out of sight."""
+        self.call_after_refresh(self._tell_more)
+
+    def _tell_more(self) -> None:
+        """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
+        about = self.query_one("#about", VerticalScroll)
+        below = int(about.max_scroll_y - about.scroll_y)
+        more = (count(below, "more line"), ": ", ("PgDn", "bold $accent")) if below > 0 else ()
+        self.query_one("#prompt", Static).update(
+            Content.assemble(bold(self.words.prompt), "   " if more else "", *more)
+        )
 
     def _listen(self) -> None:
         self.disabled = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from runbook.engine.rehearsal import Rehearsed
 from runbook.events.state import NO_WAY_BACK
 from runbook.model.plan import Plan, PlannedStep, Unit
@@ -32,8 +34,8 @@ def headline(draft: Draft) -> str:
 def rows(draft: Draft, seen: Iterable[Rehearsed], cells: int) -> list[Row]:
     """Return the table, and below it waves and gates."""
     undo = {step.step: step.undo for step in seen if step.undo}
-    names = [step.id for unit in draft.plan.units for step in unit.steps]
-    first = min(max([len(name) for name in names] + [6]) + 2, max(cells - 42, 12))
+    names = [_named(step, inner=unit.is_stage) for unit in draft.plan.units for step in unit.steps]
+    first = min(max([cell_len(name) for name in names] + [6]) + 2, max(cells - 42, 14))
     found: list[Row] = [
         (muted(fit("STEP", first)), muted(fit("EFFECT", 15)), muted(fit("HOSTS", 7)), muted("WAY BACK")),
     ]
@@ -53,7 +55,7 @@ def _stage(unit: Unit, cells: int) -> Row:
 
 def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cells: int, *, inner: bool) -> Row:
     loud = step.effect != "read" or step.kind in BY_HAND
-    name = fit(("  " if inner else "") + one_line(step.id, 60), first)
+    name = f"{fit(_named(step, inner=inner), first - 2)}  "
     if step.effect == "destructive":
         effect: Word = (fit("! destructive", 15), "$bad")
     else:
@@ -62,6 +64,10 @@ def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cel
     hosts = "-" if step.once else str(len(step.hosts)) if draft.hosts_known else "?"
     number = (f"{hosts:>4}   ", "" if loud else "$muted")
     return shortened(((name, "" if loud else "$muted"), effect, number, *_way_back(draft, step, undo)), cells)
+
+
+def _named(step: PlannedStep, *, inner: bool) -> str:
+    return ("  " if inner else "") + one_line(step.id, 60)
 
 
 def _way_back(draft: Draft, step: PlannedStep, undo: dict[str, str]) -> Row:

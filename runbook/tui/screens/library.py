@@ -236,7 +236,7 @@ class LibraryScreen(Frame):
             f"{DEMO}{INCIDENT}",
             (
                 Content("See it heal a broken shop"),
-                Content.assemble(("demo   ", "$muted"), ("real processes, made and broken here", "$muted")),
+                Content.assemble(("demo   ", "$muted"), ("real processes on this machine", "$muted")),
             ),
         )
 
@@ -303,10 +303,10 @@ class LibraryScreen(Frame):
         entry = Entry(
             id=INCIDENT,
             title="See it heal a broken shop",
-            summary="A small shop of real processes is made on this machine, without root: an order service, a "
-            "payment queue, an inventory cache, and their configuration in git.\n\nA bad push breaks it, the way of "
-            "the incident. You heal it with the playbook, step by step, and its own numbers show it.\n\n"
-            "Nothing else is touched, and nothing of it is left when you leave but the record of the run.",
+            summary="A small shop of real processes is made on this machine, without root: orders, payments, "
+            "a cache, and their configuration in git.\n\nA bad push breaks it. You heal it with the playbook, "
+            "step by step, and its own numbers show it.\n\n"
+            "Nothing else is touched. Only the record of the run is left of it.",
             path="",
             source="built-in",
             error="",

@@ -15,13 +15,16 @@ from runbook.session.review import KeptRecord
 from runbook.tui.backend import Backend
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.look import Look
+from runbook.tui.messages import PagerWanted
 from runbook.tui.player import Player
 from runbook.tui.presenter.ago import moment
 from runbook.tui.presenter.moment import moment_of, wrong_moment
 from runbook.tui.presenter.recording import Recording
+from runbook.tui.presenter.words import count
 from runbook.tui.screens.reading import ReadingFrame
 from runbook.tui.widgets.board import Board
 from runbook.tui.widgets.chronicle import VIEWS, Chronicle
+from runbook.tui.widgets.output import OutputView
 from runbook.tui.widgets.pile import Pile
 from runbook.tui.widgets.view_bar import ViewBar
 
@@ -53,6 +56,9 @@ class PlayingFrame(ReadingFrame):
         Binding("2", "view(2)", "decisions", show=False, id="review.decisions", tooltip="What people decided"),
         Binding("3", "view(3)", "output", show=False, id="review.output", tooltip="What was said"),
         Binding("4", "view(4)", "record", show=False, id="review.record_view", tooltip="The records, one by one"),
+        Binding("z", "zoom", "zoom", show=False, id="review.zoom", tooltip="The view on the whole screen"),
+        Binding("y", "copy", "copy", show=False, id="review.copy", tooltip="Copy the visible output"),
+        Binding("L", "pager", "pager", show=False, id="review.pager", tooltip="All the output in your pager"),
         Binding("tab", "area(1)", "area", show=False, id="review.area", tooltip="The next part"),
         Binding("shift+tab", "area(-1)", "area", show=False, id="review.area_before", tooltip="The part before"),
     ]
@@ -235,3 +241,36 @@ class PlayingFrame(ReadingFrame):
         areas = list(self.board.areas()) if self._mode == "stage" else self.chronicle.areas()
         here = next((n for n, area in enumerate(areas) if area.has_focus or area.has_focus_within), -1)
         areas[(here + by) % len(areas)].focus()
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def action_zoom(self) -> None:
+        """Give the view with the focus all the room, or take it back."""
+        self.toggle_class("-zoomed")
+        self.board.desk.zoomed = self.has_class("-zoomed")
+        if self._mode == "one" and self.has_class("-zoomed"):
+            self.chronicle.view = self.chronicle.looked_at
+        self._draw()
+        if self._mode == "one":
+            self.chronicle.enter()
+        self.call_after_refresh(self._draw)
+
+    @property
+    def _well(self) -> OutputView:
+        return self.board.desk.well if self._mode == "stage" else self.chronicle.well
+
+    def action_copy(self) -> None:
+        """Copy the visible output to the clipboard of the terminal (OSC 52)."""
+        text = self._well.visible_text()
+        self.app.copy_to_clipboard(text)
+        lines = text.count("\n") + 1 if text else 0
+        self.notify(f"{count(lines, 'line')} given to the terminal's clipboard.", markup=False)
+
+    def action_pager(self) -> None:
+        """Show all the output of the step in a pager."""
+        if self._mode == "stage":
+            step, target = self.board.step, self.board.desk.target or next(iter(self.board.desk.speaking), "")
+        else:
+            row = self.chronicle.chosen
+            step, target = (row.step, row.places[0]) if row is not None else self._player.scene.last
+        self.post_message(PagerWanted(self.run, step, target))

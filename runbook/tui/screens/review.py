@@ -48,7 +48,8 @@ from runbook.tui.widgets.view_bar import ViewBar
 SHORT = 3
 """Letters from which they are searched."""
 
-_RUN = frozenset({"speed", "event", "go_to", "record", "view", "verify", "export", "compare", "area", "stage"})
+_RUN = frozenset({"speed", "event", "go_to", "record", "view", "verify", "export", "compare", "area", "stage", "zoom"})
+_SPOKEN = frozenset({"copy", "pager"})
 
 
 class ReviewScreen(PlayingFrame):
@@ -293,7 +294,7 @@ class ReviewScreen(PlayingFrame):
 
     def _draw_one(self) -> None:
         chronicle = self.chronicle
-        room = self._wide and self.size.height >= 32
+        room = self._wide and self.size.height >= 32 and not self.has_class("-zoomed")
         chronicle.spread, chronicle.vast = room, room and self.size.width >= 180
         self.query_one(ViewBar).view = VIEWS.index(chronicle.view)
         chronicle.show(self._player)
@@ -332,6 +333,8 @@ class ReviewScreen(PlayingFrame):
                 return is_one and self._player.recording.plan is not None
             case _ if action in _RUN:
                 return is_one
+            case _ if action in _SPOKEN:
+                return is_one and (self._mode == "stage" or bool(self.chronicle.query_one("#spoken").display))
             case _:
                 return True
 
@@ -383,6 +386,9 @@ class ReviewScreen(PlayingFrame):
 
     def action_back(self) -> None:
         """Go back to where one came from."""
+        if self.has_class("-zoomed"):
+            self.action_zoom()
+            return
         match self._mode:
             case "stage":
                 self._enter("one")

@@ -113,15 +113,20 @@ class Chronicle(Horizontal):
         """The inspector."""
         return self.query_one(RecordView)
 
+    @property
+    def _parts(self) -> dict[str, Widget]:
+        """What takes the focus in each view, in the order of reading."""
+        record = self.record.pile if self.record.pile.display else self.record.scroll
+        return {"timeline": self.rows, "decisions": self.made, "output": self.well, "record": record}
+
+    @property
+    def looked_at(self) -> str:
+        """The view that has the focus, else the one that was chosen."""
+        return next((name for name, widget in self._parts.items() if widget.has_focus), self.view)
+
     def areas(self) -> list[Widget]:
-        """Return what can have the focus and is in sight, in the order of reading."""
-        every: list[tuple[str, Widget]] = [
-            ("timeline", self.rows),
-            ("decisions", self.made),
-            ("output", self.well),
-            ("record", self.record.pile if self.record.pile.display else self.record.scroll),
-        ]
-        return [widget for name, widget in every if self._is_shown(name)]
+        """Return what can have the focus and is in sight."""
+        return [widget for name, widget in self._parts.items() if self._is_shown(name)]
 
     def _is_shown(self, name: str) -> bool:
         if name == "record":
@@ -132,13 +137,7 @@ class Chronicle(Horizontal):
 
     def enter(self) -> None:
         """Give the focus to the view that was chosen."""
-        wanted: dict[str, Widget] = {
-            "timeline": self.rows,
-            "decisions": self.made,
-            "output": self.well,
-            "record": self.record.pile if self.record.pile.display else self.record.scroll,
-        }
-        wanted[self.view].focus()
+        self._parts[self.view].focus()
 
     def on_mount(self) -> None:
         """Begin with the timeline."""

@@ -24,13 +24,17 @@ class Head(Widget):
 
     def render(self) -> Content:
         """Draw the row."""
-        sign = f" {self._look.own('›')} "
-        path = Content(sign).join(
-            Content.styled(name, "bold underline $accent" if name == self._mode else "$muted") for name in PATH
+        # A colour in reverse video is a block of that colour: there the row has one colour alone.
+        one = self.app.current_theme.ansi
+        here, other = ("bold underline", "") if one else ("bold underline $accent", "$muted")
+        right = Content(self.right.plain) if one else self.right
+        path = Content(f" {self._look.own('›')} ").join(
+            Content.styled(name, here if name == self._mode else other) for name in PATH
         )
         left = Content.assemble((" runbook", "bold"), "  ", path)
-        gap = self.size.width - left.cell_length - self.right.cell_length - 1
-        if gap < 1:
-            left = Content.assemble((" runbook", "bold"), "  ", (self._mode, "bold underline $accent"))
-            gap = self.size.width - left.cell_length - self.right.cell_length - 1
-        return Content.assemble(left, " " * max(gap, 1), self.right)
+        if self._gap(left, right) < 1:
+            left = Content.assemble((" runbook", "bold"), "  ", (self._mode, here))
+        return Content.assemble(left, " " * max(self._gap(left, right), 1), right)
+
+    def _gap(self, left: Content, right: Content) -> int:
+        return self.size.width - left.cell_length - right.cell_length - 1

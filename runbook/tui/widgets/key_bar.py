@@ -23,8 +23,8 @@ _NAMES = {
     "less_than_sign": "<",
     "greater_than_sign": ">",
 }
-GENERAL = frozenset({"help", "command_palette", "find"})
-"""Actions that stand at the right, on every screen."""
+GENERAL = ("find", "help", "command_palette")
+"""Actions that stand at the right, on every screen; those behind `help` give way first, then those before it."""
 
 
 def key_name(key: str, look: Look) -> str:
@@ -36,7 +36,7 @@ def key_name(key: str, look: Look) -> str:
 
 
 class KeyBar(Widget):
-    """Draws the bindings that act now, most important first; those at the right give way before they are cut."""
+    """Draws the bindings that act now, most important first; what does not fit is left out as a whole, never cut."""
 
     def __init__(self, look: Look) -> None:
         super().__init__()
@@ -54,20 +54,24 @@ class KeyBar(Widget):
         # Of several keys that do the same the first one is enough here; the help has them all.
         shown = list({(binding.action, binding.description): binding for binding in reversed([*every])}.values())[::-1]
         left = [self._item(b) for b in shown if b.action.rpartition(".")[2] not in GENERAL]
-        right = [self._item(b) for b in shown if b.action.rpartition(".")[2] in GENERAL]
-        gap = Content("  ")
+        general = {b.action.rpartition(".")[2]: self._item(b) for b in shown}
+        right = [general[action] for action in GENERAL if action in general]
         room = self.size.width - 2
-        while right and _length(left, right) > room:
-            right.pop(0)
+        for action in ("command_palette", "find"):
+            if action in general and len(right) > 1 and _length(left, right) > room:
+                right.remove(general[action])
         while len(left) > 1 and _length(left, right) > room:
             left.pop()
+        gap = Content("  ")
         one, other = gap.join(left), gap.join(right)
         return Content.assemble(" ", one, " " * max(room - one.cell_length - other.cell_length, 0), other)
 
     def _item(self, binding: Binding) -> Content:
         name = self._look.own(binding.key_display) if binding.key_display else key_name(binding.key, self._look)
         click = Style.from_meta({"@click": f"app.simulate_key({binding.key.partition(',')[0]!r})"})
-        return Content.assemble((name, "bold $accent"), " ", binding.description).stylize(click)
+        # A colour in reverse video is a block of that colour: there the bar has one colour alone.
+        style = "bold" if self.app.current_theme.ansi else "bold $accent"
+        return Content.assemble((name, style), " ", binding.description).stylize(click)
 
 
 def _length(left: list[Content], right: list[Content]) -> int:
