@@ -25,6 +25,7 @@ from runbook.tui.presenter.host import Health
 
 if TYPE_CHECKING:
     from runbook.engine.rehearsal import Rehearsed
+    from runbook.session.doctor import Checkup
     from runbook.session.draft import Draft
     from runbook.session.library import Entry, OpenLoop, Page
     from runbook.session.rehearse import Rehearsal
@@ -53,6 +54,9 @@ class Backend(Protocol):
 
     def rehearse(self, order: Order, told: Callable[[Rehearsed], None], control: Control) -> Rehearsal:
         """Look at the targets and say what would happen; each step is told as it is known. Raises RunbookError."""
+
+    def examine(self, order: Order, heard: Callable[[Checkup], None], control: Control) -> tuple[Checkup, ...]:
+        """Look whether all targets are fit, by reading only; each is told as it is done. Raises RunbookError."""
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
@@ -164,6 +168,13 @@ class SessionBackend:
         from runbook.session.unattended import Unattended
 
         return rehearse(self._settings, order, Unattended(), (_Telling(told),), control)
+
+    def examine(self, order: Order, heard: Callable[[Checkup], None], control: Control) -> tuple[Checkup, ...]:
+        """Look whether all targets are fit, by reading only; each is told as it is done."""
+        from runbook.session.doctor import examine
+        from runbook.session.unattended import Unattended
+
+        return examine(self._settings, order, Unattended(), heard, control)
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
+from textual.pilot import Pilot
 from textual.widget import Widget
 
 from runbook.config import Settings
@@ -20,6 +22,7 @@ from runbook.journal import Chunk, Report
 from runbook.model.plan import Plan
 from runbook.session import library
 from runbook.session.control import Control
+from runbook.session.doctor import Checkup
 from runbook.session.draft import Draft, draft
 from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
@@ -148,6 +151,7 @@ class Canned:
         """The file that stands behind every entry, where a test needs a plan."""
         self.calls: list[tuple[str, object]] = []
         self.rehearsed: tuple[Rehearsed, ...] = ()
+        self.examined: tuple[Checkup, ...] = ()
         self.held = threading.Event()
         self.held.set()
         """Cleared: a rehearsal waits before its end."""
@@ -189,6 +193,16 @@ class Canned:
                 break
         plan = self.draft(order).plan
         return Rehearsal(playbook=plan.playbook, plan=plan, steps=self.rehearsed, missing=())
+
+    def examine(self, order: Order, heard: Callable[[Checkup], None], control: Control) -> tuple[Checkup, ...]:
+        """Tell what was given, host by host."""
+        self.calls.append(("examine", order))
+        for checkup in self.examined:
+            heard(checkup)
+        while not self.held.wait(0.02):
+            if control.cancel_token.is_set():
+                break
+        return self.examined
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return all runs."""
@@ -264,3 +278,11 @@ def plain(widget: Widget) -> str:
     leaves = [w for w in (widget, *widget.query("*")) if w.display and not w.children]
     lines = [strip.text.rstrip() for leaf in leaves for strip in leaf.render_lines(leaf.outer_size.region)]
     return "\n".join(lines)
+
+
+async def holds(pilot: Pilot[Any], wanted: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until something holds, however busy the machine is."""
+    deadline = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        await pilot.pause(0.02)

@@ -211,3 +211,8 @@ def host_row(host: str, look: Look, cells: int) -> Row:
             return shortened((said(step.state), muted(f" at {one_line(step.step, 40)}: {step.words}")), cells)
     changing = [step for step in here if step.effect != "read" and step.state in ("known", "maybe", "later")]
     return (said("succeeded", "answers"), muted(f", {count(len(changing), 'change')} planned"))
+
+
+def is_bad(host: str, look: Look) -> bool:
+    """Tell whether some step says no on this host, or cannot be looked at there."""
+    return any(step.target == host and step.state in ("unreachable", "refused", "failed") for step in look.steps)

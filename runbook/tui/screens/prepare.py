@@ -27,11 +27,10 @@ from runbook.tui.dialogs.whole_diff import WholeDiff
 from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.messages import BeginWanted
 from runbook.tui.presenter import filling as form
-from runbook.tui.presenter import radius, rehearsal
+from runbook.tui.presenter import preflight, radius, rehearsal
 from runbook.tui.presenter.ago import clock
 from runbook.tui.presenter.filling import INVENTORY, LIMIT, Filling
-from runbook.tui.rehearser import End, Rehearser
-from runbook.tui.screens.base import Frame
+from runbook.tui.screens.looking import LookingFrame
 from runbook.tui.widgets.begin import Begin
 from runbook.tui.widgets.field_row import FieldInput, FieldRow
 from runbook.tui.widgets.now_line import Now
@@ -59,7 +58,7 @@ NAMES = 20
 """Columns that the names of fields may take."""
 
 
-class PrepareScreen(Frame):
+class PrepareScreen(LookingFrame):
     """One playbook before its run."""
 
     MODE = "Prepare"
@@ -80,11 +79,9 @@ class PrepareScreen(Frame):
     ]
 
     def __init__(self, look: Look, backend: Backend) -> None:
-        super().__init__(look)
-        self._backend = backend
+        super().__init__(look, backend)
         self._kept: dict[str, Filling] = {}
         self._filling = Filling(Order(playbook=""))
-        self._rehearser = Rehearser(backend)
         self._view = 0
         self._is_zoomed = False
         self._trouble = ""
@@ -126,7 +123,7 @@ class PrepareScreen(Frame):
         """Show another playbook, or go on with one; values that come with the order count more than kept ones."""
         kept = self._kept.get(order.playbook)
         is_bare = order == Order(playbook=order.playbook, guided=order.guided)
-        self._rehearser.forget()
+        self._forget()
         if kept is not None and is_bare:
             self._filling = kept
         else:
@@ -140,12 +137,12 @@ class PrepareScreen(Frame):
 
     def on_mount(self) -> None:
         """Show what was chosen before the screen was there."""
-        self.set_interval(LOOKS, self._tick)
+        self.set_interval(LOOKS, self._catch_up)
         self._load()
 
     def on_unmount(self) -> None:
         """Look no longer."""
-        self._rehearser.stop("the terminal interface ended")
+        self._stop_looking("the terminal interface ended")
 
     def _load(self) -> None:
         if self._filling.base.playbook:
@@ -177,7 +174,7 @@ class PrepareScreen(Frame):
 
     def _rehearse_first(self) -> None:
         if self._filling.is_ready and self._found.state == "none":
-            self._rehearse()
+            self._look_at(self._filling.order())
 
     async def _build(self, filling: Filling) -> None:
         fields = self.query_one("#fields", Vertical)
@@ -214,7 +211,7 @@ class PrepareScreen(Frame):
             return
         for field in draft.fields:
             self._draw_field(field)
-        self.query_one(TargetPart).draw(draft, filling, self._found)
+        self.query_one(TargetPart).draw(draft, filling, self._found, self._checked)
         self.query_one("#steps", Page).show(partial(radius.rows, draft, self._found.steps))
         self.query_one("#radius-heading", Static).update(
             Content.assemble(muted("BLAST RADIUS   "), self.look.own(radius.headline(draft)))
@@ -228,7 +225,8 @@ class PrepareScreen(Frame):
     def _draw_views(self) -> None:
         bar, left = self.query_one(ViewBar), self._filling.to_fix()
         bar.view = self._view
-        wrong, targets = "bold $bad", any(name.startswith(":") for name in left)
+        unfit = preflight.unfit(self._checked) > 0
+        wrong, targets = "bold $bad", unfit or any(name.startswith(":") for name in left)
         bar.flags = (
             wrong if any(not name.startswith(":") for name in left) else "",
             wrong if targets else "",
@@ -245,7 +243,8 @@ class PrepareScreen(Frame):
             remedy = "Mend it, then F3 or Enter in the library reads it again; `runbook validate` tells every fault."
             self.query_one("#broken", Static).update(Content.assemble(line(self._trouble, 4000), "\n\n", muted(remedy)))
             return
-        status, word, todo = form.now_words(filling, rehearsal.warnings(self._found))
+        warnings = rehearsal.warnings(self._found) + preflight.unfit(self._checked)
+        status, word, todo = form.now_words(filling, warnings)
         title = line(draft.playbook.title) if draft is not None else line(filling.base.playbook)
         then = "Enter begins; nothing runs here." if filling.is_ready else "Nothing is executed here."
         self.say(
@@ -292,45 +291,31 @@ class PrepareScreen(Frame):
         is_watched = any(step.kind in ("baseline", "guard") for step in look.steps)
         self.query_one("#baseline").set_class(is_watched, "-watched")
 
-    # --- the rehearsal ------------------------------------------------------------------------------------------
-
-    @property
-    def _found(self) -> rehearsal.Look:
-        return self._rehearser.found
-
-    def _rehearse(self) -> None:
-        look = self._rehearser.begin(self._filling.order(), self._looked)
-        self.run_worker(look, thread=True, group="rehearsal", exit_on_error=False)
-        self._draw()
-
-    def _looked(self, turn: int, found: End) -> None:
-        if self.app.is_running:
-            self.app.call_from_thread(self._take, turn, found)
-
-    def _take(self, turn: int, found: End) -> None:
-        self._rehearser.take(turn, found)
-        self._draw()
-
-    def _tick(self) -> None:
-        if self._rehearser.catch_up():
-            self._draw()
-
     # --- typing -------------------------------------------------------------------------------------------------
 
     @on(FieldRow.Edited)
     def _edited(self, event: FieldRow.Edited) -> None:
+        if event.text == self._stands(event.name):
+            # A field that was filled in by us.
+            return
         if event.name.startswith(":"):
             if event.name == f":{INVENTORY}":
                 self._filling.inventory = event.text
             else:
                 self._filling.limit = event.text
-            self._rehearser.outdate()
+            self._outdate(targets=True)
             self._read_soon(DEBOUNCE, self._load)
         elif self._filling.draft is not None:
             self._filling.type(event.name, event.text)
-            self._rehearser.outdate()
+            self._outdate(targets=False)
             self._draw()
             self._read_soon(PATIENCE, self._rehearse_first)
+
+    def _stands(self, name: str) -> str | None:
+        filling = self._filling
+        if name.startswith(":"):
+            return filling.inventory if name == f":{INVENTORY}" else filling.limit
+        return filling.text(name) if filling.draft is not None else None
 
     def _read_soon(self, seconds: float, what: Callable[[], None]) -> None:
         if self._waiting is not None:
@@ -383,7 +368,7 @@ class PrepareScreen(Frame):
     @on(Begin.Pressed)
     def _begin(self) -> None:
         if self._filling.is_ready:
-            self._rehearser.stop("the run begins")
+            self._stop_looking("the run begins")
             self.post_message(BeginWanted(self._filling.order()))
 
     # --- the parts ----------------------------------------------------------------------------------------------
@@ -425,10 +410,10 @@ class PrepareScreen(Frame):
     def action_rehearse(self) -> None:
         """Look again; while it looks, stop it."""
         if self._rehearser.is_looking:
-            self._rehearser.stop("stopped by hand")
+            self._stop_looking("stopped by hand")
             self._draw()
         elif self._filling.is_ready:
-            self._rehearse()
+            self._look_at(self._filling.order())
         else:
             self._go_to_fix(after="")
 
@@ -446,6 +431,10 @@ class PrepareScreen(Frame):
     def _host_chosen(self, event: Pile.Chosen) -> None:
         self._toggle(event.row)
 
+    @on(Pile.Moved, "#hosts")
+    def _host_looked_at(self, event: Pile.Moved) -> None:
+        self.query_one(TargetPart).tell(event.row)
+
     @on(Pile.Edge, "#hosts")
     def _left_hosts(self, event: Pile.Edge) -> None:
         self.action_field(event.by)
@@ -453,7 +442,7 @@ class PrepareScreen(Frame):
     def _toggle(self, host: str) -> None:
         self._filling.toggle(host)
         self._row(f":{LIMIT}").put(self._filling.limit)
-        self._rehearser.outdate()
+        self._outdate(targets=True)
         self._load()
 
     def action_whole(self) -> None:
