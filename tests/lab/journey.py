@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runbook.config import settings
 from runbook.model.scalar import Json
+from runbook.ports.recorder import Listener
 from runbook.session.control import Control
 from runbook.session.order import Order
 from runbook.session.result import Result
@@ -46,11 +47,11 @@ class Journey:
         self._nobody = Unattended(approvals, answers or {})
         self._approvals = approvals
 
-    def start(self, control: Control | None = None) -> Result:
+    def start(self, control: Control | None = None, ears: tuple[Listener, ...] = ()) -> Result:
         order = Order(
             playbook=self._playbook, values=self._values, inventory=self._inventory, approvals=self._approvals
         )
-        return start(self.settings, order, self._nobody, control=control)
+        return start(self.settings, order, self._nobody, ears, control)
 
     def resume(self, run: str) -> Result:
         return resume(self.settings, run, self._nobody)
