@@ -25,8 +25,10 @@ class PromptSheet(Modal[T]):
 
     CSS_PATH = "sheet.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "accept", id="prompt.accept", tooltip="Take what is written"),
+        Binding("enter", "accept", "take it", id="prompt.accept", priority=True, tooltip="Take what is written"),
         Binding("escape", "leave", "back", id="prompt.leave", tooltip="Leave it as it is"),
+        Binding("question_mark", "app.help", "help", show=False, id="prompt.help", tooltip="In a field it is a letter"),
+        Binding("f1", "app.help", "help", id="prompt.help.f1", tooltip="The keys of where you are"),
     ]
 
     def __init__(self, title: str, look: Look, *, tone: str = "") -> None:
@@ -39,10 +41,14 @@ class PromptSheet(Modal[T]):
     def compose(self) -> ComposeResult:
         """Build the sheet."""
         with Vertical(id="sheet", classes=f"-{self._tone}" if self._tone else ""):
-            yield Static(bold(self._title))
+            yield Static(self.heading())
             yield from self.fields()
             yield Static(id="hint", classes="hint")
         yield KeyBar(self.look)
+
+    def heading(self) -> Content:
+        """Return the first row."""
+        return bold(self._title)
 
     def fields(self) -> Iterable[Widget]:
         """Return what is filled in."""

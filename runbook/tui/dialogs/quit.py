@@ -12,8 +12,8 @@ from runbook.tui.presenter.sheet import Offer
 
 _WAYS = (
     Offer("", "s", "stay", "the run goes on"),
-    Offer("pause", "p", "pause and leave", "what runs comes to its end, then the run can be resumed"),
-    Offer("stop", "S", "stop and leave", "the running step is stopped, and it is checked whether it did"),
+    Offer("pause", "p", "pause and leave", "what runs comes to its end; resume any time"),
+    Offer("stop", "S", "stop and leave", "the running step is stopped and checked"),
 )
 
 

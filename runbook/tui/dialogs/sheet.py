@@ -23,17 +23,22 @@ from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.model.scalar import Json
 from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.reason import ReasonSheet
-from runbook.tui.dialogs.typed import TypedSheet
+from runbook.tui.dialogs.typed import TypedSheet, head_of
 from runbook.tui.look import Look, bold
 from runbook.tui.presenter.sheet import about_rows, sheet_words
 from runbook.tui.presenter.words import count
-from runbook.tui.size import HEIGHTS, WIDTHS
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.page import Page
 
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
+
+_EDGES = 4
+"""Rows that are no part of it: header and footer; and its own padding, and the blank row below its head."""
+
+_LEAST = 3
+"""Rows that what it is about has at least."""
 
 
 class Sheet(Modal[Answer | NoAnswer]):
@@ -56,8 +61,6 @@ class Sheet(Modal[Answer | NoAnswer]):
             deaf: seconds in which no key counts.
         """
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = WIDTHS
-        self.VERTICAL_BREAKPOINTS = HEIGHTS
         self.question = question
         self.look = look
         self.state = state
@@ -69,16 +72,11 @@ class Sheet(Modal[Answer | NoAnswer]):
     def compose(self) -> ComposeResult:
         """Build the sheet."""
         with Vertical(id="sheet", classes=f"-{self.words.tone}"):
-            yield Static(self._head(), id="head")
+            yield Static(head_of(self.words, self.look), id="head")
             with VerticalScroll(id="about", can_focus=False):
                 yield Page(self.look)
             yield from self.ask()
         yield KeyBar(self.look)
-
-    def _head(self) -> Content:
-        words = self.words
-        loud = Content.styled(f"{self.look.own(words.symbol)} {words.word}", f"bold ${words.tone}")
-        return Content.assemble(loud, "  ", bold(words.about))
 
     def ask(self) -> Iterable[Widget]:
         """Return what takes the answer."""
@@ -88,6 +86,7 @@ class Sheet(Modal[Answer | NoAnswer]):
     def on_mount(self) -> None:
         """Be deaf first: what was typed ahead was not meant."""
         self.query_one(Page).show(partial(about_rows, self.question, self.words))
+        self._fit()
         about = self.query_one("#about", VerticalScroll)
         self.watch(about, "scroll_y", self._tell_more, init=False)
         self.watch(about, "virtual_size", self._tell_more, init=False)
@@ -100,8 +99,16 @@ class Sheet(Modal[Answer | NoAnswer]):
             self._listen()
 
     def on_resize(self) -> None:
-        """Say for the new size what is out of sight."""
+        """Fit into the new size, and say what is out of sight there."""
+        self._fit()
+        self.call_after_refresh(self._fit)
         self.call_after_refresh(self._tell_more)
+
+    def _fit(self) -> None:
+        """Be as high as what is said; where that is too high, what it is about scrolls, and the choices stay."""
+        about = self.query_one("#about", VerticalScroll)
+        others = sum(child.outer_size.height for child in self.query_one("#sheet").children if child is not about)
+        about.styles.max_height = max(self.size.height - _EDGES - (others or 3 + len(self.words.offers)), _LEAST)
 
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
@@ -129,9 +136,9 @@ class Sheet(Modal[Answer | NoAnswer]):
     def take(self, choice: Choice) -> None:
         """Complete an answer with what the choice needs."""
         if choice.typed:
-            self.app.push_screen(
-                TypedSheet(self.words, choice, self.look), lambda sure: self._typed(choice, bool(sure))
-            )
+            about = partial(about_rows, self.question, self.words)
+            sheet = TypedSheet(self.words, choice, self.look, about)
+            self.app.push_screen(sheet, lambda sure: self._typed(choice, bool(sure)))
         else:
             self._with_reason(choice, {})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _WAYS = (
     Offer("look", "l", "look at its record first", "nothing is changed"),
-    Offer("undo", "U", "undo", "changes targets: walks the way back, and verifies it"),
+    Offer("undo", "U", "undo", "changes targets, and verifies each step"),
 )
 
 

@@ -36,7 +36,11 @@ class WholeDiff(Modal[None]):
         """Build the sheet."""
         yield Static(
             Content.assemble(
-                self.look.own("▌"), " ", bold(line(self._title)), "  ", self.look.row(rehearsal.status(self._found))
+                (self.look.own("▌"), "$accent"),
+                " ",
+                bold(line(self._title)),
+                "  ",
+                self.look.row(rehearsal.status(self._found)),
             ),
             id="whole-title",
         )

@@ -49,6 +49,14 @@ class Frame(Screen[None]):
         """Set the now line."""
         self.query_one(NowLine).now = now
 
+    def on_screen_suspend(self) -> None:
+        """Step back behind what lies over it; the head stays legible: the seal of the journal is always in sight."""
+        self.add_class("-under")
+
+    def on_screen_resume(self) -> None:
+        """Come to the front again."""
+        self.remove_class("-under")
+
     @property
     def head(self) -> Head:
         """Row 0."""
