@@ -90,7 +90,7 @@ def carry_out(context: StepContext, attempt: Attempt, *, adopted: bool = False) 
         raise
     output = sink.close()
     context.services.failpoint("before-outcome")
-    last = context.target.last if "target" in context.__dict__ else None
+    last = context.last
     context.record(
         f.StepFinished(
             step=context.step.id,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 
 from runbook.engine.mask import kept
 from runbook.engine.names import Names
@@ -19,7 +18,7 @@ from runbook.model.host import LOCAL, Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.action import ActionInfo
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import OpKey, Target
+from runbook.ports.target import Finished, OpKey, Target
 from runbook.secret import Masker
 
 Record = Callable[..., None]
@@ -63,6 +62,10 @@ class StepContext:
         self._names = names
         self.rate = rate or (lambda: self.at.rate)
         """Gives the rate that somebody has set by now."""
+        # No cached properties: those of Python 3.11 share one lock, and all hosts would wait for the slowest.
+        self._target: Watched | None = None
+        self._known_names: Mapping[str, object] | None = None
+        self._own_masker: Masker | None = None
 
     def record(self, *facts: f.Fact) -> None:
         """Record facts of this step; what its output gave is masked as the step wants it."""
@@ -74,12 +77,17 @@ class StepContext:
             self.services, self._names, self._record, self.tell, self.state, self.step, self.place, Cancel()
         )
 
-    @cached_property
+    @property
     def _masker(self) -> Masker:
         """What masks the output of this step: the secrets of the run, and the patterns of the step alone."""
         patterns = self.step.source.redact
         if not patterns:
             return self.services.masker
+        if self._own_masker is None:
+            self._own_masker = self._made_masker(patterns)
+        return self._own_masker
+
+    def _made_masker(self, patterns: Iterable[str]) -> Masker:
         masker = Masker()
         for name, secret in self.services.secrets.items():
             masker.add(secret, name)
@@ -87,10 +95,12 @@ class StepContext:
             masker.redact(pattern)
         return masker
 
-    @cached_property
+    @property
     def names(self) -> Mapping[str, object]:
         """The names that templates and expressions see here."""
-        return self._names.at(self.state, self.step, self.place)
+        if self._known_names is None:
+            self._known_names = self._names.at(self.state, self.step, self.place)
+        return self._known_names
 
     @property
     def at(self) -> StepState:
@@ -104,16 +114,23 @@ class StepContext:
             raise ActionError(f"there is no action {uses or self.step.uses} here")
         return found
 
-    @cached_property
+    @property
     def target(self) -> Watched:
         """The target; connects. Raises TransportError."""
-        host = self.services.plan.hosts.get(self.place, Host(LOCAL, "local"))
-        return Watched(self._connect(host))
+        if self._target is None:
+            host = self.services.plan.hosts.get(self.place, Host(LOCAL, "local"))
+            self._target = Watched(self._connect(host))
+        return self._target
 
     @property
     def jobs(self) -> frozenset[OpKey]:
         """The jobs that were begun or met again here; does not connect."""
-        return frozenset(self.target.jobs) if "target" in self.__dict__ else frozenset()
+        return frozenset(self._target.jobs) if self._target is not None else frozenset()
+
+    @property
+    def last(self) -> Finished | None:
+        """How the last command here ended; does not connect."""
+        return self._target.last if self._target is not None else None
 
     def _connect(self, host: Host) -> Target:
         transport = self.services.transports.get(host.transport)

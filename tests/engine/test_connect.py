@@ -1,0 +1,28 @@
+"""Connecting: each host has its own time for it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from runbook.model.host import Host
+from runbook.ports.cancel import Cancel
+from runbook.transports.local import LocalTarget, LocalTransport
+from tests.engine.desk import Desk
+
+
+def test_a_host_that_is_slow_to_connect_to_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two connections is made only once the other one is being made as well."""
+    both = threading.Barrier(2)
+    connect = LocalTransport.target
+
+    def slow(transport: LocalTransport, host: Host, cancel: Cancel) -> LocalTarget:
+        both.wait(60)
+        return connect(transport, host, cancel)
+
+    monkeypatch.setattr(LocalTransport, "target", slow)
+    body = "targets: {app: {hosts: all}}\nsteps:\n  - {id: look, command: ['true'], effect: read}\n"
+    result = desk.start(body, inventory=desk.inventory("a", "b"), limit="a,b")
+
+    assert result.status == "succeeded"
