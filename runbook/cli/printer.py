@@ -194,6 +194,7 @@ class Printer:
             "drifted": ("undo_failed", ": somebody else changed it since, nothing was overwritten"),
             "in_doubt": ("in_doubt", ": it is not known whether it was undone"),
             "undo_failed": ("undo_failed", ""),
+            "unreachable": ("undo_failed", ": it cannot be reached; undo it when it is back"),
         }
         status, text = words[fact.status]
         error = f": {one_line(fact.error, LINE)}" if fact.error else text

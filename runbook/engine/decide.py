@@ -17,7 +17,7 @@ from runbook.engine.failure import end_of, failure_moves, handled, resting_after
 from runbook.engine.gate import gate, needs_agreement, put
 from runbook.engine.guard import watch_moves
 from runbook.engine.jump import broken, jumps
-from runbook.engine.move import Begin, Claim, Conclude, Fail, Hold, Inspect, Move, Rest, Settle, Skip
+from runbook.engine.move import Away, Begin, Claim, Conclude, Fail, Hold, Inspect, Move, Rest, Settle, Skip
 from runbook.engine.place import places_in
 from runbook.engine.undoing import back_from, undo_moves
 from runbook.errors import RunbookError
@@ -39,13 +39,15 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Ids of questions that nobody answered in this session."""
     first: int = 0
     """The units before this one are known to be over."""
+    away: Mapping[str, Away] = {}
+    """The targets that could not be claimed since somebody last decided something."""
     jumping: tuple[tuple[int, PlannedStep], ...] | None = None
     """What `jump.jumping` says of the plan; None to look it up."""
 
 
 def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     """Return what comes next; nothing if all that can be done is under way."""
-    orphans = _orphans(plan, state)
+    orphans = _orphans(plan, state, rules)
     if orphans and state.steering != "cancel":
         return orphans
     if state.steering in ("cancel", "interrupt"):
@@ -55,7 +57,7 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     if state.going_back is not None:
         return (back_from(plan, state, state.going_back),)
     if state.undo_asked and (state.undo_left or state.aborted or _is_undo_session(state)):
-        return undo_moves(plan, state, rules.unanswered)
+        return undo_moves(plan, state, rules.unanswered, rules.away)
     if state.stopped:
         return (resting_after_stop(state),)
     if state.aborted:
@@ -257,9 +259,17 @@ def _go(
         if question is not None:
             return question
     if step.effect != "read":
-        unclaimed = tuple(h for h in step.hosts if h not in state.claimed)
+        needed = step.hosts if step.once else pending
+        unclaimed = tuple(h for h in needed if h not in state.claimed and h not in rules.away)
         if unclaimed:
             return (Claim(unclaimed),)
+        lost = {h: rules.away[h] for h in needed if h not in state.claimed}
+        if lost:
+            # What runs once cannot do without one of them.
+            places = {pending[0]: next(iter(lost.values()))} if step.once else lost
+            return tuple(
+                Fail(step.id, p, state.at(step.id, p).next_attempt, away.why, away.status) for p, away in places.items()
+            )
     return tuple(Begin(step.id, p, state.at(step.id, p).next_attempt) for p in pending[:room])
 
 
@@ -280,8 +290,11 @@ def _person(step: PlannedStep, place: str, state: RunState, rules: Rules) -> tup
     return put(question, state, rules.unanswered, "waiting")
 
 
-def _orphans(plan: Plan, state: RunState) -> tuple[Move, ...]:
-    """Return what finds out about attempts whose process is gone; changes among them first claim their targets."""
+def _orphans(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
+    """Return what finds out about attempts whose process is gone; changes among them first claim their targets.
+
+    What cannot be claimed is not touched: the others are settled, and the run rests in doubt.
+    """
     moves: list[Settle] = []
     for (step, target), at in state.steps.items():
         if not at.orphan or (last := at.attempt) is None:
@@ -291,7 +304,12 @@ def _orphans(plan: Plan, state: RunState) -> tuple[Move, ...]:
         moves.append(Settle(step, target, number, undo=bool(undoing)))
     # An older claim may have been taken over since, and what is settled is also carried on.
     unclaimed = {m.target for m in moves if m.target in plan.hosts and m.target not in state.claimed}
-    return (Claim(tuple(sorted(unclaimed))),) if unclaimed else tuple(moves)
+    if unclaimed - rules.away.keys():
+        return (Claim(tuple(sorted(unclaimed - rules.away.keys()))),)
+    within = tuple(m for m in moves if m.target not in unclaimed)
+    if moves and not within:
+        return (Rest("in_doubt", next(rules.away[name].why for name in sorted(unclaimed))),)
+    return within
 
 
 def _is_undo_session(state: RunState) -> bool:

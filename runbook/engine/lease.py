@@ -1,12 +1,21 @@
-"""Leases: before its first change a run claims every target that it is going to change."""
+"""Leases: before its first change a run claims every target that it is going to change.
+
+All targets are claimed at the same time, with a bound, so that one which does not answer costs its own time limit and
+no more. If another run holds one of them none is kept. A target that cannot be reached is not claimed: its steps end
+`unreachable` when it is their turn, and it counts as a failure policy and `max_unavailable` want it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Event
 
+from runbook.engine.move import Away
 from runbook.engine.services import Services
-from runbook.errors import RefusedError, RunbookError
+from runbook.engine.spread import spread
+from runbook.errors import JournalError, RefusedError, RunbookError
 from runbook.events import fact as f
+from runbook.events.state import RunState
 from runbook.model.host import Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.cancel import Cancel
@@ -14,29 +23,70 @@ from runbook.ports.target import Lease, LeaseHeld, Target
 
 
 def claim(
-    services: Services, record: Callable[..., None], steps: Mapping[str, PlannedStep], asked: tuple[str, ...]
-) -> None:
-    """Take the leases of all targets that this plan changes, and record them.
+    services: Services,
+    record: Callable[..., None],
+    steps: Mapping[str, PlannedStep],
+    asked: tuple[str, ...],
+    state: RunState,
+) -> dict[str, Away]:
+    """Take the leases of these targets and record them; the first time, of all that this plan changes.
 
-    Raises RefusedError if another run holds one: then none is kept.
+    Returns those that could not be claimed now, and why. Raises RefusedError if another run holds one at the first
+    claim of a session: then none is kept.
     """
-    changed = {host for step in steps.values() if step.effect != "read" for host in step.hosts}
-    names = tuple(h for h in services.plan.hosts if h in changed or h in asked)
-    taken: list[str] = []
-    for name in names:
-        target = _target(services, services.plan.hosts[name])
-        lease = Lease(services.run_id, services.owner, "")
-        answer = target.take_lease(lease)
-        over = ""
-        if isinstance(answer, LeaseHeld) and services.takeover and not answer.live_jobs:
-            over = answer.lease.run
-            answer = target.take_lease(lease, over=over)
-        if isinstance(answer, LeaseHeld):
-            for mine in taken:
-                _release(services, record, mine)
-            raise RefusedError(_held(name, answer), remedy=_remedy(answer))
-        record(f.LeaseClaimed(target=name, over=over, reason=services.takeover if over else ""))
-        taken.append(name)
+    wanted = set(asked)
+    if not state.claimed:
+        wanted |= {host for step in steps.values() if step.effect != "read" for host in step.hosts}
+        wanted -= state.excluded | _gone(state) - set(asked)
+    over = Event()
+
+    def take(name: str) -> LeaseHeld | RunbookError | bool:
+        """Tell whether it was claimed: not if the claim of another one has failed by now."""
+        if over.is_set():
+            return False
+        try:
+            held = _take(services, record, name)
+        except JournalError:
+            over.set()
+            raise
+        except RunbookError as error:
+            return error
+        if held is not None and not state.claimed:
+            over.set()
+        return held or True
+
+    answers = spread((name for name in services.plan.hosts if name in wanted), take)
+    held = {name: answer for name, answer in answers.items() if isinstance(answer, LeaseHeld)}
+    if held and not state.claimed:
+        give_back(services, record, tuple(name for name, answer in answers.items() if answer is True))
+        name = next(iter(held))
+        more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+        raise RefusedError(_held(name, held[name]) + more, remedy=_remedy(held[name]))
+    away = {name: Away("refused", _held(name, answer)) for name, answer in held.items()}
+    lost = {
+        name: Away("unreachable", str(answer)) for name, answer in answers.items() if isinstance(answer, RunbookError)
+    }
+    return away | lost
+
+
+def _gone(state: RunState) -> set[str]:
+    """Return the hosts that could not be reached in this run: to wait for them once more holds up all others."""
+    return {place for (_, place), at in state.steps.items() if at.status == "unreachable"}
+
+
+def _take(services: Services, record: Callable[..., None], name: str) -> LeaseHeld | None:
+    """Take one lease and record it; returns who holds it if that is another run. Raises TransportError."""
+    target = _target(services, services.plan.hosts[name])
+    lease = Lease(services.run_id, services.owner, "")
+    answer = target.take_lease(lease)
+    over = ""
+    if isinstance(answer, LeaseHeld) and services.takeover and not answer.live_jobs:
+        over = answer.lease.run
+        answer = target.take_lease(lease, over=over)
+    if isinstance(answer, LeaseHeld):
+        return answer
+    record(f.LeaseClaimed(target=name, over=over, reason=services.takeover if over else ""))
+    return None
 
 
 def _held(name: str, held: LeaseHeld) -> str:
@@ -51,8 +101,7 @@ def _remedy(held: LeaseHeld) -> str:
 
 def give_back(services: Services, record: Callable[..., None], names: tuple[str, ...]) -> None:
     """Return leases; one that cannot be returned stays and is told by the next run."""
-    for name in names:
-        _release(services, record, name)
+    spread(names, lambda name: _release(services, record, name))
 
 
 def _release(services: Services, record: Callable[..., None], name: str) -> None:

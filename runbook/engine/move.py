@@ -45,6 +45,13 @@ class Skip(Struct, frozen=True):
     reason: str = ""
 
 
+class Away(Struct, frozen=True):
+    """Why a target could not be claimed in this session."""
+
+    status: Literal["unreachable", "refused"]
+    why: str
+
+
 class Fail(Struct, frozen=True):
     """The step cannot be begun in this place; nothing is sent."""
 
@@ -52,6 +59,7 @@ class Fail(Struct, frozen=True):
     target: str
     attempt: int
     error: str
+    status: Literal["failed", "unreachable", "refused"] = "failed"
 
 
 class Conclude(Struct, frozen=True):
@@ -106,6 +114,8 @@ class Undo(Struct, frozen=True):
     step: str
     target: str
     again: bool = False
+    away: str = ""
+    """Why the target cannot be reached: then this is put on record, and nothing else is done there."""
 
 
 class TakeBaseline(Struct, frozen=True):

@@ -37,7 +37,7 @@ from runbook.engine.services import Services
 from runbook.engine.settle import settle
 from runbook.engine.telling import Telling
 from runbook.engine.trace import forget_left
-from runbook.engine.undo import run_again, undo
+from runbook.engine.undo import run_again, undo, unreached
 from runbook.errors import JournalError
 from runbook.events import fact as f
 from runbook.events.fold import fold
@@ -96,6 +96,8 @@ class Run:
         self._rest: m.Rest | None = None
         self._is_over = False
         """No more turns: there is a rest, or the session ends by an error."""
+        self._away: dict[str, m.Away] = {}
+        """The targets that could not be claimed since somebody last decided something."""
         self._thread = threading.local()
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
@@ -230,6 +232,7 @@ class Run:
             on_failure=self._services.on_failure,
             unanswered=self._asking.unanswered,
             jumping=self._jumping,
+            away=self._away,
         )
         for move in decide(self._services.plan, self.state, rules):
             if isinstance(move, m.Rest):
@@ -308,7 +311,7 @@ class Run:
                         step=move.step,
                         target=move.target,
                         attempt=move.attempt,
-                        status="failed",
+                        status=move.status,
                         error=move.error,
                         dispatched=False,
                     )
@@ -327,7 +330,7 @@ class Run:
             case m.Hold():
                 self._pass_time((move.unit, f"#{move.wave}", 1), move.seconds)
             case m.Claim():
-                claim(self._services, self.record, self._steps, move.targets)
+                self._away = self._away | claim(self._services, self.record, self._steps, move.targets, state)
             case m.Settle():
                 self._settle(move, state)
             case m.TakeBaseline():
@@ -339,6 +342,8 @@ class Run:
                 self.record(
                     f.UndoAsked(steps=[list(entry) for entry in move.steps], abort=move.abort, reason=move.reason)
                 )
+            case m.Undo(away=away) if away:
+                self.record(unreached(move.step, move.target, state, away))
             case m.Undo():
                 context = self._context(move.step, move.target, state)
                 run_again(context) if move.again else undo(context)
@@ -427,6 +432,8 @@ class Run:
             _, _, found = heapq.heappop(self._late)
             for fact in found.facts:
                 self.state = fold(self.state, fact)
+                if isinstance(fact, f.DecisionMade):
+                    self._away = {}
                 if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
                     self._first = 0
                 elif isinstance(fact, f.GuardBreached):
@@ -484,7 +491,7 @@ class Run:
         """Remove what jobs of the run have left in their folders and nobody needs any more."""
         forget_left(self._services, self.state)
 
-    def give_back_leases(self) -> None:
-        """Return the leases of this run; a target that cannot be asked keeps its own."""
-        give_back(self._services, self.record, tuple(self.state.leases))
+    def give_back_leases(self, kept: frozenset[str] = frozenset()) -> None:
+        """Return the leases of this run but for those to be kept; a target that cannot be asked keeps its own."""
+        give_back(self._services, self.record, tuple(self.state.leases - kept))
         self._drain()

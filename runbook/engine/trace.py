@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from runbook.engine.context import StepContext
 from runbook.engine.services import Services
+from runbook.engine.spread import spread
 from runbook.engine.work import op_key
 from runbook.errors import RunbookError
 from runbook.events.state import Attempt, RunState, StepState
@@ -40,8 +41,7 @@ def forget_left(services: Services, state: RunState) -> None:
                 left.setdefault(place, set()).update(
                     _jobs(OpKey(services.run_id, name, place, attempt.number, ""), attempt)
                 )
-    for place, jobs in left.items():
-        _forget(services, place, jobs)
+    spread(left, lambda place: _forget(services, place, left[place]))
 
 
 def hides(services: Services, step: PlannedStep) -> bool:

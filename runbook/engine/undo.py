@@ -23,7 +23,7 @@ from runbook.engine.work import Operations, op_key
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import thaw
-from runbook.events.state import Attempt, Operation
+from runbook.events.state import Attempt, Operation, RunState
 from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
@@ -31,7 +31,7 @@ from runbook.model.scalar import Json
 from runbook.ports.action import Refuse, Verdict
 from runbook.ports.target import JobRunning, OpKey
 
-End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt"]
+End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt", "unreachable"]
 
 
 _BACK: frozenset[End] = frozenset({"undone", "none"})
@@ -64,6 +64,12 @@ def undo(context: StepContext) -> None:
         # What an earlier attempt left lies below: it is not touched if the one on top cannot be led back.
         if _undo_attempt(context, context.state.change(context.step.id, context.place, number)) not in _BACK:
             return
+
+
+def unreached(step: str, target: str, state: RunState, why: str) -> f.UndoFinished:
+    """Return the fact that a change stands because its target cannot be reached."""
+    number = max((n for s, t, n in state.standing if (s, t) == (step, target)), default=0)
+    return f.UndoFinished(step=step, target=target, attempt=number, status="unreachable", error=why)
 
 
 def _undo_attempt(context: StepContext, attempt: Attempt) -> End:
@@ -105,6 +111,7 @@ def _undo_attempt(context: StepContext, attempt: Attempt) -> End:
 
 
 def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ended:
+    begun = False
     try:
         action = context.services.catalogue.action(context.step.uses)
         model, before = unpack(context, action, attempt)
@@ -133,9 +140,13 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
                 }[drift.state]
                 return Ended("drifted", words, drift.evidence)
             context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
+        begun = True
         return _carried_back(context, action, model, before, result, attempt, sink)
     except JournalError:
         raise
+    except TransportError as lost:
+        # Until then there were only looks: what stands there can be undone when the target is back.
+        return Ended("undo_failed" if begun else "unreachable", str(lost))
     except RunbookError as failed:
         return Ended("undo_failed", str(failed))
 

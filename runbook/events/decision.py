@@ -129,7 +129,7 @@ def _doubt(state: RunState, fact: DecisionMade) -> RunState:
 
 def looked_again(step: StepState) -> StepState:
     """Return the step as if no undo of it had come to a bad end: the next look decides anew."""
-    bad = ("drifted", "undo_failed", "in_doubt")
+    bad = ("drifted", "undo_failed", "in_doubt", "unreachable")
     attempts = tuple(
         replace(a, undone=None) if a.undone is not None and a.undone.status in bad else a for a in step.attempts
     )

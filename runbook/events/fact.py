@@ -281,9 +281,9 @@ class UndoFinished(AtStep, frozen=True, kw_only=True):
 
     type = "undo.finished"
     code = "R410"
-    status: Literal["undone", "undo_failed", "drifted", "none", "in_doubt"]
+    status: Literal["undone", "undo_failed", "drifted", "none", "in_doubt", "unreachable"]
     """`drifted`: somebody else changed it since; nothing was overwritten. `none`: there is no way back, as the
-    playbook says."""
+    playbook says. `unreachable`: nothing was sent; it is undone when the target is back."""
     error: str = ""
     evidence: list[str] = []
     output: Output | None = None

@@ -214,7 +214,7 @@ def _step(state: RunState, fact: Any) -> RunState:
 def _undone(state: RunState, place: tuple[str, str], step: StepState, fact: f.UndoFinished) -> RunState:
     """A place leaves the way back when nothing of it stands; what failed stays on it for the next session."""
     if fact.status not in ("undone", "none"):
-        return replace(state, undo_bad=state.undo_bad or fact.status != "drifted")
+        return replace(state, undo_bad=state.undo_bad or fact.status not in ("drifted", "unreachable"))
     again = _is_again(step, fact.attempt)
     if not again and any(key[:2] == place for key in state.standing):
         return state

@@ -82,6 +82,8 @@ def _undo_end(found: StepState, *, open_still: bool) -> str:
         why = f" ({end.error})" if end is not None and end.error else ""
         if end is not None and end.status == "undo_failed":
             return f"its undo failed{why}"
+        if end is not None and end.status == "unreachable":
+            return f"it could not be reached; undo it when it is back{why}"
         # One that is no longer to be undone was left by a decision, and is told there.
         if end is not None and end.status == "drifted" and open_still:
             return f"changed by somebody else since; nothing was overwritten{why}"

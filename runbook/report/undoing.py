@@ -18,6 +18,7 @@ _ENDS = {
     "drifted": "⊘ left alone, changed by somebody else since",
     "none": "◦ no way back",
     "in_doubt": "? in doubt",
+    "unreachable": "✗ not reached, it stands as it was",
 }
 
 

@@ -140,6 +140,9 @@ class Session:
         run.forget_output()
         if status not in KEEPS_LEASE or _was_refused(run.state, status):
             run.give_back_leases()
+        elif status == "undo_incomplete":
+            # What is led back is free again; only where the way back is not at its end the claim stays.
+            run.give_back_leases(frozenset(target for _, target, _ in run.state.undo_left))
         run.catch_up()
         state = run.state
         for file in leaked(self._masker, self.layout.folder(writer.run)):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from runbook.config import Settings
+from runbook.engine.spread import spread
 from runbook.errors import RunbookError
 from runbook.events import fact as f
 from runbook.events.state import RunState
@@ -19,12 +18,16 @@ def returned_leases(settings: Settings, run: str, state: RunState) -> tuple[f.Fa
         return ()
     hosts = from_snapshot(state.opened).plan.hosts
     reached = ways(as_recorded(settings, state))
-    returned: list[f.Fact] = []
+
+    def give_back(name: str) -> bool:
+        try:
+            reached[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
+        except RunbookError:
+            return False
+        return True
+
     try:
-        for name in sorted(state.leases & hosts.keys()):
-            with contextlib.suppress(RunbookError):
-                reached[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
-                returned.append(f.LeaseReturned(target=name))
+        returned = spread(sorted(state.leases & hosts.keys()), give_back)
     finally:
         reached.close()
-    return tuple(returned)
+    return tuple(f.LeaseReturned(target=name) for name, is_back in returned.items() if is_back)

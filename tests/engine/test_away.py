@@ -1,0 +1,109 @@
+"""Hosts that are away: they hold up nobody, count as what they are, and are met again when they are back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import ConnectError
+from runbook.model.host import Host
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import Lease
+from runbook.session.library import open_loops
+from runbook.session.review import report
+from runbook.transports.local import LocalTarget, LocalTransport
+from tests.engine.desk import Desk
+from tests.engine.test_fleet import ALL, HOSTS, mark, stage, start
+from tests.sshd import free_port
+
+
+def partly(desk: Desk, *down: str) -> Path:
+    """Return an inventory of hosts that are this machine, but for those where nothing answers."""
+    port = free_port()
+    ways = dict.fromkeys(down, f"{{address: 127.0.0.1, port: {port}, user: nobody}}")
+    path = desk.folder / "hosts.yaml"
+    path.write_text("hosts:\n" + "".join(f"  {h}: {ways.get(h, '{transport: local}')}\n" for h in HOSTS))
+    return path
+
+
+@contextmanager
+def out_of_reach(name: str) -> Iterator[None]:
+    """Let nobody come to a host that is this machine."""
+    reached = LocalTransport.target
+
+    def target(self: LocalTransport, host: Host, cancel: Cancel) -> LocalTarget:
+        if host.name == name:
+            raise ConnectError("nobody answers", where=name)
+        return reached(self, host, cancel)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalTransport, "target", target)
+        yield
+
+
+def test_hosts_that_are_down_count_as_unreachable_and_the_others_are_changed(desk: Desk) -> None:
+    """Down before the run began, they use up nothing of what may become unavailable."""
+    body = ALL + stage(mark("one", fails_on="c") + mark("two"), "    rollout: {waves: [2, 100%], max_unavailable: 1}\n")
+
+    result = desk.start(body, inventory=partly(desk, "b", "d"))
+
+    told = desk.statuses(result.run)
+    expected = {"a": "succeeded", "b": "unreachable", "c": "failed", "d": "unreachable"}
+    assert {host: told[f"one@{host}"] for host in HOSTS} == expected
+    assert sorted(desk.lines("log")) == ["one a", "one c", "two a"]
+    assert result.status == "partial"
+    assert result.state.leases == frozenset()
+
+
+def test_a_host_that_cannot_be_claimed_any_more_holds_up_nobody(desk: Desk) -> None:
+    taken = LocalTarget.take_lease
+
+    def take_lease(self: LocalTarget, lease: Lease, *, over: str = "") -> Any:
+        if self.host.name == "b":
+            raise ConnectError("nobody answers", where="b")
+        return taken(self, lease, over=over)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalTarget, "take_lease", take_lease)
+        result = start(desk, stage(mark("one"), "    rollout: {max_unavailable: 1}\n"))
+    assert desk.statuses(result.run)["one@b"] == "unreachable"
+    assert sorted(desk.lines("log")) == ["one a", "one c", "one d"]
+    assert result.status == "partial"
+
+    assert desk.resume(result.run, failed_hosts=True).status == "succeeded"
+    assert sorted(desk.lines("log")) == ["one a", "one b", "one c", "one d"]
+
+
+def test_the_newest_wave_goes_back_first_and_what_activates_runs_again_in_each(desk: Desk) -> None:
+    body = mark("one") + mark("restart", more="    activates: [one]\n")
+    done = start(desk, stage(body, "    rollout: {waves: [1, 2, 100%]}\n"))
+    before = len(desk.lines("log"))
+
+    assert desk.undo(done.run).status == "undone"
+    back = desk.lines("log")[before:]
+    order = ("un-restart", "un-one", "restart")
+    assert [set(back[at : at + 2]) for at in (0, 2, 4)] == [{f"{what} c", f"{what} d"} for what in order]
+    assert back[6:] == [f"{what} {host}" for host in ("b", "a") for what in order]
+
+
+def test_a_host_that_is_away_while_the_others_go_back_is_led_back_later(desk: Desk) -> None:
+    done = start(desk, stage(mark("one") + mark("two"), "    rollout: {waves: [2, 100%]}\n"))
+    before = len(desk.lines("log"))
+
+    with out_of_reach("c"):
+        first = desk.undo(done.run)
+    assert (first.status, first.pending_undo) == ("undo_incomplete", 2)
+    assert first.why.startswith("c cannot be reached")
+    assert sorted(desk.lines("log")[before:]) == [f"un-{what} {host}" for what in ("one", "two") for host in "abd"]
+    assert first.state.leases == frozenset()
+    [loop] = open_loops(desk.settings)
+    assert (loop.run, loop.at, loop.next) == (done.run, "two on c", f"runbook undo {done.run}")
+    assert "it could not be reached; undo it when it is back" in report(desk.settings, done.run)
+
+    assert desk.undo(done.run).status == "undone"
+    assert desk.lines("log")[before + 6 :] == ["un-two c", "un-one c"]
+    assert open_loops(desk.settings) == ()
