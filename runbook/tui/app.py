@@ -35,6 +35,7 @@ from runbook.tui.pager import show_in_pager
 from runbook.tui.presenter.title import title_words
 from runbook.tui.scene import Scene
 from runbook.tui.screens.library import LibraryScreen
+from runbook.tui.shift import Shift
 from runbook.tui.theme import THEMES
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
 
 
-class RunbookApp(Comfort, Ground):
+class RunbookApp(Comfort, Shift, Ground):
     """The terminal interface."""
 
     TITLE = "runbook"
@@ -232,6 +233,11 @@ class RunbookApp(Comfort, Ground):
     async def on_undo_wanted(self, message: msg.UndoWanted) -> None:
         """Walk a run back, with its record in sight."""
         await self._carry_on(message.run, self.backend.undo(message.run, message.step, message.target))
+
+    def on_handed_over(self) -> None:
+        """Show it as such wherever the run stands in a list, or is looked at."""
+        self.library.reload()
+        self.run_screen.refresh_scene()
 
     async def on_review_wanted(self, message: msg.ReviewWanted) -> None:
         """Show a run's record."""

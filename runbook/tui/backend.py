@@ -109,6 +109,9 @@ class Backend(Protocol):
     def note(self, run: str, text: str, step: str = "") -> str:
         """Put a note on record; return what was done, in words."""
 
+    def handover(self, run: str, path: Path, reason: str) -> Path:
+        """Close a resting run here and write the file with which somebody else goes on. Raises RunbookError."""
+
 
 class _Telling:
     """Hears a rehearsal."""
@@ -281,3 +284,9 @@ class SessionBackend:
         from runbook.session import steer
 
         return steer.note(self._settings, run, text, step)
+
+    def handover(self, run: str, path: Path, reason: str) -> Path:
+        """Close a resting run here and write the file with which somebody else goes on."""
+        from runbook.session.handover import handover
+
+        return handover(self._settings, run, path, reason)

@@ -65,6 +65,22 @@ class UndoWanted(Message):
         self.target = target
 
 
+class HandoverWanted(Message):
+    """Hand a resting run over to somebody else."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run = run
+
+
+class HandedOver(Message):
+    """A run goes on elsewhere from here on."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run = run
+
+
 class ReviewWanted(Message):
     """Show the record of a run."""
 

@@ -272,6 +272,11 @@ class Canned:
         self.calls.append(("note", text))
         return "noted"
 
+    def handover(self, run: str, path: Path, reason: str) -> Path:
+        """Remember what was to be handed over."""
+        self.calls.append(("handover", (run, path, reason)))
+        return path
+
 
 def plain(widget: Widget) -> str:
     """Return what a widget and all in it show, as text."""

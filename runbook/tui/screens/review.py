@@ -32,6 +32,7 @@ from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.player import Player
 from runbook.tui.presenter import replay as words
 from runbook.tui.presenter.comparison import comparison_rows
+from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.recording import Recording, Spoken, grown, with_output
 from runbook.tui.presenter.words import count
 from runbook.tui.screens.playing import MODES, TURN, Mode, PlayingFrame
@@ -64,6 +65,7 @@ class ReviewScreen(PlayingFrame):
         Binding("w", "follow", "watch", show=False, id="review.follow", tooltip="Watch a live run"),
         Binding("r", "resume", "resume", id="review.resume", tooltip="Go on with this run"),
         Binding("u", "undo", "undo", id="review.undo", tooltip="Walk back what this run changed"),
+        Binding("H", "handover", "hand over", id="review.handover", tooltip="Let somebody else go on elsewhere"),
         Binding("escape", "back", "back", id="review.back", tooltip="Back to the runs, then to the library"),
         Binding("d", "compare", "compare", id="review.compare", tooltip="Beside another run"),
         Binding("E", "export", "report", id="review.export", tooltip="Write the report as a Markdown file"),
@@ -327,6 +329,8 @@ class ReviewScreen(PlayingFrame):
                 return is_one and words.can_resume(self._state, live=self._live)
             case "undo":
                 return is_one and words.can_undo(self._state, live=self._live)
+            case "handover":
+                return is_one and not self._live and can_hand_over(self._state)
             case "record":
                 return self._mode == "one" and self.chronicle.view != "record"
             case "stage":
@@ -457,6 +461,10 @@ class ReviewScreen(PlayingFrame):
     def action_resume(self) -> None:
         """Go on with the run."""
         self.post_message(msg.ResumeWanted(self.run))
+
+    def action_handover(self) -> None:
+        """Hand the run over to somebody else."""
+        self.post_message(msg.HandoverWanted(self.run))
 
     def action_undo(self) -> None:
         """Ask whether what the run changed is walked back."""

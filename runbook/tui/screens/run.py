@@ -26,6 +26,7 @@ from runbook.tui.dialogs.form import EditPrompt, Values, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
+from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.head import seal
 from runbook.tui.presenter.host import Health
 from runbook.tui.presenter.now import Rest, now_words
@@ -65,6 +66,7 @@ class RunScreen(Frame):
         Binding("n", "note", "note", id="run.note", tooltip="Put a note on record"),
         Binding("i", "pin", "pin", id="run.pin", tooltip="Pin what the output shows as evidence"),
         Binding("z", "zoom", "zoom", id="run.zoom", tooltip="Give the view all the room"),
+        Binding("H", "handover", "hand over", id="run.handover", tooltip="Let somebody else go on, on another machine"),
         Binding("A", "choice('abort')", "abort", id="run.abort", tooltip="End the run; what was changed stays"),
         Binding("1", "view(1)", "guide", show=False, id="run.guide", tooltip="The guide of the step"),
         Binding("2", "view(2)", "plan", show=False, id="run.plan", tooltip="What it will do"),
@@ -227,7 +229,8 @@ class RunScreen(Frame):
 
     @property
     def _can_resume(self) -> bool:
-        return self._ended is not None and bool(self.scene.run) and self.scene.state.status in RESUMABLE
+        resumable = self.scene.state.status in RESUMABLE and not self.scene.state.handed_over
+        return self._ended is not None and bool(self.scene.run) and resumable
 
     # --- what is possible now ------------------------------------------------------------------------------------
 
@@ -252,6 +255,8 @@ class RunScreen(Frame):
                 return live and running
             case "undo":
                 return self._steers and bool(self._ways_back())
+            case "handover":
+                return self._steers and self._ended is not None and can_hand_over(self.scene.state)
             case "note" | "pin":
                 return self._steers and bool(self.scene.run)
             case "scroll" | "find" | "zoom" | "view" | "copy" | "pager":
@@ -339,7 +344,7 @@ class RunScreen(Frame):
         )
 
     def _ways_back(self) -> tuple[Offer, ...]:
-        if self._ended is None and self._choice("undo") is None:
+        if (self._ended is None and self._choice("undo") is None) or self.scene.state.handed_over:
             return ()
         return ways_back(self.scene.state, self.board.step, waits=self._ended is None)
 
@@ -350,6 +355,10 @@ class RunScreen(Frame):
             self.post_message(msg.UndoWanted(self.scene.run, "" if what == ALL else what))
         else:
             self._answer(Answer(choice="undo_all") if what == ALL else Answer(choice="undo", values={"step": what}))
+
+    def action_handover(self) -> None:
+        """Hand the run over to somebody else."""
+        self.post_message(msg.HandoverWanted(self.scene.run))
 
     def action_review(self) -> None:
         """Open the record."""
