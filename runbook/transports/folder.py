@@ -31,6 +31,8 @@ from runbook.transports import process
 
 BLOCK = 65536
 KEPT_DAYS = 7.0
+_PURGED = ".purged"
+"""Beside the folders: a line for each that was removed, with its name, the exit status and why it was over."""
 _LONGEST = 240  # bytes; file systems take 255
 _ELSEWHERE = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO}
 
@@ -291,6 +293,9 @@ class Jobs:
             return JobUnknown((f"others may write to {folder.path.parent.parent}: what stands there proves nothing",))
         if folder is not None:
             return folder.state()
+        purged = self._purged(folder_name(op))
+        if purged is not None:
+            return purged
         living = self.strays(op).living()
         if living:
             lines = (f"lives: {one.line()}" for one in living)
@@ -308,6 +313,18 @@ class Jobs:
                 if _private(root):
                     yield from (JobFolder(path) for path in sorted((root / "jobs").iterdir()) if path.name[0] != ".")
 
+    def _purged(self, name: str) -> JobFinished | None:
+        """Return how a job ended whose folder was removed since; None if it was not."""
+        for root in self._roots:
+            with suppress(OSError):
+                lines = (root / "jobs" / _PURGED).read_text("utf-8", "replace").splitlines() if _private(root) else []
+                for line in lines:
+                    found, _, told = line.partition(" ")
+                    number, _, why = told.partition(" ")
+                    if found == name and number.isdigit():
+                        return JobFinished(int(number), (f"ended by {why}",) if why != "exit" else ())
+        return None
+
     def unfinished(self, run: str, host: str) -> tuple[str, ...]:
         """Return the names of all folders of a run on a host that hold no status."""
         names = []
@@ -320,12 +337,18 @@ class Jobs:
         return tuple(names)
 
     def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
-        """Remove folders whose status is older than this many seconds, never one without; return their names."""
+        """Remove folders whose status is older than this many seconds, never one without; return their names.
+
+        How each ended is kept, on a line of its own: without it a run that rests for long would take the job for one
+        that never began.
+        """
         gone = []
         for folder in self.all():
             with suppress(OSError):
                 age = time.time() - (folder.path / "status").stat().st_mtime
-                if folder.status() is not None and age > older_than:
+                status = folder.status() if age > older_than else None
+                if status is not None:
+                    _append(folder.path.with_name(_PURGED), f"{folder.path.name} {status.exit} {status.why}\n")
                     # Renamed first: a folder that is half removed must not look like a job without a status.
                     aside = folder.path.with_name(f".gone-{secrets.token_hex(8)}")
                     folder.path.rename(aside)
@@ -334,6 +357,14 @@ class Jobs:
             for aside in (root / "jobs").glob(".gone-*"):
                 _remove(aside)
         return tuple(gone)
+
+
+def _append(path: Path, line: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _remove(folder: Path) -> None:

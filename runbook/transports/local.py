@@ -140,7 +140,8 @@ class LocalTarget:
         return self._leases.take(self._host.name, lease, over)
 
     def release_lease(self, run: str) -> None:
-        """Give the claim back; does nothing if it is not of this run."""
+        """Give the claim back; does nothing if it is not of this run. Old job folders go with it."""
+        self.purge()
         self._leases.release(self._host.name, run)
 
     def forget_output(self, ops: tuple[OpKey, ...]) -> None:

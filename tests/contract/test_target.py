@@ -792,3 +792,25 @@ def test_a_host_is_that_of_the_inventory(way: Way) -> None:
 def test_refusals_are_transport_errors(way: Way) -> None:
     with pytest.raises(TransportError):
         way.target().read(Cmd(()), Gathered())
+
+
+def test_old_jobs_go_with_the_lease_and_how_they_ended_is_known_all_the_same(
+    way: Way, pool: ThreadPoolExecutor
+) -> None:
+    way.target().take_lease(lease("run1"))
+    old, young = op("old"), op("young")
+    for each in (old, young):
+        way.target().change(script("exit 3"), each, Gathered())
+    gate = Gate(way)
+    future, _ = begin(pool, way, gate)
+    jobs = '"${XDG_STATE_HOME:-$HOME/.local/state}"/runbook/jobs'
+    days_ago = time.strftime("%Y%m%d%H%M", time.gmtime(time.time() - 9 * 86400))
+    way.sh(f'touch -t "$1" {jobs}/*.old/status {jobs}/*.main/status', days_ago)
+
+    way.target().release_lease("run1")
+
+    assert way.sh(f"ls {jobs}").split() == sorted([op().text(), young.text()])
+    assert way.target().job(old) == JobFinished(3)
+    assert way.target().job(young) == JobFinished(3)
+    gate.open()
+    assert future.result().exit == 0

@@ -224,6 +224,7 @@ rb_do_look() {
     # What was sent over a connection that broke may be on its way to the shell still.
     [ "$rb_patient" ] && rb_nap 3 && rb_find
   } || {
+    rb_purged && return
     rb_cookies="RUNBOOK_JOB=$rb_disk/jobs/$rb_key/
 RUNBOOK_JOB=$rb_memory/jobs/$rb_key/"
     rb_sids= rb_spare= rb_helpers=
@@ -361,8 +362,26 @@ rb_do_forget() {
   done
 }
 
-# Removes folders whose status is older than rb_days, never one without.
+# Says how a job ended whose folder was removed since; fails if it was not.
+rb_purged() {
+  for rb_root in "$rb_disk" "$rb_memory"; do
+    rb_ours "$rb_root" || continue
+    rb_line=$(grep -sF "$rb_key " "$rb_root/jobs/.purged" | while read -r rb_name rb_status rb_why; do
+      [ "$rb_name" = "$rb_key" ] && rb_say "$rb_status $rb_why"
+    done)
+    [ "$rb_line" ] || continue
+    rb_say folder "$rb_root/jobs/$rb_key"
+    rb_say status "${rb_line%%
+*}"
+    return
+  done
+  return 1
+}
+
+# Removes folders whose status is older than rb_days, never one without. How each ended is kept, on a line of its own:
+# without it a run that rests for long would take the job for one that never began.
 rb_do_purge() {
+  umask 077
   for rb_root in "$rb_disk" "$rb_memory"; do
     rb_ours "$rb_root" || continue
     find "$rb_root/jobs" -name status -mtime "+$rb_days" -type f | while IFS= read -r rb_p; do
@@ -370,7 +389,8 @@ rb_do_purge() {
       [ "${rb_dir%/*}" = "$rb_root/jobs" ] || continue
       rb_load_status
       # Renamed first: a folder that is half removed must not look like a job without a status.
-      [ "$rb_status" ] && mv "$rb_dir" "$rb_root/jobs/.gone-$$" && rm -rf "$rb_root/jobs/.gone-$$" &&
+      [ "$rb_status" ] && rb_say "${rb_dir##*/} $rb_status ${rb_why:-exit}" >>"$rb_root/jobs/.purged" &&
+        mv "$rb_dir" "$rb_root/jobs/.gone-$$" && rm -rf "$rb_root/jobs/.gone-$$" &&
         rb_say purged "${rb_dir##*/}"
     done
   done
@@ -465,8 +485,9 @@ rb_do_refresh() {
   done
 }
 
-# Takes the lease away that holds rb_run; one that changed hands meanwhile goes back.
+# Takes the lease away that holds rb_run; one that changed hands meanwhile goes back. With rb_days it cleans up before.
 rb_do_release() {
+  [ "${rb_days-}" ] && rb_do_purge
   for rb_root in "$rb_disk" "$rb_memory"; do
     rb_p=$rb_root/leases/host-$rb_host
     rb_aside=$rb_root/leases/.old-$$-$rb_mark

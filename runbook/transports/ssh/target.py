@@ -197,13 +197,13 @@ class SshTarget:
         raise TransportError("the lease changes hands again and again", where=self._host.name, remedy="try again")
 
     def release_lease(self, run: str) -> None:
-        """Give the claim back; does nothing if it is not of this run."""
+        """Give the claim back; does nothing if it is not of this run. Old job folders go with it, in one round trip."""
         place = remote.host_part(self._host.name)
-        self._ask("release", host=place, run=remote.run_in_lease(run), mark=secrets.token_hex(4))
+        self._ask("release", host=place, run=remote.run_in_lease(run), mark=secrets.token_hex(4), days=_days(KEPT_DAYS))
 
     def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
-        return self._ask("purge", days=str(max(0, int(older_than // 86400) - 1))).all("purged")
+        return self._ask("purge", days=_days(older_than / 86400)).all("purged")
 
     def _password(self, cmd: Cmd) -> Secret | None:
         """Return the password for sudo where it wants one and somebody gives it; asked for once in a run.
@@ -308,6 +308,11 @@ class SshTarget:
             case _:
                 evidence = (f"the connection broke: {self._connection.why_dead()}",)
                 return Finished(None, seconds, "lost", dead=False, evidence=evidence)
+
+
+def _days(days: float) -> str:
+    """Return what find(1) says for more than so many days: it counts whole ones that are over."""
+    return str(max(0, int(days) - 1))
 
 
 class Sealed:

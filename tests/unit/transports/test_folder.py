@@ -71,7 +71,9 @@ def test_old_folders_are_purged_but_never_one_without_an_outcome() -> None:
         aged(found, days)
 
     assert jobs.purge() == (op("old").text(),)
-    assert sorted(path.name for path in (state_root() / "jobs").iterdir()) == [op("open").text(), op("young").text()]
+    left = sorted(path.name for path in (state_root() / "jobs").glob("[!.]*"))
+    assert left == [op("open").text(), op("young").text()]
+    assert jobs.state(op("old")) == JobFinished(0)
 
 
 def test_only_open_jobs_of_the_run_on_the_host_count_as_unfinished() -> None:
