@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from runbook.actions.capture import MEBIBYTE, Captured, Keep, answer, capture, change, failure, json_of
 from runbook.actions.form import Timeout, With, script, typed
 from runbook.errors import ActionError, TransportError
+from runbook.model.built import built
 from runbook.model.scalar import Effect, Json, Name, Template
 from runbook.ports.action import (
     Bad,
@@ -276,9 +277,9 @@ def _again(receipt: Mapping[str, Json], work: Work) -> Captured:
     keep = Keep()
     # The output is an extra; the exit status is on record.
     with suppress(msgspec.ValidationError, TransportError):
-        work.target.job_output(msgspec.convert(receipt.get("job"), OpKey), keep)
+        work.target.job_output(msgspec.convert(receipt.get("job"), built(OpKey)), keep)
     return keep.captured(
-        msgspec.convert({"exit": receipt.get("exit"), "seconds": 0.0, "ended": receipt.get("ended")}, Finished)
+        msgspec.convert({"exit": receipt.get("exit"), "seconds": 0.0, "ended": receipt.get("ended")}, built(Finished))
     )
 
 

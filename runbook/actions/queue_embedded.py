@@ -16,6 +16,7 @@ from runbook.actions.capture import MEBIBYTE, Captured, answer, change, failure
 from runbook.actions.form import typed
 from runbook.actions.queue_driver import Account, Batch, Choice, Moved, Page, QueueState
 from runbook.errors import ActionError
+from runbook.model.built import built
 from runbook.ports.action import Work
 from runbook.ports.target import Cmd, OpKey, Reader
 
@@ -94,7 +95,7 @@ class Embedded:
 
     def _read(self, kind: type[T], got: Captured, host: str) -> T:
         try:
-            return msgspec.json.decode(got.out.encode(), type=kind)
+            return msgspec.json.decode(got.out.encode(), type=built(kind))
         except (msgspec.MsgspecError, UnicodeEncodeError) as error:
             why = "its answer is too long" if got.truncated else str(error)
             raise ActionError(f"{self._control} does not answer as it must: {why}", where=host) from error

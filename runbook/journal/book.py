@@ -10,6 +10,7 @@ from runbook.journal.chain import Place
 from runbook.journal.layout import Layout, is_run_id
 from runbook.journal.ledger import CLOSED, LOG, OPENED, Head
 from runbook.journal.record import GENESIS, MalformedLine, Record, UnfitLine, digest, parse
+from runbook.model.built import built
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ def read_book(layout: Layout) -> Book:
 def _anchor(record: Record, line: bytes, number: int) -> Anchor | None:
     if record.type not in (OPENED, CLOSED):
         return None
-    head = msgspec.convert(record.data, Head)
+    head = msgspec.convert(record.data, built(Head))
     if head.run != record.run or not is_run_id(head.run):
         raise UnfitLine("a head of another run than its line says")
     signature = record.data.get("signature")

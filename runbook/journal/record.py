@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from runbook.errors import JournalError
+from runbook.model.built import built
 from runbook.text.escape import harmless_json
 
 VERSION = 1
@@ -185,4 +186,4 @@ def _refuse_float(text: str) -> NoReturn:
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
-_DECODER = msgspec.json.Decoder(Record, float_hook=_refuse_float)
+_DECODER = msgspec.json.Decoder(built(Record), float_hook=_refuse_float)

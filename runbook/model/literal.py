@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from runbook.model.built import built
 from runbook.model.fault import did_you_mean, one_of
 from runbook.model.shape import BAD, NUMBER, Walk
 from runbook.text.unit import seconds, size
@@ -200,7 +201,7 @@ class Foreign:
         if walk.pending(value):
             return BAD
         try:
-            return msgspec.convert(value, self.type, strict=not walk.lenient)
+            return msgspec.convert(value, built(self.type), strict=not walk.lenient)
         except msgspec.ValidationError as error:
             return walk.wrong(value, self.expected, str(error))
 

@@ -21,6 +21,7 @@ from runbook.events import fact as f
 from runbook.events.fold import fold_all
 from runbook.events.status import RunStatus
 from runbook.journal import Disk, Head, Layout, Ledger, Writer, is_run_id, parse, verify_run
+from runbook.model.built import built
 from runbook.model.scalar import Json
 from runbook.session.lease import returned_leases
 from runbook.session.provenance import actor, boot_id, versions
@@ -135,7 +136,7 @@ def _read(path: Path) -> tuple[Manifest, bytes, dict[str, bytes]]:
     try:
         with tarfile.open(path, "r:gz") as archive:
             content = {m.name: _member(archive, m) for m in _bounded(archive, path)}
-        manifest = msgspec.json.decode(content.pop("manifest.json"), type=Manifest)
+        manifest = msgspec.json.decode(content.pop("manifest.json"), type=built(Manifest))
         journal = content.pop("journal.jsonl")
     except (OSError, tarfile.TarError, KeyError, EOFError, msgspec.MsgspecError) as error:
         raise UsageError(f"this is no bundle of a handover: {error}", where=str(path)) from error

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from runbook.journal import Layout
+from runbook.model.built import built
 from runbook.ports.recorder import Mail
 
-_DECODER = msgspec.json.Decoder(Mail)
+_DECODER = msgspec.json.Decoder(built(Mail))
 
 
 def post(layout: Layout, run: str, mail: Mail) -> None:

@@ -26,6 +26,7 @@ from runbook.loader import (
     refuse_transport,
 )
 from runbook.loader.param import SecretRef
+from runbook.model.built import built
 from runbook.model.host import Host, Inventory
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import Include, Playbook, Step, UndoNone
@@ -216,7 +217,7 @@ def from_snapshot(opened: SessionOpened) -> Prepared:
     Raises JournalBroken if the record does not say enough.
     """
     actions = catalogue()
-    hosts = tuple(msgspec.convert(thaw(host), Host) for host in opened.hosts)
+    hosts = tuple(msgspec.convert(thaw(host), built(Host)) for host in opened.hosts)
     common, per_host = (
         from_record(_thawed(opened.params)),
         {host: from_record(_thawed(values)) for host, values in opened.host_params.items()},
@@ -224,7 +225,7 @@ def from_snapshot(opened: SessionOpened) -> Prepared:
     values = Values(common, per_host, dict.fromkeys(common, "the record of the run"), {})
     snapshot = opened.playbook
     if "adhoc" in snapshot:
-        adhoc = msgspec.convert(thaw(snapshot["adhoc"]), Adhoc)
+        adhoc = msgspec.convert(thaw(snapshot["adhoc"]), built(Adhoc))
         return _adhoc(adhoc, actions, hosts, snapshot)
     try:
         loaded = _load_texts(snapshot, actions)

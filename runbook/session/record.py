@@ -14,6 +14,7 @@ from runbook.events.fold import fold
 from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.journal import Entry, Layout, OutputFile, Record, Writer, output_name, read
+from runbook.model.built import built
 from runbook.ports.recorder import OutputWriter
 
 FACTS: dict[str, type[f.Base]] = {kind.type: kind for kind in f.Fact.__args__}
@@ -40,7 +41,7 @@ def to_fact(record: Record) -> f.Fact:
     known = set(kind.__struct_fields__)
     try:
         data = _with_numbers(record.data) if kind is f.QuestionAsked else record.data
-        found = msgspec.convert({**data, **{k: v for k, v in head.items() if k in known}}, kind)
+        found = msgspec.convert({**data, **{k: v for k, v in head.items() if k in known}}, built(kind))
     except msgspec.ValidationError as error:
         raise JournalBroken(f"record {record.seq} ({record.type}) cannot be read: {error}") from error
     return cast("f.Fact", found)
@@ -143,4 +144,4 @@ class SideFile:
         reference = self._file.close()
         if reference is None:
             return None
-        return msgspec.convert(msgspec.to_builtins(reference), f.Output)
+        return msgspec.convert(msgspec.to_builtins(reference), built(f.Output))

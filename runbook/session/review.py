@@ -32,6 +32,7 @@ from runbook.journal import (
 from runbook.journal import find as find_run
 from runbook.journal import follow as follow_records
 from runbook.journal import read as read_records
+from runbook.model.built import built
 from runbook.session.record import to_fact
 
 
@@ -181,7 +182,7 @@ def verify(settings: Settings, run: str = "") -> Audit | Report:
 def output(settings: Settings, run: str, reference: f.Output) -> Iterator[Chunk]:
     """Yield the output that a fact refers to. Raises UsageError if the file is gone."""
     try:
-        kept = msgspec.convert(msgspec.to_builtins(reference), OutputRef)
+        kept = msgspec.convert(msgspec.to_builtins(reference), built(OutputRef))
         yield from read_output(Layout(settings.state).folder(run), kept)
     except OSError as error:
         raise UsageError(f"the output cannot be read: {error.strerror}", where=reference.file) from error

@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from runbook.errors import DispatchRefused
+from runbook.model.built import built
 from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, JobUnknown, NoJob, OpKey, Sink, Stream
 from runbook.text.escape import harmless_json
 from runbook.transports import process
@@ -96,7 +97,7 @@ class JobFolder:
     def intent(self) -> Intent | None:
         """Return what the job was to do; None if that cannot be read."""
         try:
-            return msgspec.json.decode((self.path / "intent").read_bytes(), type=Intent)
+            return msgspec.json.decode((self.path / "intent").read_bytes(), type=built(Intent))
         except (OSError, msgspec.MsgspecError):
             return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from runbook.errors import TransportError
+from runbook.model.built import built
 from runbook.ports.target import Lease, LeaseHeld, LeaseTaken, OpKey
 from runbook.transports.folder import Jobs, sync_path
 
@@ -67,7 +68,7 @@ class Leases:
 
     def _read(self, place: Path) -> Lease | None:
         try:
-            return msgspec.json.decode(place.read_bytes(), type=Lease)
+            return msgspec.json.decode(place.read_bytes(), type=built(Lease))
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError:

@@ -12,6 +12,7 @@ from shlex import quote
 import msgspec
 from msgspec import Struct
 
+from runbook.model.built import built
 from runbook.ports.target import (
     Dead,
     JobFinished,
@@ -117,7 +118,7 @@ def verdict_of(said: Answer) -> Dead | NotConfirmed:
 def lease_of(text: str) -> Lease:
     """Read a lease file."""
     try:
-        return msgspec.json.decode(text.encode("utf-8", "surrogateescape"), type=Lease)
+        return msgspec.json.decode(text.encode("utf-8", "surrogateescape"), type=built(Lease))
     except msgspec.MsgspecError:
         return Lease("?", "unknown: the lease cannot be read", "?")
 
@@ -140,7 +141,7 @@ def unfinished(said: Answer, run: str, host: str) -> tuple[str, ...]:
     found = []
     for name, text in zip(names, said.all("intent"), strict=False):
         try:
-            intent = msgspec.json.decode(text.encode(), type=Intent)
+            intent = msgspec.json.decode(text.encode(), type=built(Intent))
         except msgspec.MsgspecError:
             # One that cannot be read could be of this host: then it counts.
             found.append(name)
