@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 TITLE = 120
 """Characters of a title."""
 
+LOOK = 0.2
+"""Seconds between looks whether a process in the background is in front again."""
+
 STALL = 2.0
 """Seconds that a terminal gets to take what is written, before it misses something."""
 
@@ -146,7 +149,11 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal, and its title; in the background it stays with whoever has it."""
-        if self._is_ours or not self._is_in_front:
+        if self._is_ours:
+            return
+        if not self._is_in_front:
+            # A shell brings to the front what runs already without a signal.
+            self._loop.call_later(LOOK, self._take_if_free)
             return
         is_back = self._writer_thread is not None
         self._is_ours = True
@@ -200,10 +207,14 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._go_on)
 
     def _go_on(self) -> None:
+        # If it was stopped from outside, nobody has told before, and the shell has put its own mode in place.
         if self._is_in_front:
-            # If it was stopped from outside, nobody has told before, and the shell has put its own mode in place.
             self.suspend_application_mode()
-            self.resume_application_mode()
+        self.resume_application_mode()
+
+    def _take_if_free(self) -> None:
+        if self._auto_restart:
+            self.start_application_mode()
 
     def run_input_thread(self) -> None:
         """Read keys; a terminal that fails has no more of them, which the next look at `is_lost` tells."""
