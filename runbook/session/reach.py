@@ -85,13 +85,10 @@ def _holds(at: _At, params: Mapping[str, object]) -> bool | None:
 
 
 def _verdict(condition: str, step: PlannedStep, params: Mapping[str, object]) -> bool | None:
-    """Judge one condition over `params` alone; parameters of an include are not looked at."""
+    """Judge one condition by `params` alone: all else is unknown; parameters of an include are not looked at."""
     if step.scope:
         return None
     try:
-        expression = compile_expression(condition)
-        if not all(path[0] == "params" for path in expression.names):
-            return None
-        return expression.verdict({"params": params})
+        return compile_expression(condition).verdict({"params": params})
     except RunbookError:
         return None
