@@ -197,7 +197,8 @@ rb_watch() {
     *) exit 0 ;;
   esac
   trap '' TERM
-  rb_over timeout || exit 0
+  # Where somebody has removed the folder nobody can have decided: the time limit holds all the same.
+  rb_over timeout || [ ! -d "$rb_dir" ] || exit 0
   printf '' >"$rb_dir/over.timeout"
   rb_end
 }

@@ -97,7 +97,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         tty.close()
 
 
-WAITS = 'touch "$there"; echo begun; until [ -e "$go" ]; do sleep 0.05; done; echo over'
+WAITS = 'touch "$there"; echo begun; until [ -e "$go" ] || [ ! -e "$there" ]; do sleep 0.05; done; echo over'
 
 BREAKS = """
 from runbook.tui.widgets.now_line import NowLine

@@ -16,7 +16,7 @@ from runbook.ports.target import Cmd, JobFinished, JobRunning, OpKey
 from runbook.secret import Secret
 from runbook.transports.folder import JobFolder, Jobs, memory_root
 from runbook.transports.process import find
-from runbook.transports.wrapper import ended, hello, job_text, read_text
+from runbook.transports.wrapper import COOKIE, ended, hello, job_text, read_text
 
 OP = OpKey("run1", "step", "web1", 1, "main")
 KEY = OP.text()
@@ -180,6 +180,15 @@ def test_the_timeout_is_kept_when_it_is_slept_in_parts(shell: tuple[str, ...], f
 
     assert number == 143
     assert folder.state() == JobFinished(143, ("ended by timeout",))
+
+
+def test_the_timeout_is_kept_when_somebody_removes_the_folder(shell: tuple[str, ...], home: Path) -> None:
+    script = f'echo $$; rm -rf "${COOKIE}"; exec sleep 315'
+
+    number, _, _, _ = talk(shell, text("sh", "-c", script, timeout=0.5))
+
+    assert number == 143
+    assert not (home / ".local/state/runbook/jobs" / KEY).exists()
 
 
 def test_nothing_lingers_after_a_wrapper_and_its_job_were_killed(shell: tuple[str, ...], folder: JobFolder) -> None:
