@@ -40,7 +40,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     first: int = 0
     """The units before this one are known to be over."""
     away: Mapping[str, Away] = {}
-    """The targets that could not be claimed since somebody last decided something."""
+    """The targets that could not be reached or claimed, since somebody last decided about them."""
     jumping: tuple[tuple[int, PlannedStep], ...] | None = None
     """What `jump.jumping` says of the plan; None to look it up."""
 
@@ -248,6 +248,10 @@ def _go(
         return ()
     if step.kind in ("manual", "ask", "choose"):
         return _person(step, pending[0], state, rules)
+    lost = {p: rules.away[p] for p in pending if p in rules.away} if len(step.hosts) > 1 else {}
+    if lost:
+        # All others would wait once more for one that does not answer. Alone it is tried at every step.
+        return _lost(step, lost, state)
     room = max(0, step.parallel - running)
     asks = needs_agreement(unit, step, state, rules.guided)
     if step.kind == "action" or asks:
@@ -266,11 +270,12 @@ def _go(
         lost = {h: rules.away[h] for h in needed if h not in state.claimed}
         if lost:
             # What runs once cannot do without one of them.
-            places = {pending[0]: next(iter(lost.values()))} if step.once else lost
-            return tuple(
-                Fail(step.id, p, state.at(step.id, p).next_attempt, away.why, away.status) for p, away in places.items()
-            )
+            return _lost(step, {pending[0]: next(iter(lost.values()))} if step.once else lost, state)
     return tuple(Begin(step.id, p, state.at(step.id, p).next_attempt) for p in pending[:room])
+
+
+def _lost(step: PlannedStep, lost: Mapping[str, Away], state: RunState) -> tuple[Move, ...]:
+    return tuple(Fail(step.id, p, state.at(step.id, p).next_attempt, a.why, a.status) for p, a in lost.items())
 
 
 def _is_unseen(at: StepState) -> bool:

@@ -7,7 +7,7 @@ no more. If another run holds one of them none is kept. A target that cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from threading import Event
 
 from runbook.engine.move import Away
@@ -67,6 +67,17 @@ def claim(
         name: Away("unreachable", str(answer)) for name, answer in answers.items() if isinstance(answer, RunbookError)
     }
     return away | lost
+
+
+def away_after(away: dict[str, Away], fact: f.Fact, hosts: Container[str]) -> dict[str, Away]:
+    """Return who is away after one more fact: who was not reached, until somebody decides about it."""
+    match fact:
+        case f.StepFinished(status="unreachable") if fact.target in hosts:
+            return away | {fact.target: Away("unreachable", fact.error)}
+        case f.DecisionMade():
+            return {name: why for name, why in away.items() if name not in fact.places}
+        case _:
+            return away
 
 
 def _gone(state: RunState) -> set[str]:

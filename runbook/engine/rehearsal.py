@@ -7,6 +7,8 @@ is asked for; what depends on it is known later, and its `when` is a maybe.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from threading import Lock
 from typing import Literal
 
 from msgspec import Struct
@@ -20,6 +22,7 @@ from runbook.engine.names import Names
 from runbook.engine.probe import run_probe
 from runbook.engine.sampling import baseline_of, every, guard_sample
 from runbook.engine.services import Services
+from runbook.engine.spread import AT_ONCE, spread
 from runbook.engine.words import filled
 from runbook.errors import RunbookError
 from runbook.events import fact as f
@@ -91,6 +94,9 @@ class _Rehearsal:
             services.plan, services.run_id, services.params, services.host_params, services.include_params
         )
         self._state = RunState()
+        self._recording = Lock()
+        self._away: dict[str, str] = {}
+        """The hosts that could not be reached, and why: they are not tried at every step."""
 
     def walk(self) -> tuple[Rehearsed, ...]:
         """Walk the plan in order."""
@@ -101,10 +107,12 @@ class _Rehearsal:
         for unit in self._services.plan.units:
             for wave in range(len(unit.waves)):
                 for step in unit.steps:
-                    for place in places_of(unit, step, wave, self._state):
-                        if self._services.cancel.is_set():
-                            return tuple(found)
-                        seen = self._one(unit, step, place)
+                    if self._services.cancel.is_set():
+                        return tuple(found)
+                    places = places_of(unit, step, wave, self._state)
+                    # Together, so that one that does not answer costs its own time limit and no more.
+                    looked_at = spread(places, partial(self._one, unit, step), min(AT_ONCE, step.parallel))
+                    for seen in looked_at.values():
                         found.append(seen)
                         self._tell(seen)
         return tuple(found)
@@ -151,7 +159,11 @@ class _Rehearsal:
         if condition is False:
             self._record(f.StepSkipped(step=step.id, target=place, why="when"))
             return replace(plain, state="skipped", words=f"does not hold: {unit.when or step.source.when}")
+        if place in self._away and step.kind in ("action", "probe"):
+            return replace(plain, state="unreachable", words=self._away[place])
         seen = self._looked(plain, step, place)
+        if seen.state == "unreachable" and place in self._services.plan.hosts:
+            self._away[place] = seen.words
         if condition is None and seen.state == "known":
             return replace(seen, state="maybe")
         return seen
@@ -232,5 +244,6 @@ class _Rehearsal:
         return StepContext(self._services, self._names, self._record, lambda _: None, self._state, step, place)
 
     def _record(self, *facts: f.Fact) -> None:
-        for fact in facts:
-            self._state = fold(self._state, fact)
+        with self._recording:
+            for fact in facts:
+                self._state = fold(self._state, fact)

@@ -25,7 +25,7 @@ from runbook.engine.context import Record, StepContext
 from runbook.engine.decide import Rules, decide, first_open
 from runbook.engine.inspection import inspect
 from runbook.engine.jump import jumping
-from runbook.engine.lease import claim, give_back
+from runbook.engine.lease import away_after, claim, give_back
 from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
@@ -97,7 +97,7 @@ class Run:
         self._is_over = False
         """No more turns: there is a rest, or the session ends by an error."""
         self._away: dict[str, m.Away] = {}
-        """The targets that could not be claimed since somebody last decided something."""
+        """The targets that could not be reached or claimed, since somebody last decided about them."""
         self._thread = threading.local()
         self._late: list[tuple[int, int, _Recorded]] = []
         self._next_seq: int | None = None
@@ -432,8 +432,7 @@ class Run:
             _, _, found = heapq.heappop(self._late)
             for fact in found.facts:
                 self.state = fold(self.state, fact)
-                if isinstance(fact, f.DecisionMade):
-                    self._away = {}
+                self._away = away_after(self._away, fact, self._services.plan.hosts)
                 if isinstance(fact, (f.DecisionMade, f.UndoAsked, f.UndoFinished)):
                     self._first = 0
                 elif isinstance(fact, f.GuardBreached):

@@ -14,7 +14,10 @@ from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Lease
 from runbook.session.library import open_loops
+from runbook.session.order import Order
+from runbook.session.rehearse import rehearse
 from runbook.session.review import report
+from runbook.session.unattended import Unattended
 from runbook.transports.local import LocalTarget, LocalTransport
 from tests.engine.desk import Desk
 from tests.engine.test_fleet import ALL, HOSTS, mark, stage, start
@@ -31,12 +34,13 @@ def partly(desk: Desk, *down: str) -> Path:
 
 
 @contextmanager
-def out_of_reach(name: str) -> Iterator[None]:
-    """Let nobody come to a host that is this machine."""
+def out_of_reach(name: str, tried: list[str] | None = None) -> Iterator[None]:
+    """Let nobody come to a host that is this machine; `tried` gets its name for each attempt."""
     reached = LocalTransport.target
 
     def target(self: LocalTransport, host: Host, cancel: Cancel) -> LocalTarget:
         if host.name == name:
+            (tried if tried is not None else []).append(name)
             raise ConnectError("nobody answers", where=name)
         return reached(self, host, cancel)
 
@@ -107,3 +111,32 @@ def test_a_host_that_is_away_while_the_others_go_back_is_led_back_later(desk: De
     assert desk.undo(done.run).status == "undone"
     assert desk.lines("log")[before + 6 :] == ["un-two c", "un-one c"]
     assert open_loops(desk.settings) == ()
+
+
+def test_a_host_that_was_not_reached_is_not_waited_for_at_every_step(desk: Desk) -> None:
+    tried: list[str] = []
+    looks = "".join(f"  - {{id: look{n}, command: ['true'], effect: read, on_failure: continue}}\n" for n in range(3))
+    with out_of_reach("b", tried):
+        result = start(desk, "steps:\n" + looks)
+
+    told = desk.statuses(result.run)
+    assert {told[f"look{n}@b"] for n in range(3)} == {"unreachable"}
+    assert {told[f"look{n}@a"] for n in range(3)} == {"succeeded"}
+    assert tried == ["b"]
+    assert result.status == "partial"
+    assert desk.resume(result.run, failed_hosts=True).status == "succeeded"
+
+
+def test_a_rehearsal_looks_at_hosts_side_by_side_and_waits_once_for_one_that_is_away(desk: Desk) -> None:
+    tried: list[str] = []
+    playbook = desk.playbook(ALL + "steps:\n" + mark("one") + mark("two"))
+    with out_of_reach("b", tried):
+        order = Order(playbook=str(playbook), inventory=desk.inventory(*HOSTS))
+        found = rehearse(desk.settings, order, Unattended())
+
+    seen = [(step.step, step.target, step.state) for step in found.steps]
+    assert seen == [
+        (step, host, "unreachable" if host == "b" else "known") for step in ("one", "two") for host in HOSTS
+    ]
+    assert tried == ["b"]
+    assert (found.unreachable, found.refused) == (True, False)
