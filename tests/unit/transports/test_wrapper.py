@@ -330,7 +330,9 @@ def test_the_password_for_sudo_goes_to_who_asks_and_the_input_to_the_command(
     assert not list(home.rglob("ask"))
 
 
-def test_a_wrong_password_is_given_once(shell: tuple[str, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_given_once(
+    shell: tuple[str, ...], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     again = ASKING.replace("unset", 'word=$word/$("$SUDO_ASKPASS" "$4")\nunset')
     (tmp_path / "sudo").write_text(again)
     (tmp_path / "sudo").chmod(0o755)
