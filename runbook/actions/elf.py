@@ -62,6 +62,7 @@ class _Image:
         if count > _MOST_ENTRIES:
             raise NotElf("it has too many program headers")
         self.segments = [self._segment(headers + number * size) for number in range(count)]
+        self.headers_end = headers + count * size
 
     def unpack(self, form: str, offset: int) -> tuple[int, ...]:
         """Return the numbers at an offset of the file."""
@@ -114,6 +115,19 @@ def read_elf(fetch: Fetch) -> Elf:
         wants=_wants(image, found, strings),
         offers=_offers(image, found, strings),
     )
+
+
+def extent(fetch: Fetch) -> int:
+    """Return how many bytes the file must have at least: up to the end of its last segment and of its section headers.
+
+    What was cut off in the middle is shorter. Raises NotElf if it is none, or damaged.
+    """
+    image = _Image(fetch)
+    (sections,) = image.unpack("Q", 40) if image.wide else image.unpack("I", 32)
+    size, count = image.unpack("HH", 58 if image.wide else 46)
+    # With very many sections the count is 0 and stands elsewhere; then the first one must do.
+    sections_end = sections + size * max(count, 1) if sections else 0
+    return max(image.headers_end, sections_end, *(start + size for _, start, _, size in image.segments), 0)
 
 
 def _dynamic(image: _Image) -> dict[int, list[int]]:

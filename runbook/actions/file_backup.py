@@ -63,7 +63,7 @@ class FileBackup:
             folder = absolute(w.to, "to") if w.to else folder_of(path)
         except ActionError as error:
             return Refuse(error.message, error.remedy)
-        seen = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=folder)
+        seen = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=folder, copy=True)
         if seen.file.kind != "file":
             return refuse_file(path, seen.file)
         no = refuse_name(path) or refuse_folder(folder, seen.folder, seen.room, seen.file.size)

@@ -85,17 +85,17 @@ class FileRestore:
             return Refuse(error.message, error.remedy)
         good = look(t, backup, sudo=w.sudo, timeout=w.timeout).file
         now = look(t, path, sudo=w.sudo, timeout=w.timeout)
+        room = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=keep, copy=True) if w.keep_in else now
         no = _bad_backup(backup, good, w.sha256) or _bad_place(path, now, good.size)
         if no:
             return no
         present = now.file if now.file.kind == "file" else None
-        kept = inside(keep, backup_name(path, now.stamp)) if present else ""
+        kept = inside(keep, backup_name(path, room.stamp)) if present else ""
         before = RestoreBefore(path, present, backup, good, kept)
         if present and present.sha256 == good.sha256:
             return Already(before, f"{path} has the content of the backup")
         if present:
             need = present.size + (good.size if keep == folder_of(path) else 0)
-            room = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=keep) if w.keep_in else now
             no = refuse_folder(keep, room.folder, room.room, need)
         return no or Proceed(RestoreBefore(path, present, backup, good, kept, _difference(w, t, before)))
 

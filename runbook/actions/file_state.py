@@ -26,11 +26,30 @@ sum() {
 """
 """Shell function: SHA-256 of stdin as hexadecimal text."""
 
+CLOCK = r"""
+stamp() {
+  now=$(date -u +%Y%m%dT%H%M%SZ) tries=0
+  [ "$2" ] || return 0
+  while set -- "$1" "$2" "$2/${1##*/}.runbook-$now"*; [ -e "$3" ] || [ -L "$3" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 5 ] || return 0
+    sleep 1
+    now=$(date -u +%Y%m%dT%H%M%SZ)
+  done
+}
+"""
+"""Shell function: sets `now` to a time by which no copy of the file $1 is named in the folder $2, if one is given.
+
+A program, its configuration and its logs often have one name, and are kept in one folder within one second.
+"""
+
 _LOOK = (
     SUM
+    + CLOCK
     + r"""
 f=$1 d=$2
-echo "now $(date -u +%Y%m%dT%H%M%SZ)"
+stamp "$f" "$3"
+echo "now $now"
 if [ ! -d "$d" ]; then echo 'folder missing'
 elif [ ! -w "$d" ] || [ ! -x "$d" ]; then echo 'folder denied'
 else echo 'folder writable'; echo "room $(df -Pk "$d" 2>/dev/null | tail -n 1)"; fi
@@ -86,12 +105,15 @@ class Look(Struct, frozen=True):
     """The clock of the target, UTC: 20261101T030000Z."""
 
 
-def look(t: Reader, path: str, *, sudo: bool, timeout: float, folder: str = "") -> Look:
+def look(t: Reader, path: str, *, sudo: bool, timeout: float, folder: str = "", copy: bool = False) -> Look:
     """See what is at an absolute path. `folder`: where the room is asked for; by default the file's own.
+
+    With `copy`, the clock tells a time by which no copy of the file is named there yet.
 
     Raises ActionError if the target lacks the tools, TransportError if it does not answer.
     """
-    argv = script(_LOOK, path, folder or folder_of(path))
+    there = folder or folder_of(path)
+    argv = script(_LOOK, path, there, there if copy else "")
     got = answer(t, Cmd(argv, timeout=timeout, sudo=sudo, files=True))
     facts = {match[1]: match[2] for line in got.out.splitlines() if (match := _FACT.fullmatch(line))}
     state = _state(facts)

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from runbook.actions.capture import answer
-from runbook.actions.file_state import ROOM, SUM
+from runbook.actions.file_state import CLOCK, ROOM, SUM
 from runbook.actions.form import folder_of, script
 from runbook.errors import ActionError
 from runbook.ports.action import Refuse, Verdict
@@ -59,9 +59,11 @@ digest() { d=$(list "$1" && echo whole) && printf '%s' "${d%whole}" | sum; }
 
 _LOOK = (
     LIST
+    + CLOCK
     + r"""
 f=$1 d=$2 base=$3
-echo "now $(date -u +%Y%m%dT%H%M%SZ)"
+if [ "$base" ]; then stamp "$base" "$d"; else stamp "$f" ''; fi
+echo "now $now"
 if [ ! -d "$d" ]; then echo 'folder missing'
 elif [ ! -w "$d" ] || [ ! -x "$d" ]; then echo 'folder denied'
 else echo 'folder writable'; echo "room $(df -Pk "$d" 2>/dev/null | tail -n 1)"; fi

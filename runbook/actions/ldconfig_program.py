@@ -8,21 +8,17 @@ Nothing is run: the files are read in blocks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from msgspec import Struct
 
-from runbook.actions.capture import Keep
 from runbook.actions.elf import Elf, NotElf, read_elf
+from runbook.actions.file_part import parts
 from runbook.actions.form import folder_of, inside
 from runbook.actions.ldconfig_tool import Cache, ToolWith
-from runbook.errors import ActionError, DeadlineError
-from runbook.ports.target import Cmd, Reader
+from runbook.errors import ActionError
+from runbook.ports.target import Reader
 from runbook.text import one_line
 
-BLOCK = 64 * 1024
-MOST_BLOCKS = 64
-"""Blocks that are read of one file."""
 MOST_OBJECTS = 256
 
 
@@ -116,7 +112,11 @@ class Search:
         """Return what a file says, None if there is none that the loader would take."""
         if path not in self._read:
             try:
-                self._read[path] = read_elf(_blocks(self._t, self._w, path)) if path.startswith("/") else None
+                self._read[path] = (
+                    read_elf(parts(self._t, path, sudo=self._w.sudo, timeout=self._w.timeout))
+                    if path.startswith("/")
+                    else None
+                )
             except NotElf:
                 self._read[path] = None
         return self._read[path]
@@ -145,34 +145,3 @@ def _own_folders(loaded: _Object) -> list[str]:
 def _expanded(folder: str, path: str) -> str:
     origin = folder_of(path)
     return folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
-
-
-def _blocks(t: Reader, w: ToolWith, path: str) -> Callable[[int, int], bytes]:
-    """Return a function that reads parts of a file of the target."""
-    known: dict[int, bytes] = {}
-
-    def block(number: int) -> bytes:
-        if number not in known:
-            if len(known) >= MOST_BLOCKS:
-                raise NotElf("its parts are too far apart")
-            keep = Keep(BLOCK)
-            argv = ("dd", f"if={path}", f"bs={BLOCK}", f"skip={number}", "count=1")
-            finished = t.read(Cmd(argv, timeout=w.timeout, sudo=w.sudo), keep)
-            if finished.ended != "exit" or finished.exit is None:
-                raise DeadlineError(f"{path} was not read", where=t.host.name)
-            if finished.exit != 0:
-                raise NotElf("it cannot be read")
-            known[number] = keep.data("out")
-        return known[number]
-
-    def fetch(offset: int, size: int) -> bytes:
-        data, at = b"", offset
-        while size > len(data):
-            part = block(at // BLOCK)[at % BLOCK :][: size - len(data)]
-            if not part:
-                break
-            data += part
-            at += len(part)
-        return data
-
-    return fetch

@@ -30,6 +30,7 @@ BUILT_IN = {
     "file.checksum": "runbook.actions.file_checksum:FileChecksum",
     "file.edit": "runbook.actions.file_edit:FileEdit",
     "file.restore": "runbook.actions.file_restore:FileRestore",
+    "file.whole": "runbook.actions.file_whole:FileWhole",
     "folder.backup": "runbook.actions.folder_backup:FolderBackup",
     "folder.restore": "runbook.actions.folder_restore:FolderRestore",
     "git.diff": "runbook.actions.git_diff:GitDiff",

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ GOOD: dict[str, Given] = {
     "command": lambda path, _: {"argv": ["cat", "--", str(path)]},
     "shell": lambda path, _: {"script": 'test -f "$F"', "env": {"F": str(path)}},
     "file.checksum": lambda path, _: {"path": str(path)},
+    "file.whole": lambda path, _: {"path": str(path), "sha256": sha256(b"content").hexdigest()},
     "http": lambda _, port: {"url": f"http://127.0.0.1:{port}/"},
     "tcp": lambda _, port: {"port": port},
     "process": lambda _, __: {"pid": os.getppid()},
@@ -77,6 +79,7 @@ BAD: dict[str, Given] = {
     "command": lambda path, _: {"argv": ["cat", "--", f"{path}.not"]},
     "shell": lambda _, __: {"script": "exit 3"},
     "file.checksum": lambda path, _: {"path": str(path), "sha256": "0" * 64},
+    "file.whole": lambda path, _: {"path": str(path), "sha256": "0" * 64},
     "tcp": lambda _, port: {"port": port},
     "process": lambda _, __: {"name": "no-such-program"},
     "runtime.status": lambda path, _: _runtime(path, 1),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.actions.file_backup import BackupBefore, BackupWith, FileBackup
+from runbook.actions.folder_backup import FolderBackup, FolderBackupWith
 from runbook.errors import ActionError
 from runbook.ports.action import Done, NotDone, Proceed, Refuse
 from runbook.testing import Bench, MemoryWork
@@ -49,6 +50,28 @@ def test_the_copy_keeps_the_owner(tmp_path: Path) -> None:
     copy = Path(ACTION.apply(w, before(w), MemoryWork(Bench())).backup)
 
     assert (copy.stat().st_uid, copy.stat().st_gid) == (12345, 54321)
+
+
+def test_what_has_one_name_is_kept_in_one_folder_within_one_second(tmp_path: Path) -> None:
+    to = tmp_path / "kept"
+    to.mkdir()
+    copies = set()
+    for folder in ("bin", "etc"):
+        path = tmp_path / folder / "goapp"
+        path.parent.mkdir()
+        path.write_text(folder)
+        w = BackupWith(path=str(path), to=str(to))
+        copies.add(ACTION.apply(w, before(w), MemoryWork(Bench())).backup)
+    logs = tmp_path / "log/goapp"
+    logs.mkdir(parents=True)
+    folder_w = FolderBackupWith(path=str(logs), to=str(to))
+    seen = FolderBackup().inspect(folder_w, Bench())
+    assert isinstance(seen, Proceed)
+
+    copies.add(FolderBackup().apply(folder_w, seen.before, MemoryWork(Bench())).backup)
+
+    assert sorted(map(str, to.iterdir())) == sorted(copies)
+    assert len(copies) == 3
 
 
 def test_a_file_of_the_same_name_is_never_overwritten(tmp_path: Path) -> None:

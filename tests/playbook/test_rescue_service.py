@@ -1,0 +1,117 @@
+"""`rescue-service` on a damaged root in which nothing runs: kept, healed, taken back, rehearsed, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runbook.actions.folder_state import DATA
+from runbook.testing import tree
+from tests.mounted import require_root
+from tests.playbook.stand import Stand, statuses
+
+PROGRAM = Path(shutil.which("cat") or "/bin/cat").resolve().read_bytes()
+CONFIG = "listen: 8080\npool: 50\n"
+
+
+class Damaged:
+    """A root after a power loss: the program is cut off, the configuration ends in zeros, there is no shell."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "mnt"
+        for name in ("usr/bin", "etc/goapp", "var/log/goapp/old", "var/backups", "var/lib/dpkg/info", "opt/goapp"):
+            (self.root / name).mkdir(parents=True)
+        self.binary = self.root / "opt/goapp/goapp"
+        self.binary.write_bytes(PROGRAM[: len(PROGRAM) // 2])
+        self.binary.chmod(0o751)
+        # As on many systems: the name that everybody knows is a link, and not a relative one.
+        (self.root / "usr/local").symlink_to("/opt")
+        self.config = self.root / "etc/goapp/config.yaml"
+        self.config.write_text("listen: 8080\n" + "\0" * 20)
+        self.config.chmod(0o640)
+        (self.root / "var/log/goapp/app.log").write_text("panic: unexpected fault\n")
+        (self.root / "var/log/goapp/old/app.log.1").write_text("started\n")
+        (self.root / "var/backups/goapp.good").write_bytes(PROGRAM)
+        (self.root / "var/backups/config.good").write_text(CONFIG)
+        md5 = hashlib.md5(PROGRAM, usedforsecurity=False).hexdigest()
+        (self.root / "var/lib/dpkg/info/goapp.md5sums").write_text(f"{md5}  opt/goapp/goapp\n")
+        self.stand = Stand(
+            folder,
+            "rescue-service",
+            {
+                "binary": "/opt/goapp/goapp",
+                "config": "/etc/goapp/config.yaml",
+                "logs": "/var/log/goapp",
+                "good_binary": "/var/backups/goapp.good",
+                "good_binary_sha256": hashlib.sha256(PROGRAM).hexdigest(),
+                "good_config": "/var/backups/config.good",
+                "good_config_sha256": hashlib.sha256(CONFIG.encode()).hexdigest(),
+            },
+            approvals=("keep", "heal"),
+        )
+        self.stand.inventory.write_text(
+            f"hosts:\n  broken: {{transport: chroot, root: {self.root}}}\ngroups:\n  rescue: {{hosts: [broken]}}\n"
+        )
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Damaged:
+    require_root()
+    return Damaged(tmp_path)
+
+
+def test_program_and_configuration_are_kept_and_healed_and_undo_gives_back_every_byte(damaged: Damaged) -> None:
+    before, logs = tree(damaged.root), tree(damaged.root / "var/log/goapp")
+
+    result = damaged.stand.start()
+
+    assert result.status == "succeeded"
+    assert damaged.binary.read_bytes() == PROGRAM
+    assert damaged.binary.stat().st_mode & 0o7777 == 0o751
+    assert damaged.config.read_text() == CONFIG
+    backups = damaged.root / "var/backups"
+    (kept,) = backups.glob("goapp.runbook-*-backup.sha256")
+    told = subprocess.run(("sha256sum", "-c", kept.name), cwd=backups, capture_output=True, text=True, check=True)
+    assert told.stdout == f"{kept.stem}: OK\n"
+    assert (backups / kept.stem).read_bytes() == PROGRAM[: len(PROGRAM) // 2]
+    (kept_logs,) = (path for path in backups.glob("goapp.runbook-*-backup") if path.is_dir())
+    assert tree(kept_logs / DATA) == logs
+
+    undone = damaged.stand.undo(result.run)
+
+    assert undone.status == "undone"
+    assert tree(damaged.root) == before
+
+
+def test_a_rehearsal_tells_what_is_wrong_and_changes_nothing(damaged: Damaged) -> None:
+    before = tree(damaged.root)
+
+    rehearsal = damaged.stand.rehearse()
+
+    assert tree(damaged.root) == before
+    assert "cut off" in str(rehearsal)
+
+
+def test_a_bad_backup_is_refused_and_the_damaged_program_stays_as_it_is(damaged: Damaged) -> None:
+    before = damaged.binary.read_bytes()
+
+    result = damaged.stand.start(good_binary_sha256="0" * 64)
+
+    assert result.status == "failed"
+    assert statuses(result)["put-program"] == "refused"
+    assert damaged.binary.read_bytes() == before
+
+
+def test_a_whole_program_is_left_alone(damaged: Damaged) -> None:
+    damaged.binary.write_bytes(PROGRAM)
+    damaged.config.write_text(CONFIG)
+    del damaged.stand.values["good_binary_sha256"]
+
+    result = damaged.stand.start(sha256=hashlib.sha256(PROGRAM).hexdigest())
+
+    assert result.status == "succeeded"
+    assert statuses(result)["put-program"] == "skipped"
