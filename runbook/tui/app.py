@@ -29,6 +29,7 @@ from runbook.tui.bridge import Asked, Bridge
 from runbook.tui.carrier import Act, Carrier, Ended
 from runbook.tui.comfort import Comfort
 from runbook.tui.commands import Command, of_playbooks, of_runs, of_steps
+from runbook.tui.errand import Errand
 from runbook.tui.ground import Ground
 from runbook.tui.look import Look, look_of, theme_of
 from runbook.tui.pager import show_in_pager
@@ -52,7 +53,7 @@ MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
 
 
-class RunbookApp(Comfort, Shift, Ground):
+class RunbookApp(Comfort, Shift, Errand, Ground):
     """The terminal interface."""
 
     TITLE = "runbook"
@@ -372,18 +373,6 @@ class RunbookApp(Comfort, Shift, Ground):
     def on_question_wanted(self) -> None:
         """Open the question that waits for an answer again."""
         self.action_question()
-
-    def on_note_wanted(self, message: msg.NoteWanted) -> None:
-        """Put a note on record."""
-        write = partial(self.backend.note, message.run, message.text, message.step)
-        self.run_worker(partial(self._noted, write), thread=True, exit_on_error=False)
-
-    def _noted(self, write: Callable[[], str]) -> None:
-        try:
-            told, severe = f"note: {write()}", False
-        except RunbookError as error:
-            told, severe = f"The note is not on record: {error}", True
-        self.call_from_thread(self.notify, told, severity="error" if severe else "information", markup=False)
 
     def on_health_wanted(self) -> None:
         """Look how this machine is."""

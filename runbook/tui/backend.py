@@ -91,6 +91,9 @@ class Backend(Protocol):
     def health(self) -> Health:
         """Return the health of this machine."""
 
+    def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
+        """Return the seconds that each step of a playbook took in other runs than this one."""
+
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""
 
@@ -244,6 +247,12 @@ class SessionBackend:
         from runbook.tui.health import local_health
 
         return local_health()
+
+    def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
+        """Return the seconds that each step of a playbook took in other runs than this one."""
+        from runbook.session.usual import usual_seconds
+
+        return usual_seconds(self._settings, playbook, apart_from)
 
     def verify(self, run: str) -> Report:
         """Verify the record of a run."""

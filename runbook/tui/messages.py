@@ -116,6 +116,15 @@ class NoteWanted(Message):
         self.step = step
 
 
+class UsualWanted(Message):
+    """Look what the steps of a playbook took in earlier runs."""
+
+    def __init__(self, playbook: str, run: str) -> None:
+        super().__init__()
+        self.playbook = playbook
+        self.run = run
+
+
 class HealthWanted(Message):
     """Look how this machine is."""
 

@@ -7,7 +7,7 @@ progress, phases) is added beside it. Lives on the thread of the screens; `bridg
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -76,6 +76,8 @@ class Scene:
         self.spool = Spool()
         """Output of all steps, oldest first."""
         self.samples: dict[str, deque[f.GuardSampled]] = {}
+        self.usual: Mapping[str, float] | None = None
+        """Seconds that steps took in earlier runs; None until somebody has looked."""
         self.version = 0
         """Grows with everything that is taken: who has drawn a version need not draw it again."""
 

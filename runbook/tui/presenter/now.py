@@ -11,6 +11,7 @@ from runbook.model.plan import Plan
 from runbook.model.question import Question
 from runbook.text import duration_text, one_line
 from runbook.text.mark import mark_of, status_word
+from runbook.tui.presenter.left import time_left
 from runbook.tui.presenter.place import places, present, running, unit_of, wave_at, where
 from runbook.tui.presenter.progress import left
 from runbook.tui.presenter.words import Row, bold, count, muted, plain
@@ -114,9 +115,7 @@ def _running(scene: Scene, plan: Plan, step: str, active: tuple[str, ...], now: 
     mark = mark_of(status)
     title = f"{mark.symbol} {status_word(status)}: {step}{' on ' if names else ''}{names}"
     second = _pulse(scene, plan, step, quiet, now, wide, many=len(active) > 1)
-    return NowWords(
-        mark.tone, (*_loud(status), *what), _where(scene, step), second, _clock(scene, now, step, active), title
-    )
+    return NowWords(mark.tone, (*_loud(status), *what), _where(scene, step), second, _clock(scene, now), title)
 
 
 _NOW = Beat(heard=float("inf"))
@@ -136,7 +135,9 @@ def _pulse(scene: Scene, plan: Plan, step: str, place: str, now: float, wide: bo
     elif beat.phase and beat.phase != "applying":
         parts.append((plain(beat.words or beat.phase),))
     if beat.progress is not None and beat.progress.total:
-        parts.append((plain(f"{beat.progress.done} of {beat.progress.total} {one_line(beat.progress.unit, 20)}"),))
+        ends = left(beat.progress.done, beat.progress.total, now - beat.began)
+        done = f"{beat.progress.done} of {beat.progress.total} {one_line(beat.progress.unit, 20)}"
+        parts.append((plain(done), *((muted(f", about {_about(ends)}"),) if ends is not None else ())))
     found = unit_of(plan, step)
     if found is not None and found[1].timeout and beat.phase in ("", "applying", "undoing"):
         parts.append(_deadline(found[1].timeout, now - beat.began, wide))
@@ -175,20 +176,16 @@ def _where(scene: Scene, step: str) -> Row:
     return tuple(row)
 
 
-def _clock(scene: Scene, now: float, step: str = "", active: tuple[str, ...] = ()) -> Row:
-    """Say how long the run goes on, and how much time is left where that can be told."""
+def _clock(scene: Scene, now: float, *, rests: bool = False) -> Row:
+    """Say how long the run goes on, and how much time is left of it by what earlier runs took."""
     row: list[tuple[str, str]] = [muted("run "), plain(duration_text((scene.rested or now) - scene.opened))]
-    ends = [left for place in active if (left := _left(scene, step, place, now)) is not None]
-    if ends:
-        row += [muted("   about "), plain(_about(max(ends))), muted(" left")]
-    return tuple(row)
-
-
-def _left(scene: Scene, step: str, place: str, now: float) -> float | None:
-    beat = scene.beats.get((step, place))
-    if beat is None or beat.progress is None:
-        return None
-    return left(beat.progress.done, beat.progress.total, now - beat.began)
+    if rests or scene.rested or scene.usual is None or scene.plan is None:
+        return tuple(row)
+    ends = time_left(scene, now)
+    if ends is None:
+        return (*row, muted("   time left unknown"))
+    about = "at least" if ends.at_least else "about"
+    return (*row, muted(f"   {about} "), plain(_about(ends.seconds)), muted(" left"))
 
 
 def _about(seconds: float) -> str:
@@ -211,7 +208,7 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
     for words in _next(rest):
         second += ([muted(" · ")] if second else []) + [words]
     title = f"{mark.symbol} {status_word(state.status)}"
-    return NowWords(mark.tone, first, _clock(scene, now), tuple(second), (), title)
+    return NowWords(mark.tone, first, _clock(scene, now, rests=True), tuple(second), (), title)
 
 
 def _next(rest: Rest) -> list[tuple[str, str]]:

@@ -98,6 +98,8 @@ class RunScreen(Frame):
         self._possible: tuple[object, object, object] = (None, None, None)
         self._sealed: object = None
         self._looked = float("-inf")
+        self._asked_usual: Scene | None = None
+        """The scene for which earlier times were asked."""
 
     def body(self) -> Iterable[Widget]:
         """One board, and above it why a run did not go on, where that takes more than a row."""
@@ -190,6 +192,7 @@ class RunScreen(Frame):
         if self.scene.plan is not None:
             self.board.tick(now)
         self.title = words.title
+        self._want_usual()
         if self.has_class("-vast") and self.scene.plan is not None and LOCAL in self.scene.plan.hosts:
             self._want_health(now)
 
@@ -201,6 +204,12 @@ class RunScreen(Frame):
         if page.display and rest is not None:
             words = (plain(why), *((muted(f"  {one_line(rest.remedy, 400)}"),) if rest.remedy else ()))
             page.show(lambda cells: wrapped(words, cells))
+
+    def _want_usual(self) -> None:
+        scene = self.scene
+        if scene.plan is not None and scene.run and scene is not self._asked_usual and self._steers:
+            self._asked_usual = scene
+            self.post_message(msg.UsualWanted(scene.plan.playbook, scene.run))
 
     def _want_health(self, now: float) -> None:
         if now - self._looked >= HEALTH and self._ended is None:
