@@ -153,13 +153,19 @@ class _Change(Generic[V]):
         stale = "The unit file was changed since it was loaded: `systemctl daemon-reload` was not run"
         return StepPlan(
             words=f"{self.verb.capitalize()} {w.unit}",
-            commands=(driver_of(w, b.driver).typed(self.verb),),
+            commands=tuple(driver_of(w, b.driver).typed(verb) for verb in self._verbs(w, b)),
             notes=(stale,) if b.state.stale else (),
             undo=self._way_back(w, b),
         )
 
     def apply(self, w: V, b: ServiceBefore, work: Work) -> ServiceResult:
-        """Run the command, in one operation; it comes back when the manager is done."""
+        """Run the command, in one operation; it comes back when the manager is done.
+
+        A unit that failed is forgiven before, in an operation of its own: else systemd may refuse it as started too
+        often. Where rules of sudo forbid that, the start itself tells.
+        """
+        for verb in self._verbs(w, b)[:-1]:
+            _forgive(w, b, work, verb)
         done = _carry_out(w, b, work, self.verb, self.verb)
         pid = done["main_pid"]
         active, was, invocation = (text_of(done[key]) for key in ("active", "was", "invocation"))
@@ -223,6 +229,11 @@ class _Change(Generic[V]):
         except ActionError as error:
             return Verdict("no data", (str(error),))
         return Verdict("bad" if state.is_down else "good", (state.line(), f"before: {b.state.line()}"))
+
+    def _verbs(self, w: V, b: ServiceBefore) -> tuple[Verb, ...]:
+        """Return what is done, in order."""
+        forgiven = self.verb != "stop" and b.state.active == "failed" and driver_of(w, b.driver).bears_grudges
+        return ("reset-failed", self.verb) if forgiven else (self.verb,)
 
     def _why_already(self, driver: Driver, t: Reader, state: UnitState) -> str:
         """Say why nothing is to be done; empty if something is."""
@@ -308,6 +319,12 @@ def _carry_out(
 
     intent: dict[str, Json] = {"do": verb, "unit": w.unit, "was": now.invocation, "active": now.active}
     return work.op(name, intent, body)
+
+
+def _forgive(w: ServiceWith, b: ServiceBefore, work: Work, verb: Verb) -> None:
+    """Have the manager forget that the unit has failed; raises TransportError if its end is not known."""
+    intent: dict[str, Json] = {"do": verb, "unit": w.unit}
+    work.op(verb, intent, lambda key: {"exit": change(work, key, driver_of(w, b.driver).command(verb)).exit})
 
 
 def _why_failed(got: Captured) -> str:

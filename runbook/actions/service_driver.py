@@ -15,7 +15,7 @@ from runbook.errors import ActionError
 from runbook.ports.target import Cmd, Reader
 from runbook.text import one_line
 
-Verb: TypeAlias = Literal["start", "stop", "restart"]
+Verb: TypeAlias = Literal["start", "stop", "restart", "reset-failed"]
 
 _UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}")
 _PAIR = re.compile(r"([A-Za-z]+)=(.*)")
@@ -82,6 +82,10 @@ class Driver(Protocol):
     @property
     def name(self) -> str:
         """The word of the playbook for it."""
+
+    @property
+    def bears_grudges(self) -> bool:
+        """It refuses to start a unit that has failed too often, until it is told to forget that (`reset-failed`)."""
 
     def show(self, t: Reader) -> UnitState:
         """Return the state of the unit now.

@@ -19,6 +19,7 @@ class Supervised:
     """Asks a control program about one unit."""
 
     name: ClassVar[str] = "supervised"
+    bears_grudges: ClassVar[bool] = False
 
     def __init__(self, unit: str, *, control: str, sudo: bool, timeout: float) -> None:
         self._unit = unit

@@ -33,6 +33,7 @@ class Systemd:
     """Asks systemd about one unit."""
 
     name: ClassVar[str] = "systemd"
+    bears_grudges: ClassVar[bool] = True
 
     def __init__(self, unit: str, *, user: bool, sudo: bool, timeout: float) -> None:
         self._unit = unit
