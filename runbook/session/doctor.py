@@ -20,6 +20,7 @@ from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Stream, Target, Transport
 from runbook.session.control import Control
+from runbook.session.doctor_root import look_at_root
 from runbook.session.order import Order
 from runbook.session.prepare import prepare
 from runbook.session.way import ways
@@ -68,7 +69,7 @@ echo "end 1"
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at on one host."""
 
-    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools"]
+    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root"]
     state: State
     told: str
     remedy: str = ""
@@ -139,6 +140,8 @@ class Needs(Struct, frozen=True):
     tools: tuple[str, ...]
     sudo: bool
     changes: bool
+    inside: tuple[str, ...] = ()
+    """Tools that a mounted root itself must have."""
 
 
 def needs(plan: Plan, host: Host) -> Needs:
@@ -146,6 +149,10 @@ def needs(plan: Plan, host: Host) -> Needs:
     steps = [step for unit in plan.units for step in unit.steps if host.name in step.hosts and not step.once]
     changes = any(step.effect != "read" for step in steps)
     tools = {tool for step in steps for tool in _tools(step)} | (set(_WRAPPER) if changes else set())
+    if host.transport == "chroot":
+        # Who enters a root is root already; files and jobs are handled with the tools of this machine.
+        own = {*_WRAPPER, *_TOOLS["file."]}
+        return Needs(tuple(sorted(tools & own)), False, changes, tuple(sorted(tools - own)))
     return Needs(tuple(sorted(tools)), any(step.with_.get("sudo") is True for step in steps), changes)
 
 
@@ -161,16 +168,20 @@ def _tools(step: PlannedStep) -> Iterator[str]:
 
 
 def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel) -> Checkup:
+    root: tuple[Finding, ...] = ()
     try:
         target = transport.target(host, cancel)
         said, offset = _ask(target, wanted)
+        if host.transport == "chroot":
+            roots = look_at_root(target, wanted.inside, changes=wanted.changes)
+            root = tuple(Finding(what="root", state=one.state, told=one.told, remedy=one.remedy) for one in roots)
     except HostKeyError as error:
         return _away(host, "host key", error)
     except AuthError as error:
         return _away(host, "login", error)
     except RunbookError as error:
         return _away(host, "reach", error)
-    return Checkup(host=host.name, findings=tuple(_findings(said, offset, wanted)), clock_offset=offset)
+    return Checkup(host=host.name, findings=(*_findings(said, offset, wanted), *root), clock_offset=offset)
 
 
 def _away(host: Host, what: Literal["reach", "host key", "login"], error: RunbookError) -> Checkup:
@@ -182,7 +193,8 @@ def _ask(target: Target, wanted: Needs) -> tuple[dict[str, list[str]], float]:
     sink = _Said()
     words = ("sh", "-c", _SCRIPT, "runbook-doctor", "1" if wanted.sudo else "", *wanted.tools)
     begun = time.time()
-    finished = target.read(Cmd(words, timeout=_SECONDS), sink)
+    # For a mounted root, this asks the machine that it is mounted on: there lie its job folders.
+    finished = target.read(Cmd(words, timeout=_SECONDS, files=True), sink)
     ended = time.time()
     said: dict[str, list[str]] = {}
     for line in sink.out.decode("utf-8", "replace").splitlines():
