@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from runbook.engine.rehearsal import Rehearsed
 from runbook.text import one_line, reveal
+from runbook.tui.presenter.beside import BESIDE, beside_rows
 from runbook.tui.presenter.place import where
 from runbook.tui.presenter.words import BLANK, Row, bold, count, muted, plain, said, shortened, wrapped
 
@@ -89,7 +90,7 @@ def _group(step: Rehearsed, targets: list[str], cells: int, whole: bool) -> list
             for number, line in enumerate(reveal(command).split("\n")):
                 found += wrapped((muted("  $ " if not number else "    "), plain(line)), cells, 4)
     if step.diff:
-        lines = diff_rows(step.diff)
+        lines = beside_rows(step.diff, cells) if cells >= BESIDE else diff_rows(step.diff)
         hidden = 0 if whole else max(0, len(lines) - MOST_LINES)
         found += lines[: len(lines) - hidden] if hidden else lines
         more = f", {hidden} more lines: ^o" if hidden else ""
