@@ -190,17 +190,14 @@ class TerminalDriver(LinuxDriver):
     # What signals want is done by the loop: they come in the middle of anything, with the lock of the writer held.
 
     def _sigtstp_application(self, *_: object) -> None:
-        if self._auto_restart:
-            self._loop.call_soon_threadsafe(self._stop)
-        elif can_come_back():
-            # A pager has the terminal, and the loop waits for it.
-            _stop_job()
+        self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         if can_come_back():
             self.suspend_application_mode()
             self._must_signal_resume = True
-            _stop_job()
+            # All of the job, as the terminal does: a shell waits until no part of it runs.
+            os.killpg(os.getpgrp(), signal.SIGSTOP)
 
     def _sigcont_application(self, *_: object) -> None:
         if self._auto_restart:
@@ -238,8 +235,3 @@ def can_come_back() -> bool:
             if os.getpgid(each.pid) != group:
                 return os.getsid(each.pid) == session
     return False
-
-
-def _stop_job() -> None:
-    """Stop all of the job, as the terminal does: a shell waits until no part of it runs."""
-    os.killpg(os.getpgrp(), signal.SIGSTOP)

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,12 @@ from pathlib import Path
 from textual.app import App, SuspendNotSupported
 
 from runbook.text import one_line
+from runbook.tui.driver import can_come_back
 
 LINE = 300
+
+STOPS = 1.0
+"""Seconds that a pager gets to stop at Ctrl+Z."""
 
 
 def pager_of(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -34,7 +39,7 @@ def show_in_pager(app: App[int], path: Path) -> None:
     except SuspendNotSupported as error:
         fault = str(error)
     if fault:
-        told = one_line(f"The pager did not show it: {fault}; PAGER names another one", LINE)
+        told = one_line(f"The pager did not show it: {fault}. Set PAGER to one that does.", LINE)
         app.notify(told, severity="error", markup=False)
 
 
@@ -65,11 +70,34 @@ def _deaf(process: subprocess.Popen[bytes]) -> Iterator[None]:
     def leave(*_: object) -> None:
         pass
 
+    def stop(*_: object) -> None:
+        # Together or not at all: `less` that runs no shell does not stop either.
+        if _has_stopped(process.pid) and can_come_back():
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     # Not ignored: that would be handed down to a pager.
-    taken = {signal.SIGINT: leave, signal.SIGQUIT: leave, signal.SIGTERM: end, signal.SIGHUP: end}
+    taken = {
+        signal.SIGINT: leave,
+        signal.SIGQUIT: leave,
+        signal.SIGTERM: end,
+        signal.SIGHUP: end,
+        signal.SIGTSTP: stop,
+    }
     before = {number: signal.signal(number, act) for number, act in taken.items()}
     try:
         yield
     finally:
         for number, act in before.items():
             signal.signal(number, act)
+
+
+def _has_stopped(pid: int) -> bool:
+    """Tell whether a pager stops within a moment."""
+    deadline = time.monotonic() + STOPS
+    seen = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
+    while time.monotonic() < deadline:
+        found = os.waitid(os.P_PID, pid, seen)
+        if found is not None:
+            return found.si_code == os.CLD_STOPPED
+        time.sleep(0.01)
+    return False
