@@ -118,13 +118,19 @@ def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlan
         words=plan.words,
         commands=list(plan.commands),
         diff=plan.diff,
-        notes=list(plan.notes),
+        notes=[*plan.notes, *_whereabouts(context)],
         undo=undo,
         digest=digest,
         form=form,
         arguments=bound.arguments,
         before=freeze_object(before),
     )
+
+
+def _whereabouts(context: StepContext) -> list[str]:
+    """Say what the paths and commands of a plan mean on a host that is no machine of its own."""
+    host = context.target.host
+    return [f"In the root that is mounted at {host.root}"] if host.transport == "chroot" else []
 
 
 def _refuse_masked(context: StepContext, bound: Bound) -> None:

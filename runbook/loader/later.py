@@ -8,7 +8,6 @@ from runbook.model.playbook import Approve
 
 LATER = {
     "peer": "this needs signed approvals, which are not available in this version",
-    "chroot": "needs the chroot transport, which this version does not have",
 }
 
 PEER_REMEDY = "write approve: operator"
@@ -28,5 +27,5 @@ def refuse_transport(hosts: tuple[Host, ...], available: frozenset[str]) -> None
             raise NoTargetError(
                 LATER.get(host.transport, f"needs the transport {host.transport}, which is not there"),
                 where=host.name,
-                remedy="choose hosts with transport: local or ssh",
+                remedy="choose hosts with transport: local, ssh or chroot",
             )

@@ -94,6 +94,7 @@ def test_a_rehearsal_tells_what_is_wrong_and_changes_nothing(damaged: Damaged) -
 
     assert tree(damaged.root) == before
     assert "cut off" in str(rehearsal)
+    assert f"In the root that is mounted at {damaged.root}" in str(rehearsal)
 
 
 def test_a_bad_backup_is_refused_and_the_damaged_program_stays_as_it_is(damaged: Damaged) -> None:

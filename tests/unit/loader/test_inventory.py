@@ -147,7 +147,7 @@ def test_hosts_that_cannot_be_reached_yet_are_refused_when_they_are_chosen() -> 
     refuse_transport(match(inventory, "shop-2"), available | {"ssh"})
     with pytest.raises(NoTargetError) as caught:
         refuse_transport(match(inventory, "rescue"), available)
-    assert "rescue: needs the chroot transport, which this version does not have" in str(caught.value)
+    assert "rescue: needs the transport chroot, which is not there" in str(caught.value)
 
 
 def test_long_chains_and_circles_of_groups_end() -> None:
