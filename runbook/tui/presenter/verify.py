@@ -6,11 +6,12 @@ from runbook.events.state import RunState, StepState
 from runbook.model.plan import Plan, PlannedStep
 from runbook.text import one_line
 from runbook.tui.presenter.place import places, unit_of, where
+from runbook.tui.presenter.rail import COLUMNS
 from runbook.tui.presenter.words import BLANK, Row, bold, fit, mark, muted, plain, said, shortened, wrapped
 
 
 def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]:
-    """Return the checks of a step and what they said, at full length."""
+    """Return the checks of a step and what they said, at full length; of many hosts those not well come first."""
     found = unit_of(plan, step)
     if found is None:
         return []
@@ -23,7 +24,10 @@ def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]
         rows.append(BLANK)
     elif planned.effect == "read":
         rows += [(muted("It reads only: its result is its verdict."),), BLANK]
-    for place in places(unit, planned):
+    where_all = list(places(unit, planned))
+    if len(where_all) > COLUMNS:
+        where_all.sort(key=lambda p: _rank(state.at(step, p)))
+    for place in where_all:
         at = state.at(step, place)
         name = where(place) or "once"
         rows.append((bold(fit(one_line(name, 40), _room(unit.hosts))), plain(" "), *verdict(at, planned)))

@@ -96,8 +96,9 @@ class OutputView(ScrollView, can_focus=True):
         self._spool, self._step, self._target = spool, step, target
         self._rulers.clear()
         self._numbers = NO_NUMBERS
-        self._dropped, self._count, self.follows = spool.dropped, 0, True
         self.scroll_to(0, 0, animate=False, immediate=True)
+        # Nobody moved up: it is another output.
+        self._dropped, self._count, self.follows = spool.dropped, 0, True
         self.find(self.needle)
         self.grow()
         self.refresh()
