@@ -50,7 +50,7 @@ class Stage(App[None]):
     def _hear(self, message: Message) -> None:
         self.heard.append(message)
 
-    on_resume_wanted = on_undo_wanted = _hear
+    on_resume_wanted = on_undo_wanted = on_pager_wanted = _hear
 
     def text(self, wanted: str) -> str:
         """What stands in an area, as plain text."""
@@ -305,3 +305,22 @@ async def test_every_view_stands_at_every_size_in_ascii_too(size: tuple[int, int
         shown = "\n".join(plain(w) for w in app.review.query("#one, #stage, #playback, KeyBar"))
         assert shown.replace("☐", "").isascii()
         assert not isinstance(app.focused, Input)
+
+
+async def test_a_view_takes_all_the_room_and_what_was_said_is_copied_and_paged() -> None:
+    app = Stage()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await opened(pilot, app)
+        await pilot.press("tab", "tab", "z")
+        await settle(pilot, lambda: not app.review.chronicle.rows.is_on_screen)
+        assert app.review.chronicle.well.has_focus
+
+        await pilot.press("y", "L")
+        await settle(pilot, lambda: len(app.heard) == 1)
+        paged = app.heard[0]
+        assert isinstance(paged, msg.PagerWanted)
+        assert (paged.run, paged.step, paged.target) == (RUN, "restart", "order-2")
+        assert "address already in use" in app.clipboard
+
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.review.chronicle.rows.is_on_screen)

@@ -34,8 +34,8 @@ from runbook.tui.widgets.page import Page
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
 
-_EDGES = 4
-"""Rows that are no part of it: header and footer; and its own padding, and the blank row below its head."""
+_EDGES = 3
+"""Rows that are no part of it: header and footer; and the blank row below its head."""
 
 _LEAST = 3
 """Rows that what it is about has at least."""
@@ -106,9 +106,10 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     def _fit(self) -> None:
         """Be as high as what is said; where that is too high, what it is about scrolls, and the choices stay."""
-        about = self.query_one("#about", VerticalScroll)
-        others = sum(child.outer_size.height for child in self.query_one("#sheet").children if child is not about)
-        about.styles.max_height = max(self.size.height - _EDGES - (others or 3 + len(self.words.offers)), _LEAST)
+        about, sheet = self.query_one("#about", VerticalScroll), self.query_one("#sheet")
+        others = sum(child.outer_size.height for child in sheet.children if child is not about)
+        edges = _EDGES + max(sheet.gutter.height, 1)
+        about.styles.max_height = max(self.size.height - edges - (others or 3 + len(self.words.offers)), _LEAST)
 
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""

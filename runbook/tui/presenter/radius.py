@@ -17,6 +17,12 @@ from runbook.tui.presenter.words import BLANK, Row, Word, bold, count, fit, mute
 if TYPE_CHECKING:
     from runbook.session.draft import Draft
 
+_EFFECT = 14
+"""Cells of the widest effect, and one."""
+
+_OTHERS = 34
+"""Cells that the columns behind the name want."""
+
 BY_HAND = ("manual", "ask", "choose")
 
 
@@ -35,9 +41,9 @@ def rows(draft: Draft, seen: Iterable[Rehearsed], cells: int) -> list[Row]:
     """Return the table, and below it waves and gates."""
     undo = {step.step: step.undo for step in seen if step.undo}
     names = [_named(step, inner=unit.is_stage) for unit in draft.plan.units for step in unit.steps]
-    first = min(max([cell_len(name) for name in names] + [6]) + 2, max(cells - 42, 14))
+    first = min(max([cell_len(name) for name in names] + [6]) + 2, max(cells - _OTHERS, 14))
     found: list[Row] = [
-        (muted(fit("STEP", first)), muted(fit("EFFECT", 15)), muted(fit("HOSTS", 7)), muted("WAY BACK")),
+        (muted(fit("STEP", first)), muted(fit("EFFECT", _EFFECT)), muted(fit("HOSTS", 6)), muted("WAY BACK")),
     ]
     stage = ""
     for unit in draft.plan.units:
@@ -57,12 +63,12 @@ def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cel
     loud = step.effect != "read" or step.kind in BY_HAND
     name = f"{fit(_named(step, inner=inner), first - 2)}  "
     if step.effect == "destructive":
-        effect: Word = (fit("! destructive", 15), "$bad")
+        effect: Word = (fit("! destructive", _EFFECT), "$bad")
     else:
         word = "by hand" if step.kind in BY_HAND else step.kind if step.kind in ("wait", "notify") else step.effect
-        effect = (fit(word, 15), "" if loud else "$muted")
+        effect = (fit(word, _EFFECT), "" if loud else "$muted")
     hosts = "-" if step.once else str(len(step.hosts)) if draft.hosts_known else "?"
-    number = (f"{hosts:>4}   ", "" if loud else "$muted")
+    number = (f"{hosts:>4}  ", "" if loud else "$muted")
     return shortened(((name, "" if loud else "$muted"), effect, number, *_way_back(draft, step, undo)), cells)
 
 

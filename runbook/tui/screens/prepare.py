@@ -472,6 +472,8 @@ class PrepareScreen(LookingFrame):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what is possible now."""
+        if self._trouble and action in ("next", "field", "rehearse", "hosts", "view", "zoom"):
+            return False
         if action == "next":
             return not isinstance(self.focused, Input | Begin | Pile)
         if action == "whole":

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from runbook.tui.look import Look, muted
 from runbook.tui.presenter.sheet import Offer
 
-_GROUP = 11
+_GROUP = 10
 _SHORTEST_NAME, _LONGEST_NAME = 12, 34
 
 
@@ -74,11 +74,11 @@ class ChoiceMenu(Widget, can_focus=True):
         lead = muted(offer.group.ljust(_GROUP)) if self._grouped else Content("")
         room = max(self.size.width - lead.cell_length, 10)
         row = row.truncate(room, ellipsis=True, pad=True)
-        return Content.assemble(lead, row.stylize(self._focus_style) if focused else row)
+        return Content.assemble(lead, self._focused(row) if focused else row)
 
-    @property
-    def _focus_style(self) -> str:
-        return "reverse" if self.app.current_theme.ansi else "on $selection"
+    def _focused(self, row: Content) -> Content:
+        # A colour in reverse video is a block of that colour: there the row has one colour alone.
+        return Content.styled(row.plain, "reverse") if self.app.current_theme.ansi else row.stylize("on $selection")
 
     def action_move(self, by: int) -> None:
         """Move the focus."""

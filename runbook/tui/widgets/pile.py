@@ -183,7 +183,9 @@ class Pile(ScrollView, can_focus=True):
         here = index == self.cursor and (armed or not self._quiet)
         key = (index, width, here, here and armed)
         if key not in self._strips:
-            row = self._rows[index]
+            # A visual style knows no reverse video, which is what the cursor is made of where surfaces vanish.
+            reverse = here and self.get_component_styles("pile--cursor").text_style.reverse
+            row = _bare(self._rows[index]) if reverse else self._rows[index]
             right = (*row.right, *[Content("")] * len(row.lines))
             style = self.get_visual_style("pile--cursor") if here else self.visual_style
             bar = self.get_visual_style("pile--bar" if armed else "pile--bar-blurred")
@@ -191,7 +193,7 @@ class Pile(ScrollView, can_focus=True):
                 Visual.to_strips(
                     self,
                     Content.assemble(
-                        (f"{self._bar} ", bar) if here else "  ",
+                        (f"{self._bar} ", "" if reverse else bar) if here else "  ",
                         fitted(line.stylize("bold") if here and not n else line, right[n], width - 2),
                     ),
                     width,
@@ -201,8 +203,6 @@ class Pile(ScrollView, can_focus=True):
                 )[0]
                 for n, line in enumerate(row.lines)
             ]
-            # A visual style knows no reverse video, which is what the cursor is made of where surfaces vanish.
-            reverse = here and self.get_component_styles("pile--cursor").text_style.reverse
             self._strips[key] = [strip.apply_style(_REVERSE) for strip in strips] if reverse else strips
         return self._strips[key]
 
@@ -235,6 +235,11 @@ class Pile(ScrollView, can_focus=True):
         if index == self.cursor and event.chain > 1:
             self.action_choose()
         self.cursor = index
+
+
+def _bare(row: Row) -> Row:
+    """Return a row without colours: in reverse video each would be a block of it."""
+    return Row(row.id, tuple(Content(x.plain) for x in row.lines), tuple(Content(x.plain) for x in row.right))
 
 
 def fitted(left: Content, right: Content, width: int) -> Content:
