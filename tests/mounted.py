@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -32,6 +33,12 @@ class Mounts:
         if self._process.stdout.readline() != b"ready\n":
             self.close()
             raise RuntimeError(f"cannot mount: exit status {self._process.returncode}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def place(self, path: str | Path) -> str:
         """Return where a path of the namespace is for all others."""
@@ -56,6 +63,5 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A root that is this machine once more: what is written inside of it is seen outside under the same name."""
     require_root()
     folder = tmp_path_factory.mktemp("mirror")
-    mounts = Mounts('mount --rbind / "$1"', str(folder))
-    yield Host("web1", "chroot", root=mounts.place(folder))
-    mounts.close()
+    with Mounts('mount --rbind / "$1"', str(folder)) as mounts:
+        yield Host("web1", "chroot", root=mounts.place(folder))

@@ -138,6 +138,8 @@ class _Runs(Generic[W]):
         found = answer(t, Cmd(script(_LOOK, *words)))
         if found.exit == 9:
             return Refuse(f"there is no folder {one_line(w.cwd)} to run in", "create it, or name another one")
+        if found.exit in {126, 127}:
+            return Refuse(f"nothing can be run there: {found.why}", "put its shell and its libraries back first")
         if found.exit != 0:
             return Refuse(f"there is no program {one_line(cmd.argv[0])}", "install it, or write its full path")
         return Proceed(CommandBefore(found.out.strip()))

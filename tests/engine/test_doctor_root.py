@@ -55,12 +55,10 @@ def test_a_root_that_cannot_be_written_or_lacks_a_tool_is_not_fit(desk: Desk, ro
     for name in usr bin lib lib64; do
       if [ -d "/$name" ]; then mkdir -p "$1/$name"; mount --bind "/$name" "$1/$name"; fi
     done
-    mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"
+    mount --rbind "$1" "$1"; mount -o remount,bind,ro "$1"
     """
-    mounts = Mounts(script.replace('mount --bind "$1" "$1"', 'mount --rbind "$1" "$1"'), str(root))
-
-    found = see(desk, mounts.place(root), "no-such-tool-anywhere")
-    mounts.close()
+    with Mounts(script, str(root)) as mounts:
+        found = see(desk, mounts.place(root), "no-such-tool-anywhere")
 
     assert found.is_reachable
     assert "it cannot be written" in told(found, "bad")

@@ -11,11 +11,19 @@ import pytest
 
 from runbook.actions.folder_state import DATA
 from runbook.testing import tree
-from tests.mounted import require_root
+from tests.lab.lab import Lab
+from tests.mounted import Mounts, require_root
 from tests.playbook.stand import Stand, statuses
 
 PROGRAM = Path(shutil.which("cat") or "/bin/cat").resolve().read_bytes()
 CONFIG = "listen: 8080\npool: 50\n"
+
+
+def on(stand: Stand, root: Path) -> None:
+    """Let a stand work on a mounted root."""
+    stand.inventory.write_text(
+        f"hosts:\n  broken: {{transport: chroot, root: {root}}}\ngroups:\n  rescue: {{hosts: [broken]}}\n"
+    )
 
 
 class Damaged:
@@ -53,9 +61,7 @@ class Damaged:
             },
             approvals=("keep", "heal"),
         )
-        self.stand.inventory.write_text(
-            f"hosts:\n  broken: {{transport: chroot, root: {self.root}}}\ngroups:\n  rescue: {{hosts: [broken]}}\n"
-        )
+        on(self.stand, self.root)
 
 
 @pytest.fixture
@@ -116,3 +122,48 @@ def test_a_whole_program_is_left_alone(damaged: Damaged) -> None:
 
     assert result.status == "succeeded"
     assert statuses(result)["put-program"] == "skipped"
+
+
+DISK = """
+mount -t tmpfs -o mode=755 none "$2"
+mkdir "$2/upper" "$2/work" "$2/root"
+mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" none "$2/root"
+"""
+
+
+@pytest.mark.lab(inside=False)
+def test_a_real_system_is_healed_by_the_lists_of_its_packages_and_its_own_loader(lab: Lab, tmp_path: Path) -> None:
+    require_root()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    stand = Stand(
+        tmp_path,
+        "rescue-service",
+        {
+            "binary": "/usr/sbin/sshd",
+            "config": "/etc/ssh/sshd_config",
+            "logs": "/var/log/apt",
+            "good_binary": "/var/backups/sshd",
+            "libraries": "true",
+        },
+        approvals=("keep", "heal"),
+    )
+    with Mounts(DISK, str(lab.image.root), str(disk)) as mounts:
+        root = Path(mounts.place(disk / "root"))
+        binary, config, backups = (root / name for name in ("usr/sbin/sshd", "etc/ssh/sshd_config", "var/backups"))
+        whole = binary.read_bytes()
+        (backups / "sshd").write_bytes(whole)
+        binary.write_bytes(whole[:100_000])
+        config.write_text("")
+        before = tree(config.parent), binary.read_bytes(), binary.stat().st_mode, sorted(backups.iterdir())
+        on(stand, root)
+
+        result = stand.start()
+        healed = binary.read_bytes()
+        undone = stand.undo(result.run)
+
+        after = tree(config.parent), binary.read_bytes(), binary.stat().st_mode, sorted(backups.iterdir())
+    assert (result.status, statuses(result)["libraries"]) == ("succeeded", "succeeded")
+    assert healed == whole
+    assert undone.status == "undone"
+    assert after == before

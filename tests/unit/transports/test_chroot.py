@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook.actions.command import Command, CommandWith
 from runbook.actions.file_backup import BackupWith, FileBackup
 from runbook.actions.file_restore import FileRestore, RestoreWith
 from runbook.actions.file_state import look
@@ -204,6 +205,17 @@ def test_a_command_that_the_root_cannot_run_says_so_and_leaves_a_job_that_ended(
     assert enter(root).job(OP) != NoJob()
 
 
+def test_a_step_with_a_command_is_refused_for_the_right_reason(root: Path) -> None:
+    (root / "bin").mkdir()
+    (root / "bin/true").write_bytes(b"\x7fELF")
+    (root / "bin/true").chmod(0o755)
+
+    seen = Command().inspect(CommandWith(argv=("/bin/true",)), enter(root))
+
+    assert isinstance(seen, Refuse)
+    assert "nothing can be run there" in seen.why
+
+
 def test_a_job_folder_lies_on_this_machine_and_leaves_nothing_in_the_root(root: Path, home: Path) -> None:
     before = tree(root)
 
@@ -229,28 +241,24 @@ def test_a_command_runs_inside_of_the_root_with_a_path_that_is_good_there(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"/nowhere/at/all:{os.environ['PATH']}")
-    mounts = Mounts(BIND, str(root), "")
+    look_around = Cmd(("sh", "-c", 'cat hostname; pwd; echo "$PATH $1"', "sh", "/etc"), cwd="/etc")
     said = Said()
 
-    finished = enter(mounts.place(root)).read(
-        Cmd(("sh", "-c", 'cat hostname; pwd; echo "$PATH $1"', "sh", "/etc"), cwd="/etc"), said
-    )
+    with Mounts(BIND, str(root), "") as mounts:
+        finished = enter(mounts.place(root)).read(look_around, said)
 
-    mounts.close()
     assert finished.exit == 0
     assert said.out.decode() == ("damaged\n/etc\n/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /etc\n")
 
 
 def test_a_root_that_is_read_only_can_be_read_and_refuses_changes_before_them(root: Path) -> None:
-    mounts = Mounts(BIND, str(root), "read-only")
-    target = enter(mounts.place(root))
+    with Mounts(BIND, str(root), "read-only") as mounts:
+        target = enter(mounts.place(root))
+        seen = look(target, "/etc/hostname", sudo=True, timeout=20.0).file
+        backup = FileBackup().inspect(BackupWith(path="/etc/hostname", sudo=True), target)
+        with pytest.raises(DispatchRefused, match="Read-only"):
+            target.put(io.BytesIO(b"x"), "/etc/hostname", OP)
 
-    seen = look(target, "/etc/hostname", sudo=True, timeout=20.0).file
-    backup = FileBackup().inspect(BackupWith(path="/etc/hostname", sudo=True), target)
-    with pytest.raises(DispatchRefused, match="Read-only"):
-        target.put(io.BytesIO(b"x"), "/etc/hostname", OP)
-
-    mounts.close()
     assert seen.sha256 == sha256(b"damaged\n")
     assert isinstance(backup, Refuse)
     assert (root / "etc/hostname").read_text() == "damaged\n"
