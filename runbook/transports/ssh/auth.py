@@ -143,19 +143,19 @@ def log_in(link: Link, settings: SshSettings, keys: Keys, cancel: Cancel) -> Non
         allowed = _attempt(link, settings, lambda done: link.auth_none_later(settings.user, done), cancel)
         if link.is_authenticated():
             return
-    if _password(link, settings, keys, allowed, cancel):
+    takes_password = bool({"password", "keyboard-interactive"} & set(allowed))
+    if takes_password and _password(link, settings, keys, allowed, cancel):
         return
+    told = f"the login was refused; tried {', '.join(tried) if tried else 'nothing: there is no key'}"
     raise AuthError(
-        f"the login was refused; tried {', '.join(tried) if tried else 'nothing: there is no key'}",
+        f"{told}; the host would take a password, and nobody gave the password" if takes_password else told,
         where=settings.place,
         remedy="load the right key into the agent, or name it with IdentityFile or key_file",
     )
 
 
 def _password(link: Link, settings: SshSettings, keys: Keys, allowed: list[str], cancel: Cancel) -> bool:
-    """Try a password where the host takes one and somebody gives it."""
-    if not {"password", "keyboard-interactive"} & set(allowed):
-        return False
+    """Try a password if somebody gives it. Raises AuthError if it is wrong: it is never tried twice."""
     what = f"password/{settings.place}"
     secret = keys.secret(what, f"The password of {settings.place}", cancel)
     if secret is None:
@@ -167,7 +167,8 @@ def _password(link: Link, settings: SshSettings, keys: Keys, allowed: list[str],
         _attempt(link, settings, lambda done: link.auth_interactive_later(settings.user, word, done), cancel)
     if not link.is_authenticated():
         keys.forget(what)
-    return link.is_authenticated()
+        raise AuthError("the password was refused", where=settings.place, remedy="begin again to give another one")
+    return True
 
 
 def _attempt(link: Link, settings: SshSettings, begin: Callable[[Event], object], cancel: Cancel) -> list[str]:
