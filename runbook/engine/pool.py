@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Work = Callable[[], None]
+
+LEAST = 32
+MOST = 128
+"""Each thread takes memory, and the processors have their limits."""
+
+
+def size_for(at_once: Iterable[int]) -> int:
+    """Return how many threads serve steps that run on so many hosts at once."""
+    return max(LEAST, min(MOST, max(at_once, default=0)))
 
 
 class Pool:

@@ -30,7 +30,7 @@ from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
 from runbook.engine.once import run_notify, run_wait
 from runbook.engine.pace import pace_by_mail
-from runbook.engine.pool import Pool
+from runbook.engine.pool import Pool, size_for
 from runbook.engine.probe import run_probe
 from runbook.engine.sampling import Sampler, baseline_of
 from runbook.engine.services import Services
@@ -49,8 +49,6 @@ from runbook.ports.recorder import Mail
 
 IDLE = 0.1
 """Seconds between looks into the inbox while nothing else happens."""
-
-WORKERS = 32
 
 _STEERING: dict[str, Literal["pause", "cancel", "interrupt"]] = {
     "pause": "pause",
@@ -113,7 +111,7 @@ class Run:
         self._sampler = Sampler(services, self._names, self.record)
         self._asking = Asking(services, self.record)
         self._fatal: BaseException | None = None
-        self._pool = Pool(WORKERS)
+        self._pool = Pool(size_for(min(s.parallel, len(s.hosts)) for s in self._steps.values()))
         self._resting = False
         self._rates = {place: at.rate for place, at in state.steps.items() if at.rate is not None}
 

@@ -148,6 +148,28 @@ exit "$rb_exit"
 )
 
 
+_PLAIN = re.compile(r"[ -~]*")
+_NOT_SAME = re.compile(r"['!\\]")
+"""What does not mean the same to all login shells between single quotes, not even to csh and fish."""
+_MOST_PLAIN = 32768
+
+
+def read_line(cmd: Cmd, mark: str) -> str:
+    """Return one command line for any login shell that does what `read_text` does; empty if there is none.
+
+    There is one for what has no environment, folder, input or password of its own, and only words that all shells
+    read alike. Raises DispatchRefused if a word cannot be passed to a process.
+    """
+    _check(cmd)
+    if cmd.sudo or cmd.env or cmd.cwd or cmd.stdin or "=" in cmd.argv[0]:
+        return ""
+    line = " ".join(f"'{word}'" for word in cmd.argv)
+    text = " ".join(cmd.argv)
+    if len(line) > _MOST_PLAIN or not _PLAIN.fullmatch(text) or _NOT_SAME.search(text):
+        return ""
+    return f"exec env '{COOKIE}={mark}/' {line} </dev/null"
+
+
 def words(cmd: Cmd) -> tuple[str, ...]:
     """Return the argument vector with sudo as the innermost wrapping, as narrow sudoers rules want it.
 

@@ -77,6 +77,17 @@ class Running:
 
         Whether it arrived at all is not known here: on a connection that breaks meanwhile `run` says `lost`.
         """
+        if stream is not None or len(feed) > _FEED:
+            self._start(command, feed, stream)
+            return
+        with self._link.wire.together():
+            self._start(command, feed, None)
+
+    def start_alone(self, command: str) -> None:
+        """Ask for a command that does not read its input; the same holds for it."""
+        self._link.execute(self._channel, command)
+
+    def _start(self, command: str, feed: bytes, stream: BinaryIO | None) -> None:
         if not self._link.execute(self._channel, command):
             return
         rest = [feed] if feed else []

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
 
 from runbook.transports.ssh.wire import Wire
@@ -55,7 +55,9 @@ class Link(paramiko.Transport):
         options.digests = _of(MACS, options.digests)
         options.kex = _of(KEX, options.kex)
         table: dict[int, Any] = paramiko.Transport._channel_handler_table  # type: ignore[attr-defined]  # noqa: SLF001
-        self._channel_handler_table = {**table, MSG_CHANNEL_REQUEST: _request}
+        self._channel_handler_table = {
+            **table, MSG_CHANNEL_REQUEST: _request, MSG_CHANNEL_CLOSE: self._end_channel,
+        }  # fmt: skip
         self.channel_events = _Waiting()
 
     def ask_alive(self) -> None:
@@ -95,6 +97,11 @@ class Link(paramiko.Transport):
     def key_types(self) -> tuple[str, ...]:
         """Return the kinds of host keys that are offered."""
         return tuple(self.get_security_options().key_types)
+
+    def _end_channel(self, channel: paramiko.Channel, message: Message) -> None:
+        # paramiko answers with an end of input and a close of its own.
+        with self.wire.together():
+            channel._handle_close(message)  # type: ignore[attr-defined]  # noqa: SLF001 - the entry that this replaces
 
     def negotiate(self, event: threading.Event) -> None:
         """Begin the handshake; the event is set at its end, good or bad."""

@@ -7,10 +7,12 @@ what the job folder tells after a new connection, and what nobody knows.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from itertools import count
 from threading import Thread
 from typing import BinaryIO
 
@@ -47,11 +49,13 @@ from runbook.transports.ssh.job import Dispatch, is_fenced
 from runbook.transports.ssh.output import Gathered
 from runbook.transports.ssh.remote import Answer, question
 from runbook.transports.ssh.tunnel import tunnel
-from runbook.transports.wrapper import READ, read_text, words
+from runbook.transports.wrapper import READ, read_line, read_text, words
 
 _LOOK = 20.0  # seconds for a question to a host
 _ENDING = 30.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
 _PUT_TIMEOUT = 600.0
+_OURS = secrets.token_hex(8)
+_NUMBER = count()  # of the commands that read; with as many digits for each, no mark is the beginning of another
 _GUARDED = 1.0  # seconds after which a command that reads gets a guard on the host
 
 
@@ -80,14 +84,17 @@ class SshTarget:
     def read(self, cmd: Cmd, sink: Sink) -> Finished:
         """Run a command that only reads. Raises TransportError if it was not sent."""
         begun = time.monotonic()
-        mark = f"runbook-{secrets.token_hex(8)}"
-        words(cmd)
+        mark = f"runbook-{_OURS}{os.getpid():07x}{next(_NUMBER):08x}"
+        line = read_line(cmd, mark)
         if self._cancel.is_set():
             return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
-        text = read_text(cmd, mark, self._password(cmd))
+        text = b"" if line else read_text(cmd, mark, self._password(cmd))
         deadline = begun + cmd.timeout
         with self._connection.command(sink.write, self._cancel, seconds=cmd.timeout) as running:
-            running.start(f"{READ} {mark}", text)
+            if line:
+                running.start_alone(line)
+            else:
+                running.start(f"{READ} {mark}", text)
             why = running.run(min(deadline, time.monotonic() + _GUARDED), self._cancel)
             if why == "deadline" and time.monotonic() < deadline:
                 self._guard(mark, deadline - time.monotonic(), sudo=cmd.sudo)

@@ -6,9 +6,9 @@ import ipaddress
 import select
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from threading import Thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock, Thread
 from typing import Any
 
 from runbook.errors import ConnectError
@@ -17,6 +17,8 @@ from runbook.transports.wake import Wake
 
 _IDLE = 2.0
 """Seconds that a reader waits at most: every 0.1 s, as paramiko has it, is much for the idle connections of a fleet."""
+_BLOCK = 65536
+"""Bytes read at once: a short answer comes in several packets, and paramiko reads each of them in two parts."""
 _USER_TIMEOUT = 18  # TCP_USER_TIMEOUT, tcp(7); Linux only
 _RESOLVING = 10.0
 
@@ -31,17 +33,61 @@ class Wire:
         """When the last byte came."""
         self.received = 0
         self._closed = False
+        self._read = b""
+        self._at = 0
+        self._held: list[bytes] | None = None
+        self._holding = Lock()
 
     def send(self, data: bytes) -> int:
         """Write some bytes and say how many."""
+        if self._held is not None:
+            with self._holding:
+                if self._held is not None:
+                    self._held.append(data)
+                    return len(data)
         return int(self._below.send(data))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is written inside as one: the host then wakes up once, and so does everything below.
+
+        Does nothing while somebody else does the same. What cannot be sent closes the wire.
+        """
+        with self._holding:
+            mine = self._held is None
+            if mine:
+                self._held = []
+        try:
+            yield
+        finally:
+            if mine:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        # Who else writes waits until all is out: what it has must not come before what was held.
+        with self._holding:
+            data = memoryview(b"".join(self._held or ()))
+            try:
+                while data and not self._closed:
+                    with suppress(TimeoutError):
+                        sent = self._below.send(data)
+                        if not sent:
+                            break
+                        data = data[sent:]
+            except (OSError, EOFError):
+                self.close()
+            finally:
+                self._held = None
 
     def recv(self, size: int) -> bytes:
         """Wait for some bytes; none means the end."""
-        data: bytes = self._below.recv(size)
-        if data:
-            self.heard = time.monotonic()
-            self.received += len(data)
+        if self._at == len(self._read):
+            self._read, self._at = self._below.recv(max(size, _BLOCK)), 0
+            if self._read:
+                self.heard = time.monotonic()
+                self.received += len(self._read)
+        data = self._read[self._at : self._at + size]
+        self._at += len(data)
         return data
 
     def settimeout(self, seconds: float | None) -> None:

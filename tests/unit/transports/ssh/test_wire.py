@@ -1,0 +1,72 @@
+"""The socket below a connection: what is sent as one, and what is read at once."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from runbook.transports.ssh.wire import Wire
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Wire, socket.socket]]:
+    one, other = socket.socketpair()
+    other.settimeout(60)
+    with one, other:
+        yield Wire(one), other
+
+
+def _all(peer: socket.socket, size: int) -> bytes:
+    parts = []
+    while size:
+        parts.append(peer.recv(size))
+        size -= len(parts[-1])
+    return b"".join(parts)
+
+
+def test_what_is_written_together_arrives_together_and_in_order(pair: tuple[Wire, socket.socket]) -> None:
+    wire, peer = pair
+    with wire.together():
+        assert wire.send(b"first ") == 6
+        with wire.together():
+            wire.send(b"second ")
+        assert select.select([peer], [], [], 0)[0] == []
+        wire.send(b"third")
+
+    assert peer.recv(100) == b"first second third"
+    wire.send(b"alone")
+    assert peer.recv(100) == b"alone"
+
+
+def test_more_than_the_peer_takes_at_once_arrives_whole(pair: tuple[Wire, socket.socket]) -> None:
+    wire, peer = pair
+    data = bytes(range(256)) * 8192
+    with ThreadPoolExecutor(1) as pool:
+        with wire.together():
+            wire.send(data[:1_000_000])
+            wire.send(data[1_000_000:])
+            got = pool.submit(_all, peer, len(data))
+        assert got.result(60) == data
+
+
+def test_what_came_at_once_is_given_out_in_the_parts_that_are_asked_for(pair: tuple[Wire, socket.socket]) -> None:
+    wire, peer = pair
+    peer.sendall(b"0123456789")
+
+    assert [wire.recv(4), wire.recv(4), wire.recv(4)] == [b"0123", b"4567", b"89"]
+    assert wire.received == 10
+    peer.close()
+    assert wire.recv(4) == b""
+
+
+def test_what_can_be_sent_to_nobody_closes_the_wire(pair: tuple[Wire, socket.socket]) -> None:
+    wire, peer = pair
+    peer.close()
+    with wire.together():
+        wire.send(b"lost")
+
+    assert wire.writable() is False
