@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from runbook.cli.crowd import MANY
 from runbook.cli.stream import Stream
 from runbook.events.signal import Progressed
 from runbook.text import duration_text, one_line
@@ -120,11 +121,19 @@ class Clock:
 
     def _now_and_then(self, active: dict[tuple[str, str], _Active]) -> None:
         now = self._now()
+        due: dict[tuple[str, str], list[tuple[str, _Active]]] = {}
         for (step, target), each in active.items():
             if now - each.told >= QUIET:
                 each.told = now
+                due.setdefault((step, each.phase), []).append((target, each))
+        for (step, phase), places in due.items():
+            if len(places) > MANY:
+                longest = max(now - each.began for _, each in places)
+                self._to.line(f"  {step} on {len(places)} hosts still {phase}, {duration_text(longest)}")
+                continue
+            for target, each in places:
                 self._to.line(
-                    f"  {_name(step, target)} still {each.phase}, {duration_text(now - each.began)}{each.progress}"
+                    f"  {_name(step, target)} still {phase}, {duration_text(now - each.began)}{each.progress}"
                 )
 
     def line(self, active: dict[tuple[str, str], _Active]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook.cli.crowd import MANY, all_names, on_hosts
 from runbook.cli.exit_codes import Ending, Exit, of_leaving, of_run, outcome
 from runbook.cli.style import Style, place
 from runbook.events.degradation import still_open
@@ -17,6 +18,8 @@ from runbook.text import one_line
 from runbook.text.mark import status_word
 
 LINE = 400
+
+_OPEN = frozenset({*BAD, "in_doubt", "undo_failed"})
 
 
 def ending_of(result: Result, *, terminated: bool = False) -> Ending:
@@ -138,11 +141,7 @@ def _missing(result: Result) -> list[str]:
 
 def open_lines(state: RunState, pending_undo: int) -> list[str]:
     """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone."""
-    lines = []
-    for (step, target), at in state.steps.items():
-        if at.status in BAD or at.status in ("in_doubt", "undo_failed"):
-            error = f": {one_line(at.error, LINE)}" if at.error else ""
-            lines.append(f"Open: {step}{place(target)} {status_word(at.status)}{error}")
+    lines = _bad(state)
     lines.extend(
         f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
     )
@@ -150,6 +149,25 @@ def open_lines(state: RunState, pending_undo: int) -> list[str]:
     lines.extend(f"Open: {one_line(d.words(now), LINE)}{place(d.target)}" for d in still_open(state))
     if pending_undo:
         lines.append(f"Open: {changes(pending_undo)} can be undone")
+    return lines
+
+
+def _bad(state: RunState) -> list[str]:
+    """Return what came to a bad end: where it is the same on several hosts, or too much to read, as one line."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (step, target), at in state.steps.items():
+        if at.status in _OPEN:
+            found.setdefault((step, at.status), {}).setdefault(at.error, []).append(target)
+    lines: list[str] = []
+    for (step, status), errors in found.items():
+        told = errors
+        if len(errors) > MANY:
+            everyone = [target for targets in errors.values() for target in targets]
+            told = {f"{next(iter(errors))} (and others)": everyone}
+        for error, targets in told.items():
+            why = f": {one_line(error, LINE)}" if error else ""
+            lines.append(f"Open: {step}{on_hosts(targets)} {status_word(status)}{why}")
+            lines.extend(all_names(targets))
     return lines
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from msgspec.structs import replace
+
+from runbook.cli.crowd import all_names, on_hosts
 from runbook.cli.form import Asked, ask_edit, ask_fields
 from runbook.cli.keyboard import Keyboard, NoInput
 from runbook.cli.stream import Stream
@@ -27,6 +30,20 @@ Arguments = Callable[[str], Mapping[str, Json]]
 
 Steps = Callable[[], tuple[str, ...]]
 """The ids of all steps of the plan, in their order."""
+
+
+def _alike(previews: Sequence[Preview]) -> list[tuple[Preview, list[str]]]:
+    """Return what is the same on several hosts once, with their names; what happens twice on one stands twice."""
+    found: list[tuple[Preview, list[str]]] = []
+    latest: dict[Preview, list[str]] = {}
+    for preview in previews:
+        bare = replace(preview, target="")
+        targets = latest.get(bare)
+        if targets is None or preview.target in targets:
+            targets = latest[bare] = []
+            found.append((bare, targets))
+        targets.append(preview.target)
+    return [(preview, [target for target in targets if not target.startswith("*")]) for preview, targets in found]
 
 
 def no_steps() -> tuple[str, ...]:
@@ -59,26 +76,31 @@ class Guided:
 
     def _show(self, question: Question) -> None:
         style = self._to.style
-        places = ", ".join(p for p in question.places if not p.startswith("*"))
+        places = [p for p in question.places if not p.startswith("*")]
         mark = style.paint(WAITING.symbol if style.unicode else WAITING.ascii, WAITING.tone)
         self._write("\n")
         self._words(f"{mark} ", _shown(question.title), taken=2, rest="  ")
-        where = [f"on {_shown(places)}"] if places else []
+        where = [on_hosts(places).strip()] if places else []
         where += [position] if (position := _position(question, self._steps())) else []
         if where:
             self._words("  ", ", ".join(where))
+        for line in all_names(places, style.width) if places else ():
+            self._write(f"{line}\n")
         self._block(question.body)
         for line in question.evidence:
             self._words("  | ", _shown(line), rest="  |   ")
-        for preview in question.previews:
-            self._preview(preview)
+        for preview, targets in _alike(question.previews):
+            self._preview(preview, targets)
         if question.digest:
             self._write(f"  digest {question.digest[:16]}\n")
 
-    def _preview(self, preview: Preview) -> None:
-        where = "" if preview.target.startswith("*") else f"{_shown(preview.target)}: "
+    def _preview(self, preview: Preview, targets: list[str]) -> None:
+        """Show what will happen on some targets: what is the same on all of them is shown once."""
+        where = f"{on_hosts(targets).removeprefix(' on ')}: " if targets else ""
         self._write("\n")
         self._words("  ", f"{where}{_shown(preview.words)}")
+        for line in all_names(targets, self._to.style.width) if targets else ():
+            self._write(f"{line}\n")
         for command in preview.commands:
             self._write(f"    $ {_shown(command)}\n")
         for line in preview.diff.split("\n") if preview.diff else ():

@@ -11,7 +11,8 @@ from runbook.cli.style import Style, table
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.playbook import Param, Stage, Step
 from runbook.session.library import Page, ValueSource
-from runbook.text import one_line, sanitise
+from runbook.text import duration_text, one_line, sanitise
+from runbook.text.hostlist import told
 
 LINE = 400
 
@@ -68,7 +69,7 @@ def page_lines(page: Page, style: Style) -> Iterator[str]:
         yield "Targets"
         for name, group in playbook.targets.items():
             hosts = group.hosts if isinstance(group.hosts, str) else ", ".join(group.hosts)
-            yield f"  {name}: {one_line(hosts, LINE)}"
+            yield f"  {name}: {one_line(hosts, LINE)}{_found(page, name)}"
     yield ""
     yield "Steps"
     for item in playbook.steps:
@@ -76,6 +77,27 @@ def page_lines(page: Page, style: Style) -> Iterator[str]:
     if page.trouble:
         yield ""
         yield f"Not ready: {one_line(page.trouble, LINE)}"
+
+
+def _found(page: Page, name: str) -> str:
+    """Return which hosts a group of targets means here, as far as whole steps and stages run on it."""
+    on = {item.stage if isinstance(item, Stage) else item.id: item.on for item in page.playbook.steps}
+    only = len(page.playbook.targets) == 1
+    units = page.plan.units if page.plan is not None else ()
+    names = {host for unit in units if only or on.get(unit.id) == name for host in unit.hosts}
+    return f" = {len(names)} host{'' if len(names) == 1 else 's'}, {told(names)}" if names else ""
+
+
+def _rollout(stage: Stage) -> str:
+    rollout = stage.rollout
+    words = []
+    if len(rollout.waves) > 1:
+        words.append(f"waves {', '.join(map(str, rollout.waves))}")
+    if rollout.max_unavailable is not None:
+        words.append(f"at most {rollout.max_unavailable} unavailable")
+    if rollout.pause:
+        words.append(f"{duration_text(rollout.pause)} between waves")
+    return "".join(f", {word}" for word in words)
 
 
 def _parameters(page: Page) -> Iterator[str]:
@@ -101,7 +123,7 @@ def _item(item: Step | Stage, style: Style) -> Iterator[str]:
         return
     approval = "" if item.approve == "none" else ", needs approval"
     title = f": {one_line(item.title, LINE)}" if item.title else ""
-    yield f"  {item.stage}{title} (stage{approval})"
+    yield f"  {item.stage}{title} (stage{_rollout(item)}{approval})"
     for step in item.steps:
         yield from _step(step, style, "    ")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from runbook.cli.clock import Clock
+from runbook.cli.crowd import MANY, Crowd, Line
 from runbook.cli.stream import Stream
 from runbook.cli.style import Tone, broken, place
 from runbook.cli.watching import watch_words
@@ -63,6 +64,7 @@ class Printer:
         self._run = run
         self._asked = asked
         self._clock = Clock(stream)
+        self._crowd = Crowd(self._write)
         self._planned: dict[tuple[str, str], f.StepPlanned] = {}
         self._rest: dict[tuple[str, str, str], str] = {}
         self._hosts = 1
@@ -70,6 +72,7 @@ class Printer:
     def close(self) -> None:
         """Take the line about what runs now away."""
         self._flush_all()
+        self._crowd.flush()
         self._clock.close()
 
     def hear(self, event: f.Fact | Signal) -> None:
@@ -88,6 +91,9 @@ class Printer:
                 self._about_run(event)
 
     def _about_run(self, fact: f.Fact) -> None:
+        if not isinstance(fact, (f.GuardSampled, f.LeaseClaimed, f.LeaseReturned)):
+            # Before a question, and before the end, nothing is kept back.
+            self._crowd.flush()
         match fact:
             case f.SessionOpened():
                 self._opened(fact)
@@ -139,12 +145,12 @@ class Printer:
                 self._clock.end(*key)
             case f.StepSkipped():
                 self._clock.end(*key)
-                self._line("skipped", f"{at(fact)}: {one_line(fact.reason or fact.why, LINE)}")
+                self._each("skipped", fact, f": {one_line(fact.reason or fact.why, LINE)}")
             case f.AttemptStarted() | f.ReadStarted():
                 self._clock.begin(*key, "running")
                 self._begun(fact)
             case f.VerifyFinished() if fact.state != "good":
-                self._line("failed", f"{at(fact)}: its check is {fact.state}")
+                self._each("failed", fact, f": its check is {fact.state}")
                 self._evidence(fact.evidence)
             case f.StepFinished():
                 self._flush(*key)
@@ -155,7 +161,7 @@ class Printer:
                 self._line("running", f"{at(fact)}: rate set to {pace_words(fact)}{by}{_reason(fact.reason)}")
             case f.UndoStarted():
                 self._clock.begin(*key, "undoing")
-                self._line("undoing", at(fact))
+                self._each("undoing", fact)
             case f.UndoFinished():
                 self._flush(*key)
                 self._clock.end(*key)
@@ -169,18 +175,17 @@ class Printer:
             return
         again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
         words = f": {one_line(planned.words, LINE)}" if planned is not None and planned.words else ""
-        self._line("running", f"{at(fact)}{again}{words}")
+        self._each("running", fact, f"{again}{words}")
 
     def _finished(self, fact: f.StepFinished) -> None:
-        parts = [at(fact), duration_text(fact.ms / 1000)]
+        parts = [""]
         if fact.status == "succeeded" and fact.effect != "read":
             parts.append("verified" if fact.verified else "not verified")
         if fact.adopted:
             parts.append("found done afterwards")
-        text = "  ".join(parts)
         said = fact.error or _message(fact)
         seen = [line for line in fact.evidence if line != fact.error]
-        self._line(fact.status, f"{text}: {one_line(said, LINE)}" if said else text)
+        self._each(fact.status, fact, "  ".join(parts) + (f": {one_line(said, LINE)}" if said else ""), fact.ms)
         if fact.status != "succeeded":
             self._evidence(seen)
         elif fact.effect == "read" and fact.output is None:
@@ -198,7 +203,7 @@ class Printer:
         }
         status, text = words[fact.status]
         error = f": {one_line(fact.error, LINE)}" if fact.error else text
-        self._line(status, f"{at(fact)}  {duration_text(fact.ms / 1000)}{error}")
+        self._each(status, fact, error, fact.ms)
         if fact.status not in ("undone", "none"):
             self._evidence(fact.evidence)
 
@@ -232,16 +237,33 @@ class Printer:
             self._flush(step, target)
 
     def _evidence(self, lines: Sequence[str]) -> None:
+        if lines:
+            self._crowd.flush()
         for line in lines:
             self._lines("  | ", one_line(line, LONG), rest="  |   ")
 
+    def _each(self, status: str, fact: f.AtStep, tail: str = "", ms: int | None = None) -> None:
+        """Tell what became of a step in one place; of many hosts, with those where it is the same."""
+        line = Line(status, fact.step, tail, ms is not None)
+        if self._hosts > MANY and not fact.target.startswith(("*", "#")):
+            self._crowd.add(line, fact.target, ms or 0)
+            return
+        took = "" if ms is None else f"  {duration_text(ms / 1000)}"
+        self._line(status, f"{at(fact)}{took}{tail}")
+
     def _line(self, status: str, text: str) -> None:
+        self._crowd.flush()
+        self._write(status, text)
+
+    def _write(self, status: str, text: str) -> None:
         self._lines(f"{self._to.style.status(status, STATUS)} ", text, taken=STATUS + 3)
 
     def _muted(self, text: str, tone: Tone = "muted") -> None:
+        self._crowd.flush()
         self._lines("  ", text, tone=tone)
 
     def _warn(self, text: str) -> None:
+        self._crowd.flush()
         self._lines("! ", text, tone=WARNING.tone)
 
     def _lines(self, begin: str, text: str, *, taken: int = 0, rest: str = "    ", tone: Tone = "plain") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import msgspec
 
 from runbook.cli.command import Command, pass_front
 from runbook.cli.conduct import Conduct
+from runbook.cli.crowd import all_names, on_hosts
 from runbook.cli.exit_codes import Exit, of_rehearsal, word
 from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
 from runbook.cli.order import answer_options, pairs, value_options
-from runbook.cli.style import Style, Tone, place
+from runbook.cli.style import Style, Tone
 from runbook.engine.rehearsal import Rehearsed
 from runbook.session.control import Control
 from runbook.session.order import Order
@@ -41,7 +42,7 @@ SEEN = {"bad": "failed", "no data": "in_doubt"}
 
 
 class RehearsalPrinter:
-    """Writes each step as soon as it was looked at."""
+    """Writes each step as soon as it was looked at on all hosts of a wave."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -49,13 +50,15 @@ class RehearsalPrinter:
     def hear(self, event: object) -> None:
         """Take no note: a rehearsal tells whole steps."""
 
-    def rehearsed(self, step: Rehearsed) -> None:
-        """Write one step."""
+    def rehearsed(self, *places: Rehearsed) -> None:
+        """Write one step in several places; where it is the same, once."""
         match self._front.format:
             case "text":
-                self._front.out.lines(list(step_lines(step, self._front.out.style)))
+                for step, targets in alike(places):
+                    self._front.out.lines(list(step_lines(step, self._front.out.style, targets)))
             case "ndjson":
-                self._front.out.raw(encode({"type": "step"} | step_object(step)))
+                for each in places:
+                    self._front.out.raw(encode({"type": "step"} | step_object(each)))
             case "json":
                 pass
 
@@ -130,13 +133,34 @@ def step_object(step: Rehearsed) -> dict[str, Any]:
     return row
 
 
-def step_lines(step: Rehearsed, style: Style) -> Iterator[str]:
+def alike(places: tuple[Rehearsed, ...]) -> list[tuple[Rehearsed, list[str]]]:
+    """Return what is told of a step once for several hosts, each with their names, in the order of the first."""
+    found: dict[tuple[object, ...], tuple[Rehearsed, list[str]]] = {}
+    for each in places:
+        key = (
+            each.step,
+            each.state,
+            each.seen,
+            each.words,
+            each.commands,
+            each.diff,
+            each.notes,
+            each.undo,
+            each.evidence,
+        )
+        found.setdefault(key, (each, []))[1].append(each.target)
+    return list(found.values())
+
+
+def step_lines(step: Rehearsed, style: Style, targets: Sequence[str] = ()) -> Iterator[str]:
     """Return one step for people; its commands and its diff show every control character."""
+    targets = targets or (step.target,)
     is_plan = step.state == "known" and step.effect != "read"
     mark = style.mark("pending" if is_plan else SEEN.get(step.seen) or MARK.get(step.state, "pending"))
     state = "" if step.state == "known" else f", {step.state}"
     words = f": {one_line(step.words, 400)}" if step.words else ""
-    yield f"{mark} {step.step}{place(step.target)} ({step.effect}{state}){words}"
+    yield f"{mark} {step.step}{on_hosts(targets)} ({step.effect}{state}){words}"
+    yield from all_names(targets, style.width)
     for command in step.commands:
         yield f"    $ {reveal(command, keep='')}"
     for line in step.diff.split("\n") if step.diff else ():

@@ -112,9 +112,8 @@ class _Rehearsal:
                     places = places_of(unit, step, wave, self._state)
                     # Together, so that one that does not answer costs its own time limit and no more.
                     looked_at = spread(places, partial(self._one, unit, step), min(AT_ONCE, step.parallel))
-                    for seen in looked_at.values():
-                        found.append(seen)
-                        self._tell(seen)
+                    found.extend(looked_at.values())
+                    self._tell(*looked_at.values())
         return tuple(found)
 
     def _watches(self) -> Iterator[Rehearsed]:
@@ -140,11 +139,12 @@ class _Rehearsal:
             notes = (f"bad if {guard.fail_when}",)
             yield _watch("guard", seen, guard.id, words, notes)
 
-    def _tell(self, seen: Rehearsed) -> None:
+    def _tell(self, *places: Rehearsed) -> None:
+        """Tell what was seen of one step in some places."""
         for listener in self._services.listeners:
             hear = getattr(listener, "rehearsed", None)
-            if hear is not None:
-                hear(seen)
+            if hear is not None and places:
+                hear(*places)
 
     def _one(self, unit: Unit, step: PlannedStep, place: str) -> Rehearsed:
         plain = Rehearsed(
