@@ -33,7 +33,7 @@ class Bound(Struct, frozen=True):
 def written(step: PlannedStep | PlannedAct, state: RunState) -> Mapping[str, Json]:
     """Return the arguments as written, or as a person edited them in this run."""
     if isinstance(step, PlannedStep) and step.id in state.edits:
-        return {**step.with_, **state.edits[step.id]}
+        return {**step.with_, **{name: thaw(value) for name, value in state.edits[step.id].items()}}
     return step.with_
 
 

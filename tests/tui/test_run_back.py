@@ -12,7 +12,7 @@ from runbook.session.control import Control
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
-from runbook.tui.dialogs.form import EditPrompt
+from runbook.tui.dialogs.form import EditPrompt, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.screens.run import RunScreen
@@ -55,6 +55,13 @@ async def test_an_edit_before_a_step_shows_its_diff_and_answers_with_what_was_ch
     assert isinstance(answered, msg.QuestionAnswered)
     assert answered.asked is asked
     assert (answered.answer.choice, answered.answer.values) == ("edit", {"unit": "order-service-2"})
+
+
+def test_an_edit_begins_with_what_was_edited_before_and_shows_numbers_as_such() -> None:
+    scene, question = scenes.asking()
+    state = replace(scene.state, edits={"restart": {"timeout": "", "rate": {"float": "0.5"}}})
+
+    assert latest_arguments(question, state) == {"unit": "order-service", "timeout": "", "rate": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Static
 
 from runbook.errors import UsageError
+from runbook.events.plain import thaw
 from runbook.events.state import RunState
 from runbook.loader import SecretRef, value_from_text
 from runbook.model.playbook import Param
@@ -173,12 +174,13 @@ class EditPrompt(PromptSheet[Values]):
 
 
 def latest_arguments(question: Question, state: RunState) -> Mapping[str, Json]:
-    """Return the arguments of what was planned last for a question, those of its first place."""
+    """Return the arguments of what was planned last for a question, those of its first place, and edits since then."""
+    edited = state.edits.get(question.step, {})
     for place in question.places:
         planned = state.at(question.step, place).planned
         if planned is not None:
-            return planned.arguments
-    return {}
+            return {name: thaw(value) for name, value in (planned.arguments | edited).items()}
+    return {name: thaw(value) for name, value in edited.items()}
 
 
 def _json(typed: str) -> Json:

@@ -33,8 +33,8 @@ def ways_back(state: RunState, step: str, *, waits: bool) -> tuple[Offer, ...]:
     offers.append(Offer(wanted, "u", f"undo {one_line(wanted, 60)}", f"{_on(found[wanted])}{then}"))
     changes = sum(len(set(targets)) for targets in found.values())
     hosts = len({target for targets in found.values() for target in targets})
-    price = f"{count(changes, 'change')} on {count(hosts, 'host')}, the latest first"
-    offers.append(Offer(ALL, "U", "undo all", f"{price}; ends the run" if waits else price))
+    price = f"{count(changes, 'change')} on {count(hosts, 'host')}"
+    offers.append(Offer(ALL, "U", "undo all", f"{price}; ends the run" if waits else f"{price}, the latest first"))
     return tuple(offers)
 
 
