@@ -159,6 +159,19 @@ def test_decisions_say_who_what_and_why_in_the_past() -> None:
     assert made[2].reason == "old pid held port 8080, killed it, port is free"
 
 
+def test_an_edit_and_a_way_back_before_a_step_are_told_as_what_they_were() -> None:
+    asked = b.asked("proceed", "restart", ["order-2"])
+    facts = [
+        b.opened(),
+        asked,
+        b.decided(asked, "edit", values={"unit": "other"}),
+        asked,
+        b.decided(asked, "undo", values={"step": "restore"}),
+    ]
+    made = decisions(recording("r", b.timed(facts)))
+    assert [(d.what, d.about) for d in made] == [("edited", "restart on order-2"), ("undid", "restore")]
+
+
 def test_a_comparison_marks_what_differs_and_keeps_quiet_about_the_rest() -> None:
     one, other = recall(Recorded(), OTHER), recall(Recorded(), RUN)
     rows = [_text(row) for row in comparison_rows(one, other, 110)]

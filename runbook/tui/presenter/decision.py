@@ -75,6 +75,8 @@ def _decided(at: float, seq: int, told: Told) -> Decided:
             what = "gave a secret"
         elif fact.values.get("typed"):
             what = f'typed "{one_line(str(fact.values["typed"]), 30)}"'
+        elif fact.choice == "edit" and fact.kind != "failure":
+            what = "edited"
         elif fact.choice in _PAST and fact.kind not in ("choose", "form"):
             what = _PAST[fact.choice]
         if fact.choice in ("approve", "confirm") and fact.digest:
