@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from runbook.events import fact as f
 from runbook.model.scalar import Json
@@ -60,7 +61,7 @@ def about(told: Told) -> str:
         case f.StepSkipped(step=step, target=target) | f.PaceSet(step=step, target=target):
             return at(step, target)
         case f.UndoAsked(steps=steps):
-            return ", ".join(_undo_entry(entry) for entry in steps)
+            return ", ".join(_undo_entries(steps))
         case f.LeaseClaimed(target=target):
             return target
         case f.NoteWritten(step=step):
@@ -159,6 +160,10 @@ def _value(name: str, value: Json) -> str:
     return f'typed "{value_text(value)}"' if name == "typed" else f"{name} = {value_text(value)}"
 
 
-def _undo_entry(entry: list[str]) -> str:
-    step, target, more = (*entry, "", "", "")[:3]
-    return f"{at(step, target)}{' (run again)' if more else ''}"
+def _undo_entries(steps: Sequence[list[str]]) -> Iterator[str]:
+    """Yield what is undone in its order; hosts that follow each other with the same step together."""
+    entries = [(*entry, "", "", "")[:3] for entry in steps]
+    for (step, more), group in groupby(entries, key=lambda entry: (entry[0], entry[2])):
+        targets = [target for _, target, _ in group]
+        place = at(step, targets[0]) if len(targets) == 1 else f"{step} on {places(targets)}"
+        yield f"{place}{' (run again)' if more else ''}"

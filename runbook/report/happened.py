@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
 
 from runbook.events.fact import Output, StepPlanned
 from runbook.events.state import Attempt, Operation
@@ -12,14 +14,17 @@ from runbook.report.block import fenced, item, part, section, table
 from runbook.report.story import Story
 from runbook.report.timeline import Row
 from runbook.report.watch import watched
-from runbook.report.word import at, counted, marked, moment, places, took, value_text
+from runbook.report.word import at, counted, marked, moment, places, together, took, value_text
 from runbook.text import markdown, size_text
+
+MANY = 8
+"""Hosts from which on those that ended alike stand in one row."""
 
 
 def happened(story: Story) -> list[str]:
     """Return the section of what happened."""
     blocks = [
-        _timeline(story.rows) or "No step is on record.",
+        _timeline(_alike(story.rows)) or "No step is on record.",
         *_changes(story),
         *watched(story),
         *part("Readings", ["\n".join(_readings(story))]),
@@ -29,22 +34,50 @@ def happened(story: Story) -> list[str]:
     return section("What happened", [*blocks, note])
 
 
-def _timeline(rows: Iterable[Row]) -> str:
+class _Alike(Struct, frozen=True):
+    """Rows of one step that say the same of several hosts."""
+
+    first: Row
+    targets: list[str]
+    began: str
+    took: str
+
+
+def _alike(rows: Sequence[Row]) -> list[_Alike]:
+    """Return the rows, those of many hosts as one where they differ in times alone."""
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.step, result(row), str(row.attempts), checked(row), row.decided_by)
+        is_host = row.target[:1] not in ("*", "#")
+        found.setdefault(key if is_host else (*key, row.target), []).append(row)
+    gathered: list[_Alike] = []
+    for group in found.values():
+        for some in [group] if len(group) > MANY else [[row] for row in group]:
+            times = [row.ms for row in some if row.ms is not None]
+            ends = dict.fromkeys(took(ms) for ms in (min(times), max(times))) if times else {}
+            began = min((row.began for row in some if row.began), default="")
+            gathered.append(_Alike(some[0], [row.target for row in some], began, " to ".join(ends)))
+    order = {id(row): number for number, row in enumerate(rows)}
+    return sorted(gathered, key=lambda each: order[id(each.first)])
+
+
+def _timeline(rows: Iterable[_Alike]) -> str:
     head = ("Step", "Where", "Result", "Began (UTC)", "Took", "Attempts", "Verified", "Decided by")
     return table(
         head,
         (
             (
                 row.step,
-                places((row.target,)),
+                places(each.targets),
                 result(row),
-                moment(row.began),
-                took(row.ms) if row.ms is not None else "",
+                moment(each.began),
+                each.took,
                 str(row.attempts) if row.attempts else "",
                 checked(row),
                 row.decided_by,
             )
-            for row in rows
+            for each in rows
+            for row in (each.first,)
         ),
     )
 
@@ -103,7 +136,10 @@ def _plan(planned: StepPlanned | None) -> list[str]:
 
 
 def _done(members: list[tuple[Row, Attempt]]) -> list[str]:
-    lines = [item(f"{markdown(places((row.target,)))}, attempt {a.number}", _end(a)) for row, a in members]
+    ends: dict[tuple[int, str], list[str]] = {}
+    for row, a in members:
+        ends.setdefault((a.number, _end(a)), []).append(row.target)
+    lines = [item(f"{markdown(places(hosts))}, attempt {number}", end) for (number, end), hosts in ends.items()]
     operations = table(
         ("Where", "Attempt", "Operation", "Intent", "Receipt"),
         (
@@ -165,15 +201,15 @@ def _output(output: Output | None) -> str:
 
 
 def _readings(story: Story) -> list[str]:
-    lines: list[str] = []
+    entries: list[tuple[str, str, str]] = []
     for row in story.rows:
         found = story.state.at(row.step, row.target)
         if row.effect != "read" or row.status != "succeeded" or row.on_word:
             continue
         seen = [*found.evidence, value_text(found.values)] if found.values else list(found.evidence)
         if seen:
-            lines.append(item(markdown(at(row.step, row.target)), "; ".join(seen)))
-    return lines
+            entries.append((row.step, row.target, "; ".join(seen)))
+    return [item(markdown(where), said) for where, said in together(entries)]
 
 
 def _errors(story: Story) -> list[str]:

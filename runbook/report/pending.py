@@ -8,7 +8,7 @@ from runbook.events.state import NO_WAY_BACK, Attempt, RunState, StepState
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
-from runbook.report.word import at, full_moment, places
+from runbook.report.word import FEW, at, full_moment, places, together
 from runbook.text import markdown
 
 
@@ -23,10 +23,15 @@ def still_open(story: Story) -> list[str]:
         *part("Changes left unverified", ["\n".join(_unverified(story.state))]),
         *part("Changes that stand and can be undone", _standing(story)),
         *part("Changes that stand and have no way back", ["\n".join(dict.fromkeys(_for_good(story.state)))]),
-        *part("Leases still held", ["\n".join(f"- {markdown(name)}" for name in sorted(story.state.leases))]),
+        *part("Leases still held", [_leases(story)]),
         *part("Secrets found in files of Runbook", ["\n".join(_secrets(story))]),
     ]
     return section("What is still open", blocks or ["Nothing is open as far as the record goes."])
+
+
+def _leases(story: Story) -> str:
+    names = sorted(story.state.leases)
+    return "\n".join(f"- {markdown(name)}" for name in ([places(names)] if len(names) > FEW else names))
 
 
 def _session(story: Story) -> list[str]:
@@ -63,13 +68,14 @@ def _questions(story: Story) -> list[str]:
 
 def _undo(story: Story) -> list[str]:
     left = {(step, target): again for step, target, again in story.state.undo_left}
-    lines: list[str] = []
+    said: list[tuple[str, str, str]] = []
     for place in dict.fromkeys([*left, *story.state.steps]):
         words = _undo_end(story.state.at(*place), open_still=place in left)
         if not words and place in left:
             words = "to be run again" if left[place] else "to be undone"
         if words:
-            lines.append(item(markdown(at(*place)), words))
+            said.append((*place, words))
+    lines = [item(markdown(where), words) for where, words in together(said)]
     return ["\n".join(lines), f"To go on: {_next('undo', story)}"] if lines else []
 
 
@@ -104,29 +110,31 @@ def _degraded(story: Story) -> list[str]:
 
 
 def _unverified(state: RunState) -> list[str]:
-    return [
-        item(markdown(at(*place)), state.at(*place).error or "no check of it is on record as good")
-        for place in left_unverified(state)
-    ]
+    said = (
+        (*place, state.at(*place).error or "no check of it is on record as good") for place in left_unverified(state)
+    )
+    return [item(markdown(where), why) for where, why in together(said)]
 
 
 def _standing(story: Story) -> list[str]:
-    lines = [
-        item(markdown(at(step, target)), f"way back: {_way(attempt)}")
+    ways = (
+        (step, target, f"way back: {_way(attempt)}")
         for step, target, attempt in _changes(story.state)
         if not _way(attempt).startswith(NO_WAY_BACK)
-    ]
+    )
+    lines = [item(markdown(where), way) for where, way in together(dict.fromkeys(ways))]
     if not lines:
         return []
     return ["\n".join(dict.fromkeys(lines)), f"They are left as they are; to take them back: {_next('undo', story)}"]
 
 
 def _for_good(state: RunState) -> list[str]:
-    return [
-        item(markdown(at(step, target)), _way(attempt).removeprefix(NO_WAY_BACK).strip())
+    ways = (
+        (step, target, _way(attempt).removeprefix(NO_WAY_BACK).strip())
         for step, target, attempt in [*_changes(state), *_left(state)]
         if _way(attempt).startswith(NO_WAY_BACK)
-    ]
+    )
+    return [item(markdown(where), way) for where, way in together(dict.fromkeys(ways))]
 
 
 def _changes(state: RunState) -> list[tuple[str, str, Attempt]]:

@@ -5,15 +5,19 @@ All times are UTC and say so where they stand alone; durations are `m:ss`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from runbook.model.scalar import Json
 from runbook.text import duration_text
+from runbook.text.hostlist import collapsed, sorted_names
 from runbook.text.mark import mark_of, status_word
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelt out here, because the locale of the machine must not change a report."""
+
+FEW = 3
+"""Hosts that are named one by one, in the order in which they came."""
 
 _DEEPEST = 8
 _NUMBERS = ({"float"}, {"int"})
@@ -39,9 +43,26 @@ def where(place: str) -> str:
     return place or "no place"
 
 
-def places(all_of_them: tuple[str, ...] | list[str]) -> str:
-    """Return places in words, with a comma between two."""
-    return ", ".join(where(place) for place in all_of_them)
+def places(all_of_them: Sequence[str]) -> str:
+    """Return places in words, with a comma between two; many hosts as ranges, such as web[01-20]."""
+    if len(all_of_them) <= FEW or any(place[:1] in ("*", "#", "") for place in all_of_them):
+        return ", ".join(where(place) for place in all_of_them)
+    return collapsed(sorted_names(all_of_them))
+
+
+def together(entries: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Return step and place in words, and what is said of them; of the same step the same is said once.
+
+    Args:
+        entries: step, place and what is said.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for step, target, said in entries:
+        found.setdefault((step, said), []).append(target)
+    return [
+        (at(step, targets[0]) if len(targets) == 1 else f"{step} on {places(targets)}", said)
+        for (step, said), targets in found.items()
+    ]
 
 
 def at(step: str, target: str) -> str:
