@@ -20,6 +20,7 @@ from runbook.transports.ssh import hostkeys
 from runbook.transports.ssh.auth import Keys, log_in, wait
 from runbook.transports.ssh.channel import Running, Taker
 from runbook.transports.ssh.hostkeys import UnknownHostKey
+from runbook.transports.ssh.library import load
 from runbook.transports.ssh.liveness import Liveness
 from runbook.transports.ssh.settings import SshSettings
 from runbook.transports.ssh.wire import Wire, dial
@@ -180,6 +181,7 @@ class Connection:
         raise AssertionError("the last try ends the loop")
 
     def _handshake(self, cancel: Cancel) -> Link:
+        load()
         from runbook.transports.ssh.link import Link
 
         link = Link(self._wire(cancel))
