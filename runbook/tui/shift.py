@@ -57,6 +57,7 @@ class Shift(App[int]):
 
     def _hand_over(self, run: str, handed: Handed | None) -> None:
         if handed is not None:
+            self.notify("Writing the file …", markup=False)
             self.run_worker(partial(self._write_bundle, run, handed), thread=True, exit_on_error=False)
 
     def _write_bundle(self, run: str, handed: Handed) -> None:

@@ -89,6 +89,7 @@ async def test_a_run_is_handed_over_from_its_review_with_a_reason_and_only_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("runbook.tui.dialogs.handover.DEAF", 3600.0)
     kept = Kept()
     app = RunbookApp(kept, Look(), "runbook-dark")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -113,6 +114,10 @@ async def test_a_run_is_handed_over_from_its_review_with_a_reason_and_only_then(
         await pilot.press(*"shift", "enter")
         await holds(pilot, lambda: isinstance(app.screen, HandedSheet) and bool(app.screen.query("#done")))
         await holds(pilot, lambda: f"runbook adopt {RUN}.bundle" in plain(app.screen.query_one("#done")))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, HandedSheet)
+        monkeypatch.setattr("runbook.tui.dialogs.handover.DEAF", 0.0)
         await pilot.press("escape")
         await holds(pilot, lambda: app.review.check_action("handover", ()) is False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from runbook.events.state import RunState
 from runbook.model.plan import Plan
 from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.prompt import PromptSheet
+from runbook.tui.dialogs.sheet import DEAF
 from runbook.tui.look import Look, bold, muted
 from runbook.tui.presenter import handover as words
 from runbook.tui.widgets.key_bar import KeyBar
@@ -92,7 +94,7 @@ class HandedSheet(Modal[None]):
 
     CSS_PATH = "sheet.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,escape,q", "dismiss", "close", id="handed.close", tooltip="Back to the record"),
+        Binding("enter,escape,q", "close", "close", id="handed.close", tooltip="Back to the record"),
         Binding("y", "copy", "copy commands", id="handed.copy", tooltip="Copy what the next person types"),
     ]
 
@@ -102,6 +104,7 @@ class HandedSheet(Modal[None]):
         self._run = run
         self._path = path
         self._state = state
+        self._since = float("inf")
 
     def compose(self) -> ComposeResult:
         """Build the sheet."""
@@ -112,7 +115,13 @@ class HandedSheet(Modal[None]):
 
     def on_mount(self) -> None:
         """Draw it."""
+        self._since = time.monotonic()
         self.query_one("#done", Page).show(partial(words.done_rows, self._run, self._path, self._state))
+
+    def action_close(self) -> None:
+        """Close it, once it can have been read."""
+        if time.monotonic() - self._since >= DEAF:
+            self.dismiss(None)
 
     def action_copy(self) -> None:
         """Give the commands to the clipboard of the terminal (OSC 52)."""

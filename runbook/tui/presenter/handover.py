@@ -30,7 +30,7 @@ def summary_rows(state: RunState, plan: Plan | None, cells: int) -> list[Row]:
     """Return what the next person has to know, at most so many cells wide."""
     name = str(state.opened.playbook.get("title") or "") if state.opened is not None else ""
     rows: list[Row] = [(said(state.status), plain("  "), bold(one_line(name, 200)))]
-    if plan is not None and (at := present(plan, state)):
+    if plan is not None and state.status not in CLOSED and (at := present(plan, state)):
         steps = [step.id for unit in plan.units for step in unit.steps]
         rows += _labelled("Stands at", plain(f"{one_line(at, 60)}, step {steps.index(at) + 1} of {len(steps)}"), cells)
     rows += _trouble(state, cells)
