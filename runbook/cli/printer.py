@@ -6,7 +6,7 @@ Owns which facts are told and in which words. The line about what runs now belon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from runbook.cli.clock import Clock
 from runbook.cli.crowd import MANY, Crowd, Line
@@ -68,6 +68,8 @@ class Printer:
         self._planned: dict[tuple[str, str], f.StepPlanned] = {}
         self._rest: dict[tuple[str, str, str], str] = {}
         self._hosts = 1
+        self._seen: set[str] = set()
+        """The hosts that were told of: only the first session of a run names them all."""
 
     def close(self) -> None:
         """Take the line about what runs now away."""
@@ -106,6 +108,7 @@ class Printer:
             case f.NoteWritten():
                 self._muted(f"note: {one_line(fact.text, LINE)}")
             case f.UndoAsked():
+                self._know(entry[1] for entry in fact.steps if len(entry) > 1)
                 count = len(fact.steps)
                 self._line("undoing", f"going back, {count} step{'s' if count != 1 else ''}{_reason(fact.reason)}")
             case f.LeaseClaimed() if fact.over:
@@ -123,6 +126,10 @@ class Printer:
             case _:
                 pass
 
+    def _know(self, targets: Iterable[str]) -> None:
+        self._seen.update(target for target in targets if target[:1] not in ("*", "#"))
+        self._hosts = max(self._hosts, len(self._seen))
+
     def _opened(self, fact: f.SessionOpened) -> None:
         hosts = [str(host.get("name", "")) if isinstance(host, dict) else str(host) for host in fact.hosts]
         self._hosts = max(self._hosts, len(hosts))
@@ -139,6 +146,7 @@ class Printer:
 
     def _step(self, fact: f.AtStep) -> None:
         key = (fact.step, fact.target)
+        self._know((fact.target,))
         match fact:
             case f.StepPlanned():
                 self._planned[key] = fact

@@ -29,15 +29,16 @@ def claim(
     asked: tuple[str, ...],
     state: RunState,
 ) -> dict[str, Away]:
-    """Take the leases of these targets and record them; the first time, of all that this plan changes.
+    """Take the leases of these targets and record them; the first time, of all that this plan is yet to change.
 
     Returns those that could not be claimed now, and why. Raises RefusedError if another run holds one at the first
     claim of a session: then none is kept.
     """
     wanted = set(asked)
     if not state.claimed:
-        wanted |= {host for step in steps.values() if step.effect != "read" for host in step.hosts}
-        wanted -= state.excluded | _gone(state) - set(asked)
+        changing = (step for step in steps.values() if step.effect != "read")
+        wanted |= {host for step in changing for host in step.hosts if not _is_over(state, step.id, host)}
+        wanted -= (state.excluded | _gone(state)) - set(asked)
     over = Event()
 
     def take(name: str) -> LeaseHeld | RunbookError | bool:
@@ -78,6 +79,11 @@ def away_after(away: dict[str, Away], fact: f.Fact, hosts: Container[str]) -> di
             return {name: why for name, why in away.items() if name not in fact.places}
         case _:
             return away
+
+
+def _is_over(state: RunState, step: str, host: str) -> bool:
+    """Tell whether a change is done there: a resumed run does not hold hosts that it is through with."""
+    return state.at(step, host).status in ("succeeded", "skipped")
 
 
 def _gone(state: RunState) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.events import fact as f
+from runbook.events.status import Status
 from runbook.report import markdown_report
 from tests.builders import opened, timed
 
@@ -14,7 +15,7 @@ def page(*more: f.Fact) -> str:
     facts: list[f.Fact] = [opened()]
     for host in HUNDRED:
         facts.append(f.AttemptStarted(step="mark", target=host, attempt=1, effect="change", plan_digest=""))
-        status = "failed" if host == AWAY else "succeeded"
+        status: Status = "failed" if host == AWAY else "succeeded"
         done = f.StepFinished(step="mark", target=host, attempt=1, status=status, effect="change", changed=True,
                               verified=status == "succeeded", error="exit 1" if host == AWAY else "")  # fmt: skip
         facts.append(done)
