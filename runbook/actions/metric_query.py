@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Meta, Struct
 from runbook.actions.form import With
 from runbook.actions.network import bounded
 from runbook.errors import ActionError
-from runbook.model.scalar import Effect, Seconds
+from runbook.model.scalar import Effect, Moment, Seconds
 from runbook.ports.action import Good, NoData, Observation
 from runbook.ports.target import Reader, Sink
 from runbook.secret import Secret
@@ -30,7 +31,7 @@ class MetricWith(With, frozen=True, kw_only=True):
 
     url: Annotated[str, Meta(description="Base address of the API, such as http://prometheus:9090")]
     query: Annotated[str, Meta(description="The expression; it must yield one number")]
-    at: Annotated[Seconds | None, Meta(description="Ask for the value of that time ago, such as -2h")] = None
+    at: Annotated[Moment | None, Meta(description="Ask for the value of that time ago, such as -2h, or of then")] = None
     token: Annotated[Any, Meta(description="Bearer token; secrets are welcome here")] = ""
     timeout: Annotated[Seconds, Meta(description="Limit for the whole answer")] = 10.0
 
@@ -74,7 +75,8 @@ def _get(w: MetricWith) -> tuple[int, bytes]:
 
     params = {"query": w.query}
     if w.at is not None:
-        params["time"] = f"{time.time() - abs(w.at):.3f}"
+        then = datetime.fromisoformat(w.at).timestamp() if isinstance(w.at, str) else time.time() - abs(w.at)
+        params["time"] = f"{then:.3f}"
     token = w.token.unmask() if isinstance(w.token, Secret) else str(w.token)
     headers = {"Accept-Encoding": "identity", **({"Authorization": f"Bearer {token}"} if token else {})}
     with (

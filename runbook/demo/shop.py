@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -162,7 +163,7 @@ class Shop:
             "health_url": f"http://127.0.0.1:{self.ports.order}/health",
             "order_page": f"http://127.0.0.1:{self.ports.order}/metrics",
             "metrics_url": f"http://127.0.0.1:{self.ports.metrics}",
-            "normal_at": f"{time.time() - self._healthy_at:.1f}s",
+            "normal_at": datetime.fromtimestamp(self._healthy_at, UTC).isoformat(timespec="milliseconds"),
             "traffic_url": f"http://127.0.0.1:{self.ports.load}/metrics",
             "control": str(self.layout.control),
             "needs": DATABASE,

@@ -18,7 +18,20 @@ import msgspec
 
 from runbook.model import scalar
 from runbook.model.fault import Fault, ValuePath
-from runbook.model.literal import Duration, Foreign, Fraction, Nothing, OneOf, Size, Text, Truth, Whole, Window
+from runbook.model.literal import (
+    Duration,
+    Foreign,
+    Fraction,
+    LateMoment,
+    Moment,
+    Nothing,
+    OneOf,
+    Size,
+    Text,
+    Truth,
+    Whole,
+    Window,
+)
 from runbook.model.shape import (
     BAD,
     Anything,
@@ -42,7 +55,13 @@ class JsonMark:
 
 
 _SCALARS: dict[object, Callable[[], Shape]] = {str: Text, int: Whole, float: Fraction, bool: Truth}
-_TEXTS: dict[object, Callable[[], Shape]] = {"duration": Duration, "size": Size, "window": Window}
+_TEXTS: dict[object, Callable[[], Shape]] = {
+    "duration": Duration,
+    "size": Size,
+    "window": Window,
+    "moment": Moment,
+    "late moment": LateMoment,
+}
 _LISTS: dict[object, Callable[[list[object]], object]] = {
     tuple: tuple,
     list: list,

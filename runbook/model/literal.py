@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -129,6 +130,34 @@ class Window(Duration):
         if isinstance(value, str) and "{{" in value:
             return value
         return super().read(value, walk)
+
+
+class Moment(Duration):
+    """A moment: so long ago, held in seconds, or a time with its zone, kept as text (RFC 3339)."""
+
+    expected = "how long ago, such as -2h, or a time with its zone, such as 2026-11-20T14:00:00Z"
+
+    def read(self, value: object, walk: Walk) -> object:
+        if walk.pending(value):
+            return BAD
+        return value if is_time(value) else super().read(value, walk)
+
+
+class LateMoment(Moment):
+    """A moment, or the template that becomes one later: it is kept as text until then."""
+
+    def read(self, value: object, walk: Walk) -> object:
+        return value if isinstance(value, str) and "{{" in value else super().read(value, walk)
+
+
+def is_time(value: object) -> bool:
+    """Tell whether a value is a time with its zone."""
+    if not isinstance(value, str) or "T" not in value:
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class Size:

@@ -38,18 +38,34 @@ Window: TypeAlias = Annotated[
 ]
 """A duration in seconds, or a template over parameters that becomes one when the step begins."""
 
-Ago: TypeAlias = Annotated[
+_TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$"
+_AGO = r"^-?([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
+
+Moment: TypeAlias = Annotated[
     float | str,
     Meta(
-        extra={"text": "window"},
+        extra={"text": "moment"},
         extra_json_schema={
             "type": "string",
-            "anyOf": [{"pattern": r"^-?([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"}, {"pattern": r"\{\{"}],
-            "examples": ["-2h", "-{{ params.normal_at }}"],
+            "anyOf": [{"pattern": _AGO}, {"pattern": _TIME}],
+            "examples": ["-2h", "2026-11-20T14:00:00Z"],
         },
     ),
 ]
-"""How long ago, in seconds of either sign, or a template over parameters that becomes one."""
+"""How long ago, in seconds of either sign, or a time with its zone as text (RFC 3339)."""
+
+LateMoment: TypeAlias = Annotated[
+    float | str,
+    Meta(
+        extra={"text": "late moment"},
+        extra_json_schema={
+            "type": "string",
+            "anyOf": [{"pattern": _AGO}, {"pattern": _TIME}, {"pattern": r"\{\{"}],
+            "examples": ["-2h", "2026-11-20T14:00:00Z", "{{ params.normal_at }}"],
+        },
+    ),
+]
+"""A moment, or a template over parameters that becomes one."""
 
 Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([_-][a-z0-9]+)*$", max_length=64)]
 """Lower-case words joined by `-` or `_`."""

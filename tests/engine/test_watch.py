@@ -36,10 +36,10 @@ def body(url: str) -> str:
     query = f"uses: metric.query, with: {{url: '{url}', query: 'sum(rate(failed_total[5s]))'}}"
     return f"""params:
   guarded: {{type: bool, default: true}}
-  normal_at: {{type: duration, default: 2m}}
+  normal_at: {{type: string, default: 2m}}
   interval: {{type: duration, default: 20ms}}
 baseline:
-  - {{id: failed, when: params.guarded, {query}, at: "-{{{{ params.normal_at }}}}"}}
+  - {{id: failed, when: params.guarded, {query}, at: "{{{{ params.normal_at }}}}"}}
 guards:
   - {{id: failed, when: params.guarded, {query}, fail_when: "value > 2 * baseline.failed + 1",
      every: "{{{{ params.interval }}}}", threshold: 3, arm_after: one, on_breach: stop}}

@@ -119,6 +119,15 @@ def test_a_value_of_the_past_is_asked_for_by_its_time(ago: float, api: Api) -> N
     assert before - 7200 - 0.001 <= float(asked["time"][0]) <= time.time() - 7200 + 0.001
 
 
+def test_a_value_of_the_past_is_asked_for_by_a_time(api: Api) -> None:
+    api.gives("scalar", [0, "1"])
+
+    observe(api.url, at="2026-11-20T14:00:00.5+01:00")
+
+    ((_, asked, _),) = api.asked
+    assert asked["time"] == ["1795179600.500"]
+
+
 @pytest.mark.parametrize("token", ["word", Secret("word")])
 def test_a_token_goes_into_the_header(token: object, api: Api) -> None:
     api.gives("scalar", [0, "1"])

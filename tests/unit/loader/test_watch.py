@@ -105,3 +105,15 @@ def test_two_of_one_name_are_told() -> None:
         "normal stands twice; expected an id of its own",
         "errors stands twice; expected an id of its own",
     ]
+
+
+@pytest.mark.parametrize("at", ["-2h", "2h", "2026-11-20T14:00:00Z", "2026-11-20T14:00+01:00", '"{{ params.top }}"'])
+def test_a_baseline_is_taken_ago_or_at_a_time(at: str) -> None:
+    assert faults(f"id: normal, {ASK}, at: {at}") == []
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-11-20T14:00:00", "2026-11-20T25:00:00Z", "120"])
+def test_what_is_no_moment_is_told(at: str) -> None:
+    ((_, told),) = faults(f"id: normal, {ASK}, at: {at}")
+
+    assert "how long ago, such as -2h, or a time with its zone, such as 2026-11-20T14:00:00Z" in told
