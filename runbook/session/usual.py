@@ -22,25 +22,32 @@ LOOKED_AT = 100
 def usual_seconds(settings: Settings, playbook: str, apart_from: str = "") -> dict[str, float]:
     """Return the seconds that each step of a playbook usually takes in one place: the median of earlier runs.
 
-    What failed or was left out tells nothing; a run that cannot be read is passed over.
+    What failed or was skipped by a person tells nothing; what a condition ruled out each time takes none. A run that
+    cannot be read is passed over.
     """
     layout = Layout(settings.state)
     found: dict[str, list[float]] = {}
+    passed: set[str] = set()
     runs = (run for run in sorted(list_runs(layout), reverse=True) if run != apart_from)
     known = (facts for run in islice(runs, LOOKED_AT) if (facts := _of(layout, run, playbook)))
     for facts in islice(known, RUNS):
         for fact in facts:
-            found.setdefault(fact.step, []).append(fact.ms / 1000)
-    return {step: median(times) for step, times in found.items()}
+            if isinstance(fact, f.StepSkipped):
+                passed.add(fact.step)
+            else:
+                found.setdefault(fact.step, []).append(fact.ms / 1000)
+    return dict.fromkeys(passed, 0.0) | {step: median(times) for step, times in found.items()}
 
 
-def _of(layout: Layout, run: str, playbook: str) -> list[f.StepFinished]:
-    """Return what came to a good end in a run; nothing if it is one of another playbook."""
-    found: list[f.StepFinished] = []
+def _of(layout: Layout, run: str, playbook: str) -> list[f.StepFinished | f.StepSkipped]:
+    """Return what came to a good end in a run, or was passed by; nothing if it is one of another playbook."""
+    found: list[f.StepFinished | f.StepSkipped] = []
     try:
         for fact in _within(layout, run, playbook):
             if isinstance(fact, f.StepFinished) and fact.status == "succeeded":
-                found.append(fact)  # noqa: PERF401 (what came before a fault counts)
+                found.append(fact)
+            elif isinstance(fact, f.StepSkipped) and fact.why in ("when", "goto"):
+                found.append(fact)
     except (RunbookError, OSError):
         pass
     return found

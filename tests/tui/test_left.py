@@ -91,11 +91,13 @@ def test_earlier_runs_of_the_same_playbook_tell_and_failures_do_not(tmp_path_fac
     desk = Desk(tmp_path_factory.mktemp("usual"))
     assert usual_seconds(desk.settings, "try") == {}
 
-    failing = '  - {id: bad, command: ["false"], effect: read}\n'
+    failing = '  - {id: out, command: ["true"], effect: read, when: "1 > 2"}\n'
+    failing += '  - {id: bad, command: ["false"], effect: read}\n'
     done = desk.guided("steps:\n" + touch("one") + failing, ScriptedApprover({"proceed": "run", "failure": "abort"}))
     found = usual_seconds(desk.settings, "try")
 
-    assert set(found) == {"one"}
+    assert set(found) == {"one", "out"}
+    assert found["out"] == 0
     assert 0 <= found["one"] < 60
     assert usual_seconds(desk.settings, "another") == {}
     assert usual_seconds(desk.settings, "try", apart_from=done.run) == {}
