@@ -44,10 +44,11 @@ def _of(layout: Layout, run: str, playbook: str) -> list[f.StepFinished | f.Step
     found: list[f.StepFinished | f.StepSkipped] = []
     try:
         for fact in _within(layout, run, playbook):
-            if isinstance(fact, f.StepFinished) and fact.status == "succeeded":
-                found.append(fact)
-            elif isinstance(fact, f.StepSkipped) and fact.why in ("when", "goto"):
-                found.append(fact)
+            match fact:
+                case f.StepFinished(status="succeeded") | f.StepSkipped(why="when" | "goto"):
+                    found.append(fact)
+                case _:
+                    pass
     except (RunbookError, OSError):
         pass
     return found
