@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 
 from runbook.actions.capture import json_of
 from runbook.actions.form import With
-from runbook.actions.network import From, bounded, reach
+from runbook.actions.network import From, bounded, no_network, reach
 from runbook.errors import ActionError, TransportError
 from runbook.model.scalar import Effect, Seconds
 from runbook.ports.action import Bad, Good, NoData, Observation
@@ -68,6 +68,8 @@ class Http:
         import httpx
 
         url = request_url(w)
+        if nowhere := no_network(t, w.from_):
+            return nowhere
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         try:
             with reach(t, w.from_, Address(url.host, port)) as address:

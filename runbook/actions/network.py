@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
+from runbook.ports.action import NoData
 from runbook.ports.target import Address, Reader
 
 From = Annotated[
@@ -18,6 +19,16 @@ From = Annotated[
 ]
 
 T = TypeVar("T")
+
+
+def no_network(t: Reader, from_: str) -> NoData | None:
+    """Say that a target has no network to look from; None if it has one.
+
+    What answers on the localhost of a mounted root is this machine, and would be taken for the service.
+    """
+    if from_ != "tunnel" or t.host.transport != "chroot":
+        return None
+    return NoData(("a mounted root has no network of its own; `from: controller` asks from this machine",))
 
 
 def reach(t: Reader, from_: str, address: Address) -> AbstractContextManager[Address]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 from runbook.actions.form import With
-from runbook.actions.network import From, bounded, reach
+from runbook.actions.network import From, bounded, no_network, reach
 from runbook.errors import TransportError
 from runbook.model.scalar import Effect, Seconds, Template
 from runbook.ports.action import Bad, Good, NoData, Observation
@@ -51,6 +51,8 @@ class Tcp:
 
         Raises TransportError if the target cannot be reached.
         """
+        if nowhere := no_network(t, w.from_):
+            return nowhere
         asked, place = Address(w.host, w.port), one_line(f"{w.host} port {w.port}")
         began = time.monotonic()
         try:
