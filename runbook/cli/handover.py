@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from runbook.cli.command import Command, pass_front
 from runbook.cli.front import Front
-from runbook.cli.order import FILE
+from runbook.cli.order import FILE, ssh_config_option
+from runbook.errors import UsageError
 from runbook.text import one_line
 
 
@@ -33,13 +35,66 @@ def handover(front: Front, run_id: str, path: Path | None, reason: str) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("bundle", type=FILE)
+@click.argument("what", metavar="[BUNDLE | RUN]", required=False, default="")
+@click.option("--on", default="", metavar="TARGETS", help="Look on these hosts, where nothing else is left of a run.")
+@click.option("--inventory", type=FILE, help="The file that names the hosts.")
+@click.option("--playbook", default="", metavar="P", help="With --on: the playbook of the run, by id or file.")
+@click.option("--accept", default="", metavar="DIGEST", help="With --on: take the playbook that the hosts tell of.")
 @click.option("--reason", default="", help="Why; it goes on record.")
+@ssh_config_option
 @pass_front
-def adopt(front: Front, bundle: Path, reason: str) -> None:
-    """Take over a run from the file of a handover; both operators are on record."""
+def adopt(front: Front, what: str, on: str, inventory: Path | None, playbook: str, accept: str, reason: str) -> None:
+    """Take over a run: from the file of a handover, or from its hosts alone.
+
+    With --on and no RUN it tells what lies on the hosts.
+    """
     from runbook.session import handover as session
 
-    run = session.adopt(front.settings(), bundle, reason)
+    if not on and not what:
+        raise UsageError("name the file of a handover, or hosts with --on")
+    if not on:
+        run = session.adopt(front.settings(), Path(what), reason)
+    elif what:
+        from runbook.session import recover
+
+        run = what
+        found = recover.recover(front.settings(), inventory, on, run, reason, playbook=playbook, accept=accept)
+        _tell_silent(front, found.silent)
+    else:
+        _tell_remains(front, on, inventory)
+        return
     front.value({"id": run}, lambda: [run])
     front.say(f"run {run} is yours: runbook resume {run}, or runbook undo {run}")
+
+
+def _tell_remains(front: Front, on: str, inventory: Path | None) -> None:
+    from runbook.session import recover
+
+    found = recover.search(front.settings(), inventory, on)
+    rows = [
+        {
+            "id": remains.run, "playbook": remains.playbook, "started": remains.began, "by": remains.by,
+            "jobs": [
+                {"step": job.op.step, "target": job.op.target, "attempt": job.op.attempt, "operation": job.op.name,
+                 "command": job.command, "status": job.status or "no outcome"}
+                for job in remains.jobs
+            ],
+        }
+        for remains in found.runs
+    ]  # fmt: skip
+
+    def lines() -> Iterator[str]:
+        for remains in found.runs:
+            head = " · ".join(word for word in (remains.playbook, remains.began, remains.by) if word)
+            yield one_line(f"{remains.run}  {head or 'nothing but its jobs is known'}")
+            for job in remains.jobs:
+                place = f"{job.op.step} on {job.op.target}"
+                yield one_line(f"  {place}: {job.command}: {job.status or 'no outcome'}", 400)
+
+    front.rows(rows, lines)
+    _tell_silent(front, found.silent)
+
+
+def _tell_silent(front: Front, silent: Mapping[str, str]) -> None:
+    for host, why in silent.items():
+        front.say(one_line(f"{host} could not be asked: {why}", 400))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from runbook.engine.card import card
 from runbook.engine.mask import kept
 from runbook.engine.names import Names
 from runbook.engine.services import Services
@@ -175,4 +176,6 @@ class StepContext:
             receipts=receipts,
             undo=undo,
             rate=self.rate,
+            card=lambda intended: card(self.services, self.state, attempt, intended),
+            introduced=lambda: self.services.introduced.add(self.place),
         )

@@ -56,3 +56,5 @@ class Services(Struct, frozen=True, kw_only=True):
     failpoint: Callable[[str], None] = no_failpoint
     forgotten: set[OpKey] = field(default_factory=set)
     """Jobs whose output was removed in this session; each worker adds its own."""
+    introduced: set[str] = field(default_factory=set)
+    """Targets on which a job folder of this session says what run this is."""

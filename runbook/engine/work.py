@@ -26,6 +26,7 @@ from runbook.ports.target import (
     LeaseHeld,
     LeaseTaken,
     NotConfirmed,
+    Noting,
     OpKey,
     Sink,
     Target,
@@ -97,6 +98,13 @@ class Watched:
         """Make sure that an operation that has not begun never will; False if it has begun after all."""
         return self._target.fence(op) if isinstance(self._target, Fencing) else True
 
+    def note(self, op: OpKey, card: Callable[[], str]) -> bool:
+        """Have the job folder of an operation keep a card; False if it keeps none."""
+        if not isinstance(self._target, Noting):
+            return False
+        self._target.note(op, card())
+        return True
+
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim the target."""
         return self._target.take_lease(lease, over=over)
@@ -127,6 +135,8 @@ class Operations:
         receipts: Mapping[str, dict[str, Json]],
         undo: bool = False,
         rate: Callable[[], float | None] = lambda: None,
+        card: Callable[[f.OperationIntended], str] = lambda _: "",
+        introduced: Callable[[], object] = lambda: None,
     ) -> None:
         self.target = target
         self.sink = sink
@@ -138,6 +148,8 @@ class Operations:
         self._key = key
         self._undo = undo
         self._rate = rate
+        self._card = card
+        self._introduced = introduced
         self._known = {op.name: op for op in known}
         self.is_open = any(op.receipt is None for op in known)
         """An operation has begun, and its end is not on record."""
@@ -157,22 +169,25 @@ class Operations:
         key = self._key
         tries = known.tries + 1 if known is not None else 1
         self._failpoint("before-intent")
-        self._record(
-            f.OperationIntended(
-                step=key.step,
-                target=key.target,
-                attempt=key.attempt,
-                operation=name,
-                undo=self._undo,
-                intent=freeze_object(intent),
-            )
+        intended = f.OperationIntended(
+            step=key.step,
+            target=key.target,
+            attempt=key.attempt,
+            operation=name,
+            undo=self._undo,
+            intent=freeze_object(intent),
         )
+        self._record(intended)
         self._failpoint("after-intent")
         self.target.operating = self.is_open = True
+        op = op_key(self._key, name, tries, undo=self._undo)
+        noted = self.target.note(op, lambda: self._card(intended))
         try:
-            receipt = freeze_object(body(op_key(self._key, name, tries, undo=self._undo)))
+            receipt = freeze_object(body(op))
         finally:
             self.target.operating = False
+        if noted:
+            self._introduced()
         self._failpoint("before-receipt")
         self._record(
             f.OperationDone(

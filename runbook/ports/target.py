@@ -220,6 +220,29 @@ class Fencing(Protocol):
         """
 
 
+class FoundJob(Struct, frozen=True):
+    """A job folder as somebody finds it who knows nothing of the run."""
+
+    op: OpKey
+    command: str
+    """What was run, masked."""
+    card: str
+    """What the run has left with it; empty if nothing."""
+    status: str = ""
+    """Exit status and why it was over; empty while there is none."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A target whose job folders keep more than the command, for who finds them."""
+
+    def note(self, op: OpKey, card: str) -> None:
+        """Have the folder of an operation that is about to be sent keep a card: one word, without secrets."""
+
+    def jobs(self, run: str = "") -> tuple[FoundJob, ...]:
+        """Return the jobs on this host, of one run or of all. Raises TransportError."""
+
+
 class Transport(Protocol):
     """One kind of way to reach hosts; keeps a connection per host and run."""
 

@@ -102,6 +102,13 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     )
 
 
+def snapshot_of(settings: Settings, written: str) -> dict[str, Json]:
+    """Return what a record would say of a playbook as it is now. Raises PlaybookError, ConfigError, UsageError."""
+    found = find_playbook(settings, written)
+    loaded = load_playbook(found.path, catalogue(), lambda name, file: included(settings, name, file))
+    return _snapshot(loaded, found.path, found.source)
+
+
 def included(settings: Settings, written: str, file: str) -> Path:
     """Find an include: a path from the including file, or an id in its folder, else in the playbook folders."""
     if "/" in written or written.endswith((".yaml", ".yml")):

@@ -52,6 +52,8 @@ class Intent(Struct, frozen=True):
     cwd: str = ""
     sudo: bool = False
     timeout: float = 0.0
+    card: str = ""
+    """What the run has left for who finds nothing but this folder."""
 
 
 class Wrapper(Struct, frozen=True):

@@ -126,6 +126,34 @@ def test_the_second_of_two_runs_is_refused_and_told_who_was_first(
     assert host.read("/var/tmp/count") == "x\n"
 
 
+def test_who_has_the_hosts_alone_tells_resumes_and_undoes(
+    olga: Operator, piet: Operator, host: Host, begun: subprocess.Popen[bytes]
+) -> None:
+    begun.kill()
+    begun.wait(PATIENCE)
+    (run,) = (entry["id"] for entry in olga.says("audit", "list")[1])
+    olga.burns()
+    where = ("--on", "all", "--inventory", "hosts.yaml")
+
+    (found,) = piet.says("adopt", *where)[1]
+    assert (found["id"], found["playbook"]) == (run, "shift")
+    assert {(job["step"], job["status"]) for job in found["jobs"]} == {("act", "no outcome"), ("conf", "0 exit")}
+    assert piet.says("adopt", run, *where)[0] == 2
+    (piet.folder / "shift.yaml").rename(piet.folder / "mine")
+    assert piet.says("adopt", run, *where, "--reason", "it burned")[0] == 2
+    (piet.folder / "mine").rename(piet.folder / "shift.yaml")
+    assert piet.says("adopt", run, *where, "--reason", "it burned", "--playbook", "./shift.yaml")[0] == 0
+    assert piet.says("audit", "verify")[0] == 0
+    host.write("/var/tmp/count.gate", "")
+    code, answer, told = piet.says("resume", run)
+    assert (code, answer["outcome"]) == (0, "succeeded"), told
+    assert (host.read("/var/tmp/count"), host.read("/var/tmp/count.conf")) == ("x\n", "size: 500\n")
+    assert piet.says("undo", run)[0] == 0
+
+    assert (host.read("/var/tmp/count.back"), host.read("/var/tmp/count.conf")) == ("x\n", "size: 5000\n")
+    assert host.run("test", "-e", "/var/tmp/count.done").exit == 1
+
+
 def test_who_has_the_bundle_alone_tells_resumes_and_undoes(
     olga: Operator, piet: Operator, host: Host, begun: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Logging in with a password, and sudo that wants one, on a host with PAM: asked for once, told plainly if it is wrong."""
+"""Logins with a password, and sudo that wants one, on a host with PAM: asked for once, told plainly if it is wrong."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ _AGAIN = 12.0  # seconds during which a host that went away is looked for
 class Ask(Protocol):
     """A question to the host; see `SshTarget`."""
 
-    def __call__(self, call: str, *, within: float = 20.0, control: bool = False, **settings: str) -> Answer:
+    def __call__(
+        self, call: str, *, within: float = 20.0, control: bool = False, most: int = 1 << 20, **settings: str
+    ) -> Answer:
         """Return the answer. Raises TransportError."""
 
 

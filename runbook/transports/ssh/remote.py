@@ -15,6 +15,7 @@ from msgspec import Struct
 from runbook.model.built import built
 from runbook.ports.target import (
     Dead,
+    FoundJob,
     JobFinished,
     JobLost,
     JobRunning,
@@ -148,6 +149,24 @@ def unfinished(said: Answer, run: str, host: str) -> tuple[str, ...]:
             continue
         if (intent.run, intent.host) == (run, host):
             found.append(name)
+    return tuple(found)
+
+
+def found_jobs(said: Answer, host: str) -> tuple[FoundJob, ...]:
+    """Return the jobs of a host, by the answer to `jobs`; folders whose intent cannot be read are left out."""
+    found = []
+    status = ""
+    for name, value in said.lines:
+        if name == "status":
+            status = value
+        elif name == "intent":
+            try:
+                intent = msgspec.json.decode(value.encode(), type=built(Intent))
+            except msgspec.MsgspecError:
+                continue
+            if intent.host == host:
+                op = OpKey(intent.run, intent.step, intent.host, intent.attempt, intent.name)
+                found.append(FoundJob(op, intent.command, intent.card, status))
     return tuple(found)
 
 

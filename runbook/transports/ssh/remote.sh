@@ -510,6 +510,19 @@ rb_do_unfinished() {
   done
 }
 
+# Lists all jobs whose names begin with rb_prefix: the status of each, or nothing, and then its intent.
+rb_do_jobs() {
+  for rb_root in "$rb_disk" "$rb_memory"; do
+    rb_ours "$rb_root" || continue
+    for rb_dir in "$rb_root/jobs/$rb_prefix"*; do
+      [ -f "$rb_dir/intent" ] || continue
+      rb_load_status
+      rb_say status "$rb_status${rb_status:+ ${rb_why:-exit}}"
+      rb_say intent "$(cat "$rb_dir/intent")"
+    done
+  done
+}
+
 exec 4>&2 2>/dev/null </dev/null
 rb_anew=
 rb_places

@@ -27,6 +27,7 @@ from runbook.ports.target import (
     Dead,
     Digest,
     Finished,
+    FoundJob,
     JobState,
     JobUnknown,
     Lease,
@@ -54,6 +55,7 @@ from runbook.transports.wrapper import READ, read_line, read_text, words
 _LOOK = 20.0  # seconds for a question to a host
 _ENDING = 30.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
 _PUT_TIMEOUT = 600.0
+_MOST_JOBS = 64 << 20  # bytes of an answer that lists jobs with their cards
 _OURS = secrets.token_hex(8)
 _NUMBER = count()  # of the commands that read; with as many digits for each, no mark is the beginning of another
 _GUARDED = 1.0  # seconds after which a command that reads gets a guard on the host
@@ -70,6 +72,7 @@ class SshTarget:
         self._cancel = cancel
         self._mask = mask
         self._keys = keys
+        self._cards: dict[OpKey, str] = {}
 
     @property
     def host(self) -> Host:
@@ -137,6 +140,15 @@ class SshTarget:
         password = self._password_for_change(cmd)
         intent = self._intent(op, shell_words(cmd.argv), cmd)
         return self._dispatch(op, sink).run(cmd, intent, password=password)
+
+    def note(self, op: OpKey, card: str) -> None:
+        """Have the folder of an operation that is about to be sent keep a card."""
+        self._cards[op] = card
+
+    def jobs(self, run: str = "") -> tuple[FoundJob, ...]:
+        """Return the jobs on this host, of one run or of all. Raises TransportError."""
+        prefix = f"{remote.host_part(run)}." if run else ""
+        return remote.found_jobs(self._ask("jobs", most=_MOST_JOBS, prefix=prefix), self._host.name)
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:
         """Replace a file atomically and durably; owner and mode stay as they were.
@@ -249,13 +261,15 @@ class SshTarget:
     def _intent(self, op: OpKey, command: str, cmd: Cmd) -> str:
         intent = Intent(
             op.run, op.step, self._host.name, op.attempt, op.name, self._mask(command),
-            tuple(sorted(cmd.env)), self._mask(reveal(cmd.cwd)), cmd.sudo, cmd.timeout,
+            tuple(sorted(cmd.env)), self._mask(reveal(cmd.cwd)), cmd.sudo, cmd.timeout, self._cards.pop(op, ""),
         )  # fmt: skip
         return msgspec.json.encode(intent).decode()
 
-    def _ask(self, call: str, *, within: float = _LOOK, control: bool = False, **settings: str) -> Answer:
+    def _ask(
+        self, call: str, *, within: float = _LOOK, control: bool = False, most: int = 1 << 20, **settings: str
+    ) -> Answer:
         """Make one call of `remote.sh`. Raises TransportError if the host gave no whole answer."""
-        gathered = Gathered()
+        gathered = Gathered(most)
         if self._connection.password is not None:
             settings.setdefault("password", self._connection.password.unmask())
         # A cancelled run must still look and give back, so this does not listen to its token.

@@ -1,0 +1,82 @@
+"""What hosts say of a run whose first machine is gone: read with care, and never believed of other hosts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.config import settings
+from runbook.errors import UsageError
+from runbook.events import fact as f
+from runbook.ports.target import FoundJob, OpKey
+from runbook.session.recover import MOST, _cards, _check, content_digest, read_card
+
+
+def written(told: object) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(told).encode())).decode()
+
+
+def planned(step: str, target: str) -> list[object]:
+    return ["attempt.started", {"step": step, "target": target, "attempt": 1, "effect": "change"}]
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda data: base64.b64encode(data).decode()), st.builds(
+    written, st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(["at", "facts", "x"]), inner)))))  # fmt: skip
+def test_what_is_no_card_is_none(text: str) -> None:
+    card = read_card(text)
+
+    assert card is None or card.facts == ()
+
+
+def test_a_card_that_unpacks_to_too_much_is_none() -> None:
+    assert read_card(base64.b64encode(zlib.compress(b" " * (MOST + 1))).decode()) is None
+
+
+def test_a_job_speaks_of_its_own_step_on_its_own_host_alone() -> None:
+    told = {"at": 1, "facts": [planned("act", "web1"), planned("act", "web2"), planned("other", "web1"),
+                               ["note.written", {"text": "trust me", "actor": "x"}]]}  # fmt: skip
+    job = FoundJob(OpKey("run", "act", "web1", 1, "run"), "true", written(told))
+
+    (card,) = _cards([job])
+
+    assert [(fact.type, fact.step, fact.target) for fact in card.facts] == [("attempt.started", "act", "web1")]  # type: ignore[union-attr]
+
+
+def test_a_job_that_was_kept_from_beginning_counts_as_a_try() -> None:
+    told = written({"at": 5, "facts": [planned("act", "web1")]})
+    jobs = [
+        FoundJob(OpKey("run", "act", "web1", 1, name), "true", card) for name, card in (("run", ""), ("run~2", told))
+    ]
+
+    cards = sorted(_cards(jobs), key=lambda card: card.at)
+
+    assert [fact.type for card in cards for fact in card.facts] == ["attempt.started", "operation.intended"]
+
+
+def opened(text: str, **params: object) -> f.SessionOpened:
+    playbook = {"id": "none-such", "text": text, "path": "/gone/none-such.yaml"}
+    return f.SessionOpened(mode="replay", actor={}, boot_id="", versions={}, playbook=playbook, params=params)  # type: ignore[arg-type]
+
+
+def test_hosts_that_disagree_are_not_believed() -> None:
+    for other in (opened("b"), opened("a", x="1")):
+        with pytest.raises(UsageError, match="different things"):
+            _check(settings(), [opened("a"), other], "run", "", "")
+
+
+def test_a_playbook_that_is_not_here_has_to_be_accepted_by_its_digest() -> None:
+    digest = content_digest(opened("a").playbook)
+
+    with pytest.raises(UsageError, match="is not here") as refused:
+        _check(settings(), [opened("a")], "run", "", "0" * 12)
+
+    assert digest[:12] in refused.value.remedy
+    _check(settings(), [opened("a")], "run", "", digest[:12])
+    with pytest.raises(UsageError):
+        _check(settings(), [opened("a")], "run", "", digest[:4])
