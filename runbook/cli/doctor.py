@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 
 from runbook.cli.command import Command, pass_front
 from runbook.cli.conduct import Conduct
+from runbook.cli.crowd import MANY, all_names, on_hosts
 from runbook.cli.exit_codes import of_rehearsal
 from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
@@ -46,15 +47,17 @@ def doctor(
     approver = Conduct(front, asks=front.is_interactive).approver(())
 
     def heard(checkup: Checkup) -> None:
-        if front.is_text:
-            front.out.lines(list(lines(checkup, front.out.style)))
-        elif front.format == "ndjson":
+        if front.format == "ndjson":
             front.out.raw(encode({"type": "host"} | as_object(checkup)))
 
     with Interrupts(control, front).watched():
-        found = examine(front.settings(), order, approver, heard, control)
+        found = front.working(
+            "looking at the targets", lambda: examine(front.settings(), order, approver, heard, control)
+        )
     if control.cancel_token.is_set():
         raise KeyboardInterrupt
+    if front.is_text:
+        front.out.lines(list(all_lines(found, front.out.style)))
     reachable = all(checkup.is_reachable for checkup in found)
     front.code = of_rehearsal(
         refused=reachable and not all(checkup.is_fit for checkup in found), unreachable=not reachable
@@ -67,6 +70,30 @@ def as_object(checkup: Checkup) -> dict[str, Any]:
     """Return what was found on one host as an object."""
     row: dict[str, Any] = msgspec.to_builtins(checkup)
     return {**row, "reachable": checkup.is_reachable, "fit": checkup.is_fit}
+
+
+def all_lines(found: Sequence[Checkup], style: Style) -> Iterator[str]:
+    """Return what was found for people; on many hosts what is well is one line for all, and hints are told once."""
+    if len(found) <= MANY:
+        for checkup in found:
+            yield from lines(checkup, style)
+        return
+    fit = {c.host: c for c in found if all(finding.state == "good" for finding in c.findings)}
+    if fit:
+        things = ", ".join(dict.fromkeys(finding.what for c in fit.values() for finding in c.findings))
+        yield f"{style.mark(MARK['good'])} fit{on_hosts(list(fit))}: {things}"
+        yield from all_names(list(fit), style.width)
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
+    for checkup in found:
+        for finding in checkup.findings:
+            if finding.state != "good":
+                key = (finding.state, finding.what, finding.told, finding.remedy)
+                alike.setdefault(key, []).append(checkup.host)
+    for (state, what, told, remedy), hosts in alike.items():
+        yield f"{style.mark(MARK[state])} {what}{on_hosts(hosts)}: {one_line(told, 400)}"
+        yield from all_names(hosts, style.width)
+        if remedy:
+            yield f"    {one_line(remedy, 400)}"
 
 
 def lines(checkup: Checkup, style: Style) -> Iterator[str]:

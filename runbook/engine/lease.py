@@ -36,8 +36,7 @@ def claim(
     """
     wanted = set(asked)
     if not state.claimed:
-        changing = (step for step in steps.values() if step.effect != "read")
-        wanted |= {host for step in changing for host in step.hosts if not _is_over(state, step.id, host)}
+        wanted |= _to_be_changed(steps, state)
         wanted -= (state.excluded | _gone(state)) - set(asked)
     over = Event()
 
@@ -81,9 +80,13 @@ def away_after(away: dict[str, Away], fact: f.Fact, hosts: Container[str]) -> di
             return away
 
 
-def _is_over(state: RunState, step: str, host: str) -> bool:
-    """Tell whether a change is done there: a resumed run does not hold hosts that it is through with."""
-    return state.at(step, host).status in ("succeeded", "skipped")
+def _to_be_changed(steps: Mapping[str, PlannedStep], state: RunState) -> set[str]:
+    """Return the hosts that are yet to be changed, or led back: a run does not hold those that it is through with."""
+    if state.undo_left:
+        return {target for _, target, _ in state.undo_left}
+    over = ("succeeded", "skipped", "undone")
+    changing = (step for step in steps.values() if step.effect != "read")
+    return {host for step in changing for host in step.hosts if state.at(step.id, host).status not in over}
 
 
 def _gone(state: RunState) -> set[str]:

@@ -34,6 +34,11 @@ _LITTLE_DISK = 16 * 1024
 _SKEW = 2.0
 """Seconds: what `date` tells is whole seconds, and the way takes its time."""
 
+_BUSY = 50
+"""Load for each core above which a host is told to be busy."""
+_LITTLE_MEMORY = 0.03
+"""Part of the memory that is available, below which a host is told to be short of it."""
+
 State = Literal["good", "warn", "bad"]
 
 _TOOLS = {"git.": ("git",), "ldconfig.": ("ldconfig",), "file.": ("cp", "mv", "mktemp", "sha256sum")}
@@ -56,6 +61,10 @@ echo "disk $(df -Pk -- "$there" | tail -n 1 | { read -r _ _ _ free _; echo "$fre
 [ -w "$there" ] || echo "unwritable $there"
 [ -d /dev/shm ] && [ -w /dev/shm ] && echo "memory 1"
 [ -r /proc/self/stat ] && echo "proc 1"
+[ -r /proc/loadavg ] && { read -r load _ </proc/loadavg; echo "load $load $(grep -c '^cpu[0-9]' /proc/stat)"; }
+[ -r /proc/meminfo ] && while read -r name kib _; do
+  case $name in MemTotal:) echo "total $kib" ;; MemAvailable:) echo "free $kib" ;; esac
+done </proc/meminfo
 if [ "$sudo" ]; then
   if ! command -v sudo >/dev/null; then echo "sudo none"
   elif sudo -n -v; then echo "sudo free"
@@ -69,7 +78,7 @@ echo "end 1"
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at on one host."""
 
-    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root"]
+    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root", "health"]
     state: State
     told: str
     remedy: str = ""
@@ -222,6 +231,7 @@ def _findings(said: dict[str, list[str]], offset: float, wanted: Needs) -> Itera
             what="clock", state="warn", told=f"{abs(offset):.0f} s {'ahead' if offset > 0 else 'behind'}",
             remedy="times on the host and in the journal will not fit together: see to its time service",
         )  # fmt: skip
+    yield from _health(said)
     missing = said.get("missing", [])
     if missing:
         yield Finding(what="tools", state="bad", told=f"missing: {', '.join(missing)}", remedy="install them there")
@@ -230,6 +240,27 @@ def _findings(said: dict[str, list[str]], offset: float, wanted: Needs) -> Itera
         yield Finding(what="tools", state="warn", told=told)
     else:
         yield Finding(what="tools", state="good", told=f"{len(wanted.tools)} needed, all there")
+
+
+def _health(said: dict[str, list[str]]) -> Iterator[Finding]:
+    """Tell load and memory as /proc has them (proc(5)); nothing where it has them not."""
+    try:
+        load, cores = (float(word) for word in said["load"][0].split())
+        total, free = int(said["total"][0]), int(said["free"][0])
+    except (KeyError, ValueError, IndexError):
+        return
+    told = (
+        f"load {load:g} on {cores:g} core{'' if cores == 1 else 's'}, "
+        f"{free // 1024} of {total // 1024} MiB of memory available"
+    )
+    if free < total * _LITTLE_MEMORY:
+        yield Finding(
+            what="health", state="warn", told=told, remedy="it is short of memory: what is started may be killed"
+        )
+    elif load > max(1.0, cores) * _BUSY:
+        yield Finding(what="health", state="warn", told=told, remedy="it is very busy: allow more time, or look why")
+    else:
+        yield Finding(what="health", state="good", told=told)
 
 
 def _sudo(word: str, uid: str) -> Finding:

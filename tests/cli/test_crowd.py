@@ -7,6 +7,7 @@ import io
 from msgspec.structs import replace
 
 from runbook.cli.crowd import PATIENCE, Crowd, Line, all_names, on_hosts
+from runbook.cli.doctor import all_lines
 from runbook.cli.ending import open_lines
 from runbook.cli.guided import _alike
 from runbook.cli.printer import Printer
@@ -19,6 +20,7 @@ from runbook.events.fold import fold_all
 from runbook.events.signal import OutputReceived
 from runbook.model.question import Preview, Question
 from runbook.model.scalar import Json
+from runbook.session.doctor import Checkup, Finding
 
 HUNDRED = [f"web{n:03}" for n in range(1, 101)]
 ODD = HUNDRED[::2]
@@ -137,3 +139,14 @@ def test_an_approval_shows_the_same_plan_once_and_never_fewer_times_than_it_runs
     plans = [Preview(host, "Run x", ("x",)) for host in HUNDRED]
     assert [targets for _, targets in _alike(plans)] == [HUNDRED]
     assert [targets for _, targets in _alike([*plans, plans[0]])] == [HUNDRED, ["web001"]]
+
+
+def test_a_preflight_of_many_hosts_tells_who_is_fit_in_one_line_and_each_hint_once() -> None:
+    good = (Finding(what="reach", state="good", told="answers"), Finding(what="clock", state="good", told="agrees"))
+    late = Finding(what="clock", state="warn", told="40 s behind", remedy="see to its time service")
+    found = [Checkup(host=h, findings=(good[0], late) if h in HUNDRED[10:12] else good) for h in HUNDRED]
+    assert list(all_lines(found, Style())) == [
+        "✓ fit on web[001-010], web[013-100]: reach, clock",
+        "◆ clock on web[011-012]: 40 s behind",
+        "    see to its time service",
+    ]

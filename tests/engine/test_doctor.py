@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,10 @@ def test_each_host_is_told_what_is_wrong_with_it_and_what_to_do(desk: Desk, sshd
     assert {host: checkup.is_reachable for host, checkup in by_host.items()} == {
         "fit": True, "stranger": False, "closed": False, "away": False,
     }  # fmt: skip
-    assert [finding.what for finding in by_host["fit"].findings] == ["reach", "login", "disk", "clock", "tools"]
+    looked_at = [finding.what for finding in by_host["fit"].findings]
+    assert looked_at == ["reach", "login", "disk", "clock", "health", "tools"]
+    health = next(finding.told for finding in by_host["fit"].findings if finding.what == "health")
+    assert re.fullmatch(r"load [\d.]+ on \d+ cores?, \d+ of \d+ MiB of memory available", health)
     assert by_host["fit"].is_fit
     assert by_host["fit"].clock_offset == 0.0
     assert [(f.what, "SHA256:" in f.told, "ssh-keyscan" in f.remedy) for f in bad(by_host["stranger"])] == [
