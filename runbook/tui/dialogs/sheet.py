@@ -107,7 +107,8 @@ class Sheet(Modal[Answer | NoAnswer]):
     def _fit(self) -> None:
         """Be as high as what is said; where that is too high, what it is about scrolls, and the choices stay."""
         about, sheet = self.query_one("#about", VerticalScroll), self.query_one("#sheet")
-        others = sum(child.outer_size.height for child in sheet.children if child is not about)
+        rest = [child for child in sheet.children if child is not about]
+        others = sum(child.outer_size.height + child.styles.margin.height for child in rest if child.outer_size)
         edges = _EDGES + max(sheet.gutter.height, 1)
         about.styles.max_height = max(self.size.height - edges - (others or 3 + len(self.words.offers)), _LEAST)
 

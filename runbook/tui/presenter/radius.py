@@ -12,7 +12,20 @@ from runbook.events.state import NO_WAY_BACK
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import UndoNone
 from runbook.text import duration_text, one_line
-from runbook.tui.presenter.words import BLANK, Row, Word, bold, count, fit, muted, plain, said, shortened, wrapped
+from runbook.tui.presenter.words import (
+    BLANK,
+    Row,
+    Word,
+    bold,
+    count,
+    fit,
+    muted,
+    plain,
+    said,
+    shortened,
+    width,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from runbook.session.draft import Draft
@@ -22,6 +35,9 @@ _EFFECT = 14
 
 _OTHERS = 34
 """Cells that the columns behind the name want."""
+
+_MOST = 3
+"""Rows that a way back may take."""
 
 BY_HAND = ("manual", "ask", "choose")
 
@@ -50,7 +66,8 @@ def rows(draft: Draft, seen: Iterable[Rehearsed], cells: int) -> list[Row]:
         if unit.is_stage and unit.id != stage:
             found.append(_stage(unit, cells))
         stage = unit.id if unit.is_stage else ""
-        found.extend(_step(draft, step, undo, first, cells, inner=unit.is_stage) for step in unit.steps)
+        for step in unit.steps:
+            found += _step(draft, step, undo, first, cells, inner=unit.is_stage)
     return [*found, BLANK, *_waves(draft.plan, cells, known=draft.hosts_known)]
 
 
@@ -59,7 +76,7 @@ def _stage(unit: Unit, cells: int) -> Row:
     return shortened((muted(f"stage {one_line(unit.title or unit.id, 60)}"), (asks, "$wait")), cells)
 
 
-def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cells: int, *, inner: bool) -> Row:
+def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cells: int, *, inner: bool) -> list[Row]:
     loud = step.effect != "read" or step.kind in BY_HAND
     name = f"{fit(_named(step, inner=inner), first - 2)}  "
     if step.effect == "destructive":
@@ -69,7 +86,13 @@ def _step(draft: Draft, step: PlannedStep, undo: dict[str, str], first: int, cel
         effect = (fit(word, _EFFECT), "" if loud else "$muted")
     hosts = "-" if step.once else str(len(step.hosts)) if draft.hosts_known else "?"
     number = (f"{hosts:>4}  ", "" if loud else "$muted")
-    return shortened(((name, "" if loud else "$muted"), effect, number, *_way_back(draft, step, undo)), cells)
+    head: Row = ((name, "" if loud else "$muted"), effect, number)
+    room = cells - width(head)
+    if room < 8:
+        return [shortened((*head, *_way_back(draft, step, undo)), cells)]
+    way = wrapped(_way_back(draft, step, undo), room, 2)
+    shown = [*way[: _MOST - 1], shortened(tuple(word for row in way[_MOST - 1 :] for word in row), room)]
+    return [(*(head if not n else (plain(" " * width(head)),)), *row) for n, row in enumerate(shown) if row or not n]
 
 
 def _named(step: PlannedStep, *, inner: bool) -> str:

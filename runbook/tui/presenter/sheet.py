@@ -186,14 +186,14 @@ def _standing(state: RunState) -> str:
 
 
 def about_rows(question: Question, words: SheetWords, cells: int) -> list[Row]:
-    """Return what a question is about, as rows of at most so many cells: words, guide, evidence, what will happen."""
+    """Return what a question is about, as rows of at most so many cells: words, evidence, guide, what will happen."""
     parts: list[list[Row]] = []
     if words.lead:
         parts.append(wrapped((plain(words.lead),), cells))
-    if question.body:
-        parts.append(guide_rows(question.body, cells))
     if evidence := evidence_rows(question):
         parts.append([row for text in evidence for row in _well(text, "", cells)])
+    if question.body:
+        parts.append(guide_rows(question.body, cells))
     parts.extend(_preview(*each, cells) for each in alike(question.previews))
     if question.digest and question.kind in ("approve", "confirm"):
         parts.append([(muted(f"plan {question.digest[:4]} {question.digest[4:8]}"),)])

@@ -212,7 +212,7 @@ def measure(of: Timeline, cells: int) -> Measure:
     """Return the columns in so many cells."""
     most = 22 if cells >= 100 else 14
     name = min(max([4, *(len(row.step) for row in of.rows)]), most)
-    host = min(max([4, *(len(row.host) for row in of.rows)]), 16 if cells >= 100 else 9)
+    host = min(max([4, *(len(row.host) for row in of.rows)]), 16 if cells >= 100 else 11)
     right = cells - name - host >= 45
     bars = cells - name - host - 3 - (_TOOK + 2 + _RESULT if right else 0)
     return Measure(name, host, max(bars, 8), right)

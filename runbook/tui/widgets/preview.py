@@ -81,11 +81,16 @@ class Preview(Scroll):
         if entry.error:
             yield from self._fault(entry.error, width)
             return
-        if entry.summary.strip():
-            yield from prose(entry.summary, width, look).split("\n")
+        # Where there is little room, what it would do counts more than all that it is.
+        first, _, more = entry.summary.strip().partition("\n\n")
+        if first:
+            yield from prose(entry.summary if shown.full or shown.bare else first, width, look).split("\n")
             yield Content("")
         if not shown.bare:
             yield from self._facts(shown, width)
+            if more and not shown.full:
+                yield Content("")
+                yield muted("z shows all of it")
 
     def _fault(self, error: str, width: int) -> Iterator[Content]:
         yield self._look.status("failed", says="cannot be used")
