@@ -7,9 +7,9 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
 from textual.app import App, SuspendNotSupported
 
@@ -48,7 +48,8 @@ def _page(argv: list[str]) -> str:
     # LESSSECURE: no shell and no editor out of what a host has written.
     environment = os.environ | {"LESSSECURE": "1"}
     try:
-        with subprocess.Popen(argv, env=environment) as process, _deaf(process):
+        with _Keys() as keys, subprocess.Popen(argv, env=environment) as process:
+            keys.take(process)
             code = process.wait()
     except OSError as error:
         return f"{argv[0]}: {error.strerror or error}"
@@ -57,38 +58,48 @@ def _page(argv: list[str]) -> str:
     return f"{argv[0]} ended with exit {code}" if code > 0 else ""
 
 
-@contextmanager
-def _deaf(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave the keys of the terminal to the pager; what ends this process ends the pager first.
+class _Keys:
+    """Leaves the keys of the terminal to the pager; what ends this process ends the pager first."""
 
-    The loop hears of these signals besides, by its own pipe, and acts on them as soon as the pager is gone.
-    """
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wakes = -1
+        self._before: dict[int, Any] = {}
+        self._held: list[int] = []
+        """Signals that are acted on when the pager is gone."""
 
-    def end(*_: object) -> None:
-        process.terminate()
+    def __enter__(self) -> Self:
+        # The loop must not hear of Ctrl-C later. Not ignored: that would be handed down to the pager.
+        self._wakes = signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            self._before[number] = signal.signal(number, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._end)
+        self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
+        return self
 
-    def leave(*_: object) -> None:
-        pass
-
-    def stop(*_: object) -> None:
-        # Together or not at all: `less` that runs no shell does not stop either.
-        if _has_stopped(process.pid) and can_come_back():
-            os.kill(os.getpid(), signal.SIGSTOP)
-
-    # Not ignored: that would be handed down to a pager.
-    taken = {
-        signal.SIGINT: leave,
-        signal.SIGQUIT: leave,
-        signal.SIGTERM: end,
-        signal.SIGHUP: end,
-        signal.SIGTSTP: stop,
-    }
-    before = {number: signal.signal(number, act) for number, act in taken.items()}
-    try:
-        yield
-    finally:
-        for number, act in before.items():
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakes)
+        for number, act in self._before.items():
             signal.signal(number, act)
+        for number in self._held:
+            os.kill(os.getpid(), number)
+
+    def take(self, process: subprocess.Popen[bytes]) -> None:
+        """Know the pager."""
+        self._process = process
+        if self._held:
+            process.terminate()
+
+    def _end(self, number: int, _frame: object) -> None:
+        self._held.append(number)
+        if self._process is not None:
+            self._process.terminate()
+
+    def _stop(self, *_: object) -> None:
+        # Together or not at all: `less` that runs no shell does not stop either.
+        if self._process is not None and _has_stopped(self._process.pid) and can_come_back():
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _has_stopped(pid: int) -> bool:

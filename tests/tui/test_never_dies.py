@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
+import pyte
 import pytest
 
 from runbook.config import settings
 from runbook.journal import Audit
 from runbook.session import review
-from tests.tui.tty import Forked, Tty
+from tests.tui.tty import Forked, Screen, Tty
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +79,7 @@ class Place:
         return self.ttys[-1]
 
     def running(self, tty: Tty, says: str = "begun") -> None:
-        """Go on until the first step has said something."""
+        """Go on until the first step has said something that its plan does not say."""
         tty.until("READY")
         tty.insist("enter", "WAITING")
         tty.insist("enter", "RUNNING")
@@ -97,7 +102,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
         tty.close()
 
 
-WAITS = 'touch "$there"; echo begun; until [ -e "$go" ] || [ ! -e "$there" ]; do sleep 0.05; done; echo over'
+SAYS = "printf 'be%s\\n' gun"
+"""The word stands nowhere but in the output: what is written here, the screen shows as the plan."""
+
+WAITS = f'touch "$there"; {SAYS}; until [ -e "$go" ] || [ ! -e "$there" ]; do sleep 0.05; done; echo over'
 
 BREAKS = """
 from runbook.tui.widgets.now_line import NowLine
@@ -207,3 +215,102 @@ def test_leaving_during_a_run_asks_and_waits_for_what_runs(place: Place) -> None
 
     assert (tty.end(), tty.is_restored) == (6, True)
     assert place.runs() == ["paused"]
+
+
+def test_a_run_that_was_killed_is_first_in_the_library_and_its_doubt_is_asked_with_evidence(place: Place) -> None:
+    pid = place.folder / "pid"
+    place.write(f'echo $$ > {pid}; {SAYS}; until [ -e "$go" ]; do sleep 0.05; done')
+    tty = place.open("open", "walk")
+    place.running(tty)
+    tty.process.kill()
+    assert tty.end() == -signal.SIGKILL
+    # The machine went down with it: all of the session that the step runs in.
+    session = os.getsid(int(pid.read_text()))
+    for each in psutil.pids():
+        with suppress(OSError):
+            if os.getsid(each) == session:
+                os.kill(each, signal.SIGKILL)
+
+    again = place.open()
+    again.until(lambda text: "walk" in text.split("\n")[1])
+    again.insist("\x0f", "open it")
+    again.insist("enter", "IN DOUBT")
+    asked = again.until("What is true?")
+    assert "touch on local" in asked
+    assert "local: " in asked
+    again.insist("m", "Why")
+    again.press("the file is there", "enter")
+    again.insist("enter", "WAITING  tell")
+    again.insist("enter", "SUCCEEDED")
+    again.insist("q", lambda _: again.process.poll() is not None)
+
+    assert (again.end(), again.is_restored) == (0, True)
+    assert place.runs() == ["succeeded"]
+
+
+def test_it_goes_to_the_background_and_comes_back_whole_while_the_step_goes_on(place: Place) -> None:
+    place.write(WAITS)
+    place.ttys.append(
+        Tty(["/bin/bash", "--norc", "--noprofile", "--noediting", "-i"], {"PS1": "$ "}, cwd=str(place.folder))
+    )
+    tty = place.ttys[-1]
+    tty.until("$")
+    tty.press(shlex.join([sys.executable, "-P", "-m", "runbook", "open", "walk"]), "enter")
+    place.running(tty)
+    tty.press("ctrl+z")
+    tty.until("Stopped")
+    tty.until(lambda _: tty.is_restored)
+    seen = len(tty.raw)
+    place.go.touch()
+    tty.press("fg", "enter")
+    tty.until("WAITING  tell")
+    # What came since then is a whole screen, on a terminal that shows nothing of before.
+    drawn = Screen(80, 24)
+    tty.until(lambda text: "\n".join(line.rstrip() for line in drawn_anew(drawn, tty.raw[seen:])) == text)
+    assert tty.takes_keys
+    tty.insist("enter", "SUCCEEDED")
+    tty.insist("q", lambda _: tty.is_restored)
+    tty.press("exit", "enter")
+
+    assert tty.end() == 0
+    assert place.runs() == ["succeeded"]
+
+
+def drawn_anew(screen: Screen, data: bytearray) -> list[str]:
+    """Return what these bytes draw on an empty screen."""
+    screen.reset()
+    pyte.ByteStream(screen).feed(bytes(data))
+    return list(screen.display)
+
+
+def test_a_pager_that_is_missing_gives_the_terminal_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGER", "/nowhere/pager")
+    place.write(f'touch "$there"; {SAYS}')
+    tty = place.open("open", "walk")
+    tty.until("READY")
+    tty.insist("enter", "WAITING  Make")
+    tty.insist("enter", "WAITING  tell")
+    tty.press("up")
+    tty.insist("L", "/nowhere/pager: No such file")
+    tty.insist("enter", "SUCCEEDED")
+    tty.insist("q", lambda _: tty.process.poll() is not None)
+
+    assert (tty.end(), tty.is_restored) == (0, True)
+
+
+def test_what_ends_the_process_ends_its_pager_first(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGER", "sh -c 'echo paged; exec cat'")
+    place.write(f'touch "$there"; {SAYS}')
+    tty = place.open("open", "walk")
+    tty.until("READY")
+    tty.insist("enter", "WAITING  Make")
+    tty.insist("enter", "WAITING  tell")
+    tty.press("up")
+    tty.until(lambda text: "▌ touch" in text and "Make it" in text)
+    tty.press("L")
+    tty.until("paged")
+    tty.press("ctrl+c")
+    tty.signal(signal.SIGTERM)
+
+    assert (tty.end(), tty.is_restored) == (1, True), tty.text
+    assert place.runs() == ["interrupted"]
