@@ -15,7 +15,7 @@ from runbook.errors import ActionError, RunbookError
 from runbook.events import fact as f
 from runbook.events.signal import PhaseEntered, Signal
 from runbook.events.state import Attempt, RunState, StepState
-from runbook.model.host import LOCAL, Host
+from runbook.model.host import LOCAL, ONCE, Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.action import ActionInfo
 from runbook.ports.cancel import Cancel
@@ -119,7 +119,11 @@ class StepContext:
     def target(self) -> Watched:
         """The target; connects. Raises TransportError."""
         if self._target is None:
-            host = self.services.plan.hosts.get(self.place, Host(LOCAL, "local"))
+            host = self.services.plan.hosts.get(self.place)
+            if host is None and not self.place.startswith(ONCE):
+                # Never this machine in the place of another.
+                raise ActionError(f"{self.place} is not among the hosts of this run")
+            host = host or Host(LOCAL, "local")
             self._target = Watched(self._connect(host))
         return self._target
 

@@ -37,9 +37,15 @@ class Planner:
         self._match = match
         self._includes = includes
 
-    def plan(self, playbook: Playbook, *, limit: str = "") -> Plan:
-        """Return the plan. Raises NoTargetError, PlaybookError."""
-        groups = self._groups(playbook, limit)
+    def plan(
+        self, playbook: Playbook, *, limit: str = "", targets: Mapping[str, tuple[str, ...]] | None = None
+    ) -> Plan:
+        """Return the plan. Raises NoTargetError, PlaybookError.
+
+        With `targets`, which are those of an earlier plan, no pattern is looked at: among fewer hosts it would mean
+        others.
+        """
+        groups = self._as_before(targets) if targets else self._groups(playbook, limit)
         units = tuple(self._units(playbook, groups, scope=""))
         named = {name for unit in units for name in unit.hosts}
         hosts = {h.name: h for found in groups.values() for h in found if h.name in named}
@@ -48,10 +54,15 @@ class Planner:
             title=playbook.title,
             units=units,
             hosts=hosts,
+            targets={name: tuple(h.name for h in found if h.name in hosts) for name, found in groups.items()},
             baseline=playbook.baseline,
             guards=playbook.guards,
         )
         return replace(plan, digest=digest_of(plan))
+
+    def _as_before(self, targets: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[Host, ...]]:
+        known = {host.name: host for host in self._inventory.hosts}
+        return {group: tuple(known[name] for name in names if name in known) for group, names in targets.items()}
 
     def _groups(self, playbook: Playbook, limit: str) -> dict[str, tuple[Host, ...]]:
         allowed = {h.name for h in self._match(self._inventory, limit)} if limit else None

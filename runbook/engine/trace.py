@@ -15,7 +15,7 @@ from runbook.engine.spread import spread
 from runbook.engine.work import op_key
 from runbook.errors import RunbookError
 from runbook.events.state import Attempt, RunState, StepState
-from runbook.model.host import LOCAL, Host
+from runbook.model.host import LOCAL, ONCE, Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import OpKey
@@ -69,8 +69,8 @@ def _jobs(key: OpKey, attempt: Attempt) -> set[OpKey]:
 
 def _forget(services: Services, place: str, jobs: set[OpKey]) -> None:
     jobs = jobs - services.forgotten
-    host = services.plan.hosts.get(place, Host(LOCAL, "local"))
-    if not jobs:
+    host = services.plan.hosts.get(place) or (Host(LOCAL, "local") if place.startswith(ONCE) else None)
+    if not jobs or host is None:
         return
     with suppress(RunbookError, KeyError):
         # A cancelled run must still do this, so it does not listen to its token.

@@ -72,6 +72,8 @@ class SessionOpened(Base, frozen=True, kw_only=True):
     playbook: dict[str, Json] = {}
     """id, title, path, sha256, git commit, dirty, text, and the texts of included files."""
     hosts: list[Json] = []
+    targets: dict[str, list[str]] = {}
+    """The names of the hosts of each group of targets: what its pattern meant when the run began."""
     params: dict[str, Json] = {}
     """Values by name; a secret is `{"secret": SOURCE}`."""
     host_params: dict[str, dict[str, Json]] = {}

@@ -77,6 +77,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     title: str
     units: tuple[Unit, ...]
     hosts: dict[str, Host]
+    targets: dict[str, tuple[str, ...]] = {}
+    """The hosts of each group of targets, by its name; of a playbook without targets the name is empty."""
     baseline: tuple[Baseline, ...] = ()
     guards: tuple[Guard, ...] = ()
     digest: str = ""

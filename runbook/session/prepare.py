@@ -133,9 +133,15 @@ def load_hosts(path: Path | None) -> Inventory:
     return load_inventory(path)
 
 
-def _plan(loaded: Loaded, actions: Catalogue, inventory: Inventory, limit: str) -> tuple[Plan, Includes]:
+def _plan(
+    loaded: Loaded,
+    actions: Catalogue,
+    inventory: Inventory,
+    limit: str,
+    targets: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[Plan, Includes]:
     includes = Includes(loaded)
-    plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit)
+    plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit, targets=targets)
     refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
     return plan, includes
 
@@ -239,7 +245,8 @@ def from_snapshot(opened: SessionOpened) -> Prepared:
     except PlaybookError as error:
         raise JournalBroken(f"the recorded playbook cannot be read: {error}") from error
     inventory = Inventory(hosts=hosts)
-    plan, includes = _plan(loaded, actions, inventory, "")
+    targets = {name: tuple(names) for name, names in opened.targets.items()}
+    plan, includes = _plan(loaded, actions, inventory, "", targets)
     return Prepared(
         plan=watching(plan, values.common),
         values=values,
@@ -333,6 +340,7 @@ def opening(prepared: Prepared, **more: Any) -> SessionOpened:
     return SessionOpened(
         playbook=prepared.snapshot,
         hosts=[freeze(host) for host in prepared.plan.hosts.values()],
+        targets={name: list(names) for name, names in prepared.plan.targets.items()},
         params={name: _frozen(value) for name, value in recorded(prepared.values.common).items()},
         host_params={
             host: {name: _frozen(value) for name, value in recorded(values).items()}

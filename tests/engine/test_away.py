@@ -140,3 +140,21 @@ def test_a_rehearsal_looks_at_hosts_side_by_side_and_waits_once_for_one_that_is_
     ]
     assert tried == ["b"]
     assert (found.unreachable, found.refused) == (True, False)
+
+
+@pytest.mark.parametrize("pattern", ["all:!all[-1]", "all,!d", "all[0:2]", "~[abc]"])
+def test_what_a_pattern_meant_at_first_is_what_a_run_goes_on_with(desk: Desk, pattern: str) -> None:
+    body = f"targets: {{app: {{hosts: '{pattern}'}}}}\nsteps:\n" + mark("one", fails_on="b") + mark("two")
+    first = desk.start(body, inventory=desk.inventory(*HOSTS))
+    assert first.status == "failed"
+    desk.path("healed").touch()
+
+    done = desk.resume(first.run, failed_hosts=True)
+    assert (done.status, list(done.plan.hosts)) == ("succeeded", ["a", "b", "c"])
+    assert sorted(line for line in desk.lines("log") if line.startswith("two")) == ["two a", "two b", "two c"]
+    assert desk.undo(first.run).status == "undone"
+    assert sorted(line for line in desk.lines("log") if line.startswith("un-two")) == [
+        "un-two a",
+        "un-two b",
+        "un-two c",
+    ]
