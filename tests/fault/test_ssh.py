@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Finished, JobFinished, JobRunning, NoJob, OpKey, Stream
 from runbook.transports.ssh import SshTransport
 from runbook.transports.ssh.channel import Running
+from runbook.transports.ssh.link import Link
 from runbook.transports.ssh.liveness import Liveness
 from runbook.transports.ssh.target import SshTarget
 from tests.sshd import MISSING, PROGRAM, Sshd
@@ -210,3 +213,27 @@ def test_a_cancel_ends_the_command_on_a_host_whose_connection_was_cut(own: Sshd,
 
     assert (finished.ended, finished.dead) == ("cancel", True)
     assert step.runs == 1
+
+
+def test_a_connection_that_breaks_while_a_command_is_sent_is_told_as_such(
+    own: Sshd, target: SshTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = Link.execute
+    broken: list[bool] = []
+
+    def broken_execute(link: Link, channel: Any, command: str) -> bool:
+        if len(broken) < 2 and "runbook-look" not in command:
+            # The next byte cannot be written, while nothing has told of an end yet.
+            link.wire._below.shutdown(socket.SHUT_WR)
+            broken.append(True)
+        return execute(link, channel, command)
+
+    monkeypatch.setattr(Link, "execute", broken_execute)
+
+    assert target.read(Cmd(("true",)), Gathered()).ended == "lost"
+    with pytest.raises(DispatchRefused, match="never will be"):
+        target.change(Cmd(("touch", str(own.home / "made"))), OP, Gathered())
+
+    assert len(broken) == 2
+    assert target.job(OP) == NoJob()
+    assert not (own.home / "made").exists()
