@@ -2,7 +2,8 @@
 
     make pictures              six moments at two sizes in two themes (SVG; PNG where a chromium is), walk.cast
 
-Nothing is fetched: the pictures name fonts of the machine that shows them.
+Nothing is fetched: the pictures name fonts of the machine that shows them. Where the machine lets us, all of it
+happens in a mount namespace of its own, in which the shop has a short path that reads well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ASSETS = Path(__file__).parent
@@ -31,6 +34,11 @@ BREATH = 1.2
 """Seconds between keys of the recorded walk, for the eyes of who watches."""
 IDLE = 2.0
 """Seconds that a player waits at most between two events."""
+PNG = (("library", "80x24"), ("approval", "80x24"), ("failure", "80x24"), ("run", "120x36"), ("review", "120x36"))
+"""The pictures that are made as PNG, too."""
+PLACE = Path("/srv")
+"""What lies here is hidden behind a file system of our own, in a namespace of our own."""
+INSIDE = "RUNBOOK_PICTURES_INSIDE"
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------
@@ -133,13 +141,13 @@ async def photograph(stage, folder: Path, sizes=SIZES, themes=THEMES) -> None:  
         app.exit()
 
 
-def take_pictures(folder: Path, sizes=SIZES, themes=THEMES) -> None:  # type: ignore[no-untyped-def]
-    """Stage the incident and take all pictures."""
+def take_pictures(folder: Path, shop: Path, sizes=SIZES, themes=THEMES) -> None:  # type: ignore[no-untyped-def]
+    """Stage the incident in a new folder and take all pictures."""
     from runbook.config import settings
     from runbook.session.control import Control
     from runbook.session.stage import staged
 
-    with staged(settings(), Control(), name=INCIDENT, folder=None, tell=print) as stage:
+    with staged(settings(), Control(), name=INCIDENT, folder=shop, tell=print) as stage:
         asyncio.run(photograph(stage, folder, sizes, themes))
 
 
@@ -219,18 +227,48 @@ def record_walk(path: Path) -> None:
         tty.close()
 
 
+# --- where it happens -------------------------------------------------------------------------------------------
+
+
+def step_inside() -> None:
+    """Go on in a mount namespace of our own with an empty `PLACE`, if the machine lets us; else return."""
+    unshare = shutil.which("unshare")
+    if os.environ.get(INSIDE) or unshare is None or not PLACE.is_dir() or ASSETS.resolve().is_relative_to(PLACE):
+        return
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    room = [unshare, "--mount", *user, "sh", "-c", f'mount -t tmpfs -o mode=755 tmpfs {PLACE} && exec "$@"', "sh"]
+    if subprocess.run([*room, "true"], capture_output=True, check=False).returncode == 0:
+        done = subprocess.run([*room, sys.executable, *sys.argv], env=os.environ | {INSIDE: "1"}, check=False)
+        raise SystemExit(done.returncode)
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """Give an empty folder, for the time that it takes."""
+    if os.environ.pop(INSIDE, ""):
+        yield PLACE
+        return
+    with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
+        yield Path(folder)
+
+
 def main() -> None:
     """Make them all, in a home that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="runbook-pictures-") as home:
-        os.environ.update(HOME=home, LC_ALL="C.UTF-8", TZ="UTC", TEXTUAL_ANIMATIONS="none", LOGNAME="olga", USER="olga")
+    step_inside()
+    with place() as folder:
+        home = folder / "olga"
+        home.mkdir(mode=0o700)
+        os.environ.update(LC_ALL="C.UTF-8", TZ="UTC", TEXTUAL_ANIMATIONS="none", LOGNAME="olga", USER="olga")
+        os.environ.update(HOME=str(home), TMPDIR=str(folder))
         for name in [name for name in os.environ if name.startswith("XDG_")]:
             del os.environ[name]
         os.chdir(home)
         if "--walk" not in sys.argv:
-            take_pictures(ASSETS)
-            made = [to_png(ASSETS / f"{name}-80x24-dark.svg") for name in ("library", "approval", "failure", "review")]
+            take_pictures(ASSETS, folder / "shop")
+            made = [to_png(ASSETS / f"{name}-{size}-dark.svg") for name, size in PNG]
             print("PNG made" if all(made) else "no PNG: chromium is not here", file=sys.stderr)
-        record_walk(ASSETS / "walk.cast")
+        if "--still" not in sys.argv:
+            record_walk(ASSETS / "walk.cast")
 
 
 if __name__ == "__main__":
