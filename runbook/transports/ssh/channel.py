@@ -31,19 +31,6 @@ Why: TypeAlias = Literal["closed", "held", "deadline", "cancel", "lost"]
 Taker: TypeAlias = Callable[[Stream, bytes], None]
 
 
-class _Waking:
-    """An event as paramiko's buffers know it, which only ever wakes the reader."""
-
-    def __init__(self, wake: Event) -> None:
-        self._wake = wake
-
-    def set(self) -> None:
-        self._wake.set()
-
-    def clear(self) -> None:
-        """Leave it to the reader, who looks at both streams."""
-
-
 class _Status(Event):
     """The event of the exit status, which wakes the reader as well."""
 
@@ -60,6 +47,8 @@ class Running:
     """A command that was sent."""
 
     def __init__(self, link: Link, channel: paramiko.Channel, take: Taker) -> None:
+        from runbook.transports.ssh.pipe import Pipe
+
         self._link = link
         self._channel = channel
         self._take = take
@@ -68,9 +57,9 @@ class Running:
         self._pending = b""
         channel.settimeout(0.0)
         channel.status_event = _Status(self._wake)
-        waking: Any = _Waking(self._wake)
-        channel.in_buffer.set_event(waking)
-        channel.in_stderr_buffer.set_event(waking)
+        buffers: Any = (Pipe(self._wake), Pipe(self._wake))
+        # Nothing has come yet: no command was asked for.
+        channel.in_buffer, channel.in_stderr_buffer = buffers
 
     def start(self, command: str, feed: bytes = b"", stream: BinaryIO | None = None) -> None:
         """Ask for the command; its input is `feed` and then `stream`, and ends there.

@@ -151,17 +151,18 @@ class Connection:
             link = self.link(cancel) if anew else self._living()
             try:
                 return link, link.open_session(timeout=max(0.1, deadline - time.monotonic()))
-            except paramiko.ChannelException as error:
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                if not _is_refusal(error, link):
+                    if link.is_active() or not fresh:
+                        raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
+                    fresh = 0
+                    continue
                 # The host counts a session until its last process is gone, a while after we have closed it.
                 if time.monotonic() > deadline or cancel.wait(_SLICE):
                     raise ConnectError(
                         f"the host refuses another session: {error}", where=self.settings.place,
                         remedy="raise MaxSessions of its sshd to 10",
                     ) from error  # fmt: skip
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                if link.is_active() or not fresh:
-                    raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
-                fresh = 0
 
     def _living(self) -> Link:
         if self._link is None or not self._link.is_active():
@@ -237,6 +238,18 @@ class Connection:
                 ):
                     raise
         self.host_key = f"{kind} {hostkeys.fingerprint(blob)}"
+
+
+def _is_refusal(error: Exception, link: Link) -> bool:
+    """Tell whether the host has refused a channel.
+
+    paramiko keeps one reason only: where two are refused at once, one caller gets it and the other an error without.
+    """
+    import paramiko
+
+    if isinstance(error, paramiko.ChannelException):
+        return True
+    return isinstance(error, paramiko.SSHException) and str(error).startswith("Unable") and link.is_active()
 
 
 class _Dropped(ConnectError):
