@@ -65,7 +65,7 @@ format: tools $(DEV)  ## Format the code and mend what can be mended safely
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-bench: tools $(EDITABLE) $(DEV)  ## Measure start-up, validation and steps against a peer
+bench: tools $(EDITABLE) $(DEV)  ## Measure start-up, steps, SSH and fleets against peers and floors
 	@$(BIN)/python bench/run.py $(ARGS)
 
 pictures: tools $(EDITABLE) $(DEV)  ## Make the pictures and the recorded walk in assets/ from the real demo
@@ -75,7 +75,9 @@ lock: tools $(DEV)  ## Resolve the pinned versions again (ARGS=--upgrade for new
 	@$(UV_COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt $(ARGS)
 	@$(UV_COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt \
 		--output-file requirements/dev.txt $(ARGS)
-	@$(UV_COMPILE) --group pyproject.toml:bench --output-file requirements/bench.txt $(ARGS)
+	@for group in bench bench-fabric bench-pyinfra bench-ansible; do \
+		$(UV_COMPILE) --group pyproject.toml:$$group --output-file requirements/$$group.txt $(ARGS) || exit; \
+	done
 	@if grep -n '://' requirements/*.txt; then echo 'a download address got into the locks' >&2; exit 1; fi
 
 wheel: tools $(DEV)  ## Build the wheel into dist/

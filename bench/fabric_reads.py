@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from fabric import Config, Connection
+from fabric import Config, Connection  # type: ignore[import-not-found]  # lives in an environment of its own
 
 
 def main(path: str, at_once: str, count: str, *addresses: str) -> None:
     """Run `true` so often on each host."""
-    config = Config(runtime_ssh_path=path)
 
     def one(address: str) -> None:
-        with Connection(address, config=config) as connection:
+        # A configuration of its own: one for all threads does not work.
+        with Connection(address, config=Config(runtime_ssh_path=path)) as connection:
             for _ in range(int(count)):
                 connection.run("true", hide=True, in_stream=False)
 

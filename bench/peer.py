@@ -33,6 +33,9 @@ class Environment(Struct, frozen=True):
 
 ENVIRONMENTS = {
     "chaos": Environment(BENCH / ".venv-chaos", LOCKS / "bench.txt", "chaostoolkit"),
+    "fabric": Environment(BENCH / ".venv-fabric", LOCKS / "bench-fabric.txt", "fabric"),
+    "pyinfra": Environment(BENCH / ".venv-pyinfra", LOCKS / "bench-pyinfra.txt", "pyinfra"),
+    "ansible": Environment(BENCH / ".venv-ansible", LOCKS / "bench-ansible.txt", "ansible-core"),
 }
 
 

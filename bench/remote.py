@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.material import OUTPUT, remote_playbook
 from bench.measure import Command, Place
+from bench.peer import ENVIRONMENTS
 from bench.row import BENCH, PYTHON, Goal, Row, runbook
 from tests.lab.lab import Lab, inventory
 
@@ -77,6 +78,38 @@ class Way:
         given = (str(self._lab.ssh_config), str(self._place.folder), str(AT_ONCE), str(steps))
         return Command(("sh", str(BENCH / "openssh.sh"), *given, *self.addresses.values()))
 
+    def fabric(self, steps: int) -> Command:
+        """Return Fabric, by a script of its own."""
+        given = (str(self._lab.ssh_config), str(AT_ONCE), str(steps))
+        python = ENVIRONMENTS["fabric"].program("python")
+        return Command((python, str(BENCH / "fabric_reads.py"), *given, *self.addresses.values()))
+
+    def pyinfra(self, steps: int) -> Command:
+        """Return pyinfra, with an inventory and a deploy of its own form."""
+        options = {
+            "ssh_user": "deploy",
+            "ssh_key": str(self._lab.identity),
+            "ssh_known_hosts_file": str(self._lab.known_hosts),
+            "ssh_strict_host_key_checking": "accept-new",
+        }
+        hosts, deploy = self._place.folder / "inventory.py", self._place.folder / f"deploy-{steps}.py"
+        hosts.write_text(f"fleet = {[(address, options) for address in self.addresses.values()]!r}\n")
+        body = [f"server.shell(name='s{number}', commands=['true'])" for number in range(steps)]
+        deploy.write_text("\n".join(["from pyinfra.operations import server", *body]) + "\n")
+        program = ENVIRONMENTS["pyinfra"].program("pyinfra")
+        return Command((program, "-y", "--parallel", str(AT_ONCE), str(hosts), str(deploy)))
+
+    def ansible(self, steps: int) -> Command:
+        """Return Ansible; with `raw`, since the hosts have no Python, which is also the quickest it can do."""
+        hosts, written = self._place.folder / "ansible.ini", self._place.folder / f"ansible-{steps}.yaml"
+        hosts.write_text("[fleet]\n" + "".join(f"{address}\n" for address in self.addresses.values()))
+        tasks = [f"    - {{name: s{number}, raw: 'true'}}" for number in range(steps)]
+        written.write_text("\n".join(["- hosts: fleet", "  gather_facts: false", "  tasks:", *tasks]) + "\n")
+        arguments = f"-F {self._lab.ssh_config} -o ControlMaster=auto -o ControlPersist=15s"
+        program = ENVIRONMENTS["ansible"].program("ansible-playbook")
+        argv = (program, "-f", str(AT_ONCE), "-i", str(hosts), f"--ssh-common-args={arguments}", str(written))
+        return Command(argv)
+
     def ssh(self, *argv: str) -> tuple[str, ...]:
         """Return one call of the OpenSSH client, for the only host."""
         (address,) = self.addresses.values()
@@ -94,11 +127,21 @@ def _one_host(place: Place, lab: Lab) -> Row:
 def _fleet(place: Place, lab: Lab, steps: int, rounds: int) -> Row:
     way = Way(place, lab, HOSTS)
     name = f"{HOSTS} hosts × {steps} reading step{'s' if steps > 1 else ''}, {AT_ONCE} at once"
-    return Row(name, _everybody(way, steps), "paramiko by hand", FLEET_GOALS, rounds, lab.take_fleet)
+    # A process per command and host takes minutes for a thousand of them.
+    slow = {"openssh", "ansible"} if steps > 1 else set()
+    commands = {who: command for who, command in _everybody(way, steps).items() if who not in slow}
+    return Row(name, commands, "paramiko by hand", FLEET_GOALS, rounds, lab.take_fleet)
 
 
 def _everybody(way: Way, steps: int) -> Mapping[str, Command]:
-    return {"runbook": way.replay(steps), "floor": way.reads(steps), "openssh": way.openssh(steps)}
+    return {
+        "runbook": way.replay(steps),
+        "floor": way.reads(steps),
+        "openssh": way.openssh(steps),
+        "fabric": way.fabric(steps),
+        "pyinfra": way.pyinfra(steps),
+        "ansible": way.ansible(steps),
+    }
 
 
 def _silent(place: Place, lab: Lab) -> Row:

@@ -25,7 +25,7 @@ from tests.lab.lab import Lab, join
 from tests.lab.place import LabMissing
 
 HERE = ("floor", "chaos")
-THERE = ("floor", "openssh")
+THERE = ("floor", "openssh", "fabric", "pyinfra", "ansible")
 
 
 def main() -> int:
