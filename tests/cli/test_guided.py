@@ -81,6 +81,7 @@ def test_a_step_is_shown_whole_before_it_runs(terminal: Open, place: Path) -> No
         "  3  skip: with a reason; stays unverified\n"
         "  4  pause: leave the run here, to be resumed  (Enter)\n"
         "  5  abort: end the run; what was changed stays until you undo it\n"
+        "  6  edit once: shown as a diff, marked as a deviation, asked again\n"
         "  > "
     )
     assert (place / "made").exists()
@@ -175,7 +176,7 @@ def test_what_is_no_choice_is_asked_again(terminal: Open, place: Path, typed: st
     screen = terminal("run", "touch-file")
     screen.until("  > ")
     screen.enter(typed)
-    screen.until("is no choice. Write a number from 1 to 5.")
+    screen.until("is no choice. Write a number from 1 to 6.")
     screen.until("  > ")
     screen.enter("4")
 
