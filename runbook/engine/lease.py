@@ -8,6 +8,8 @@ no more. If another run holds one of them none is kept. A target that cannot be 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from threading import Event
 
 from runbook.engine.move import Away
@@ -19,7 +21,9 @@ from runbook.events.state import RunState
 from runbook.model.host import Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Lease, LeaseHeld, Target
+from runbook.ports.target import Keyed, Lease, LeaseHeld, Target
+
+_NEAR = 2  # seconds; a lease tells whole ones, and is some time on its way
 
 
 def claim(
@@ -45,7 +49,7 @@ def claim(
         if over.is_set():
             return False
         try:
-            held = _take(services, record, name)
+            held = _take(services, record, name, fresh=name not in state.leases)
         except JournalError:
             over.set()
             raise
@@ -94,8 +98,11 @@ def _gone(state: RunState) -> set[str]:
     return {place for (_, place), at in state.steps.items() if at.status == "unreachable"}
 
 
-def _take(services: Services, record: Callable[..., None], name: str) -> LeaseHeld | None:
-    """Take one lease and record it; returns who holds it if that is another run. Raises TransportError."""
+def _take(services: Services, record: Callable[..., None], name: str, *, fresh: bool) -> LeaseHeld | None:
+    """Take one lease and record it; returns who holds it if that is another run. Raises TransportError.
+
+    A fresh one bears the time of the target, which tells how far its clock is off.
+    """
     target = _target(services, services.plan.hosts[name])
     lease = Lease(services.run_id, services.owner, "")
     answer = target.take_lease(lease)
@@ -105,7 +112,23 @@ def _take(services: Services, record: Callable[..., None], name: str) -> LeaseHe
         answer = target.take_lease(lease, over=over)
     if isinstance(answer, LeaseHeld):
         return answer
-    record(f.LeaseClaimed(target=name, over=over, reason=services.takeover if over else ""))
+    record(
+        f.LeaseClaimed(
+            target=name,
+            over=over,
+            reason=services.takeover if over else "",
+            host_key=target.host_key if isinstance(target, Keyed) else "",
+            clock_offset=_offset(answer.lease) if fresh else None,
+        )
+    )
+    return None
+
+
+def _offset(lease: Lease) -> int | None:
+    """Return the seconds that the clock behind a lease is ahead of this one; 0 within what the way there takes."""
+    with suppress(ValueError):
+        seconds = round((datetime.fromisoformat(lease.since) - datetime.now(UTC)).total_seconds())
+        return seconds if abs(seconds) > _NEAR else 0
     return None
 
 

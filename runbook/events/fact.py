@@ -312,6 +312,10 @@ class LeaseClaimed(Base, frozen=True, kw_only=True):
     target: str
     over: str = ""
     reason: str = ""
+    host_key: str = ""
+    """Kind and fingerprint of the key that the host has proven; empty where there is none."""
+    clock_offset: int | None = None
+    """Seconds that the clock of the target is ahead; None if the claim is an older one."""
 
 
 class LeaseReturned(Base, frozen=True, kw_only=True):

@@ -243,6 +243,15 @@ class Noting(Protocol):
         """Return the jobs on this host, of one run or of all. Raises TransportError."""
 
 
+@runtime_checkable
+class Keyed(Protocol):
+    """A target that has proven who it is."""
+
+    @property
+    def host_key(self) -> str:
+        """Kind and fingerprint of its key, as ssh-keygen -l shows it."""
+
+
 class Transport(Protocol):
     """One kind of way to reach hosts; keeps a connection per host and run."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -62,6 +63,12 @@ def test_changes_are_made_verified_and_undone_on_the_host(desk: Desk, host: Sshd
     assert (desk.text("conf"), desk.lines("log")) == ("size: 5000\n", ["made", "un-made"])
     assert desk.holds()
     assert list(host.home.glob(".local/state/runbook/leases/host-*")) == []
+    claimed = [fact for fact in desk.facts(result.run) if isinstance(fact, f.LeaseClaimed)]
+    shown = subprocess.run(
+        ("ssh-keygen", "-lf", host.folder / "host_key.pub"), capture_output=True, text=True, check=True
+    )
+    assert {fact.host_key for fact in claimed} == {f"ssh-ed25519 {shown.stdout.split()[1]}"}
+    assert claimed[0].clock_offset == 0
 
 
 def test_a_host_whose_key_is_not_known_is_unreachable_and_nothing_was_sent(desk: Desk, sshd: Sshd) -> None:

@@ -80,6 +80,11 @@ class SshTarget:
         return self._host
 
     @property
+    def host_key(self) -> str:
+        """Kind and fingerprint of the key that was checked."""
+        return self._connection.host_key
+
+    @property
     def connection(self) -> Connection:
         """The connection, for who wants to know how the host was reached."""
         return self._connection
