@@ -75,6 +75,14 @@ def answer_options(function: F) -> F:
 
 incident_option = click.option("--incident", metavar="ID", default="", help="The incident that this belongs to.")
 
+parallel_option = click.option(
+    "--parallel",
+    metavar="HOSTS",
+    type=click.IntRange(1, 1000),
+    callback=lambda _context, _option, value: value or 0,
+    help="At most so many hosts at once; a playbook may say fewer.",
+)
+
 guided_option = click.option(
     "--unattended", is_flag=True, help="Do not ask, even on a terminal: what is open stays open."
 )

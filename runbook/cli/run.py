@@ -16,6 +16,7 @@ from runbook.cli.order import (
     guided_option,
     incident_option,
     pairs,
+    parallel_option,
     ssh_config_option,
     step_and_target,
     value_options,
@@ -26,6 +27,7 @@ from runbook.errors import ApprovalDenied, RunbookError, UsageError
 @click.command(cls=Command)
 @click.argument("playbook")
 @value_options
+@parallel_option
 @going_options
 @incident_option
 @pass_front
@@ -36,6 +38,7 @@ def run(
     vars_files: tuple[Path, ...],
     inventory: Path | None,
     limit: str,
+    parallel: int,
     on_failure: str,
     take_over: str,
     incident: str,
@@ -52,6 +55,7 @@ def run(
         vars_files=vars_files,
         inventory=inventory,
         limit=limit,
+        parallel=parallel,
         on_failure=on_failure,
         incident=incident,
         guided=True,
@@ -72,6 +76,7 @@ def run(
 @click.argument("playbook_or_run", metavar="P_OR_RUN")
 @value_options
 @answer_options
+@parallel_option
 @going_options
 @incident_option
 @pass_front
@@ -84,6 +89,7 @@ def replay(
     limit: str,
     approvals: tuple[str, ...],
     answers: Path | None,
+    parallel: int,
     on_failure: str,
     take_over: str,
     incident: str,
@@ -105,6 +111,7 @@ def replay(
         answers=answers,
         inventory=inventory,
         limit=limit,
+        parallel=parallel,
         approvals=approvals,
         on_failure=on_failure,
         incident=incident,

@@ -245,6 +245,22 @@ def count_of(size: int | str, total: int) -> int:
     return max(1, count)
 
 
+def bounded(plan: Plan, most: int) -> Plan:
+    """Return the plan with at most so many hosts at once; what is stricter stays. 0 changes nothing."""
+    if most <= 0:
+        return plan
+    units = tuple(
+        replace(
+            unit,
+            parallel=min(unit.parallel, most),
+            steps=tuple(replace(step, parallel=min(step.parallel, most)) for step in unit.steps),
+        )
+        for unit in plan.units
+    )
+    narrow = replace(plan, units=units)
+    return replace(narrow, digest=digest_of(narrow))
+
+
 def digest_of(plan: Plan) -> str:
     """Return the SHA-256 of a plan's units and hosts in hexadecimal."""
     return hashlib.sha256(msgspec.json.encode([plan.units, plan.hosts], order="sorted")).hexdigest()

@@ -20,6 +20,8 @@ class Order(Struct, frozen=True, kw_only=True):
     answers: Path | None = None
     inventory: Path | None = None
     limit: str = ""
+    parallel: int = 0
+    """The most hosts at once; 0: as the playbook says, which this never exceeds."""
     approvals: tuple[str, ...] = ()
     """Steps and stages whose `approve: operator` is given beforehand."""
     on_failure: str = ""

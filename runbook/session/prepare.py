@@ -12,7 +12,7 @@ from msgspec import Struct
 from runbook.actions import catalogue
 from runbook.config import Settings, check_owner, find_playbook
 from runbook.engine.guard import watching
-from runbook.engine.plan import Planner, digest_of
+from runbook.engine.plan import Planner, bounded, digest_of
 from runbook.errors import JournalBroken, PlaybookError, RunbookError, UsageError
 from runbook.events.fact import SessionOpened
 from runbook.events.plain import freeze, thaw
@@ -35,6 +35,7 @@ from runbook.ports.action import Catalogue
 from runbook.session.order import Adhoc, Order
 from runbook.session.provenance import provenance
 from runbook.session.value import Values, from_record, recorded, resolve
+from runbook.text.hostlist import collapsed
 from runbook.transports import BUILT_IN
 
 AVAILABLE = frozenset(BUILT_IN)
@@ -89,7 +90,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     actions = catalogue()
     loaded = load_playbook(found.path, actions, lambda written, file: included(settings, written, file))
     inventory = load_hosts(order.inventory)
-    plan, includes = _plan(loaded, actions, inventory, order.limit)
+    plan, includes = _plan(loaded, actions, inventory, order.limit, most=order.parallel)
     values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
     snapshot = _snapshot(loaded, found.path, found.source)
     return Prepared(
@@ -139,11 +140,13 @@ def _plan(
     inventory: Inventory,
     limit: str,
     targets: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    most: int = 0,
 ) -> tuple[Plan, Includes]:
     includes = Includes(loaded)
     plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit, targets=targets)
     refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
-    return plan, includes
+    return bounded(plan, most), includes
 
 
 def _snapshot(loaded: Loaded, path: Path, source: str) -> dict[str, Json]:
@@ -175,7 +178,9 @@ def prepare_again(settings: Settings, opened: SessionOpened, order: Order) -> tu
     loaded = _load_texts(opened.playbook, actions)
     recorded_inventory = str(opened.options.get("inventory") or "")
     path = order.inventory or (Path(recorded_inventory) if recorded_inventory else None)
-    plan, includes = _plan(loaded, actions, load_hosts(path), order.limit)
+    # A run on few hosts is not replayed on all of them because nobody thought of it.
+    limit = order.limit or str(opened.options.get("limit") or "")
+    plan, includes = _plan(loaded, actions, load_hosts(path), limit, most=order.parallel)
     before = from_record(_thawed(opened.params))
     changed = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
     set_anew = {name for name, source in changed.sources.items() if name in order.values or source not in _UNSET}
@@ -217,7 +222,7 @@ def _differences(
             told.append(f"the playbook {snapshot['path']} was changed since; its recorded text is used")
     names = [str(host.get("name")) for host in opened.hosts if isinstance(host, dict)]
     if names != list(prepared.plan.hosts):
-        told.append(f"hosts then: {', '.join(names)}; now: {', '.join(prepared.plan.hosts)}")
+        told.append(f"hosts then: {collapsed(names)}; now: {collapsed(prepared.plan.hosts)}")
     told.extend(
         f"{name} is set anew" for name in sorted(set_anew) if before.get(name) != prepared.values.common.get(name)
     )
@@ -246,7 +251,8 @@ def from_snapshot(opened: SessionOpened) -> Prepared:
         raise JournalBroken(f"the recorded playbook cannot be read: {error}") from error
     inventory = Inventory(hosts=hosts)
     targets = {name: tuple(names) for name, names in opened.targets.items()}
-    plan, includes = _plan(loaded, actions, inventory, "", targets)
+    most = opened.options.get("parallel")
+    plan, includes = _plan(loaded, actions, inventory, "", targets, most=most if isinstance(most, int) else 0)
     return Prepared(
         plan=watching(plan, values.common),
         values=values,

@@ -106,6 +106,7 @@ def begin(
         "answers": approver.answers if isinstance(approver, Unattended) else {},
         "incident": order.incident,
         "limit": order.limit,
+        **({"parallel": order.parallel} if order.parallel else {}),
         "replay_of": replay_of,
         "inventory": str(order.inventory.absolute()) if order.inventory else "",
         "ssh_config": str(settings.ssh_config.absolute()) if settings.ssh_config else "",

@@ -17,6 +17,7 @@ from runbook.session.library import open_loops
 from runbook.session.order import Order
 from runbook.session.rehearse import rehearse
 from runbook.session.review import report
+from runbook.session.run import replay_run
 from runbook.session.unattended import Unattended
 from runbook.transports.local import LocalTarget, LocalTransport
 from tests.engine.desk import Desk
@@ -158,3 +159,22 @@ def test_what_a_pattern_meant_at_first_is_what_a_run_goes_on_with(desk: Desk, pa
         "un-two b",
         "un-two c",
     ]
+
+
+def test_an_order_narrows_how_many_hosts_run_at_once_and_a_resume_keeps_to_it(desk: Desk) -> None:
+    body = "steps:\n" + mark("one") + mark("two", fails_on="d", more="    parallel: 3\n")
+    first = start(desk, body, parallel=2)
+    assert {step.parallel for unit in first.plan.units for step in unit.steps} == {2}
+    desk.path("healed").touch()
+
+    done = desk.resume(first.run, failed_hosts=True)
+    assert done.status == "succeeded"
+    assert {step.parallel for unit in done.plan.units for step in unit.steps} == {2}
+    assert [step.parallel for unit in start(desk, body, parallel=9).plan.units for step in unit.steps] == [9, 3]
+
+
+def test_a_replay_of_a_run_on_few_hosts_stays_on_them(desk: Desk) -> None:
+    body = ALL + "steps:\n" + mark("one")
+    first = desk.start(body, inventory=desk.inventory(*HOSTS), limit="a,b")
+    again = replay_run(desk.settings, first.run, Order(playbook=""), Unattended())
+    assert list(again.plan.hosts) == ["a", "b"]
