@@ -23,7 +23,9 @@ class HelpSheet(Modal[None]):
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,f1,question_mark", "dismiss", "back", id="help.back", tooltip="Back to where you were")
+        Binding("escape", "dismiss", "back", id="help.back", tooltip="Back to where you were"),
+        Binding("q,f1", "dismiss", "back", show=False, id="help.away", tooltip="Back to where you were"),
+        Binding("question_mark", "dismiss", "back", show=False, id="help.same", tooltip="Back to where you were"),
     ]
 
     def __init__(self, look: Look, where: str, known: tuple[keys.Key, ...], config: str) -> None:
