@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from runbook.errors import ConnectError
+from runbook.events import fact as f
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Lease
 from runbook.session.library import open_loops
 from runbook.session.order import Order
+from runbook.session.record import JournalRecorder
 from runbook.session.rehearse import rehearse
 from runbook.session.review import report
-from runbook.session.run import replay_run
+from runbook.session.run import reopen, replay_run
 from runbook.session.unattended import Unattended
 from runbook.transports.local import LocalTarget, LocalTransport
 from tests.engine.desk import Desk
@@ -178,3 +180,23 @@ def test_a_replay_of_a_run_on_few_hosts_stays_on_them(desk: Desk) -> None:
     first = desk.start(body, inventory=desk.inventory(*HOSTS), limit="a,b")
     again = replay_run(desk.settings, first.run, Order(playbook=""), Unattended())
     assert list(again.plan.hosts) == ["a", "b"]
+
+
+def test_a_run_whose_open_change_is_on_a_host_that_is_away_rests_in_doubt_and_settles_the_others(desk: Desk) -> None:
+    stop = "steps:\n" + mark("one") + mark("two", fails_on="a")
+    run = start(desk, stop).run
+    writer, _ = reopen(desk.layout, run)
+    with writer:
+        record = JournalRecorder(writer).record
+        record(f.SessionOpened(mode="resume", actor={}, boot_id="", versions={}))
+        for host in ("b", "c"):
+            record(f.AttemptStarted(step="two", target=host, attempt=2, effect="change"))
+    before = desk.lines("log")
+
+    with out_of_reach("c"):
+        first = desk.resume(run)
+    assert first.status == "in_doubt"
+    assert "nobody answers" in first.why
+    assert first.state.at("two", "b").status == "succeeded"
+    assert first.state.at("two", "c").orphan
+    assert desk.lines("log") == [*before, "two b"]  # of which nothing had been sent
