@@ -29,7 +29,7 @@ COMMANDS = {
     "rate": Entry("runbook.cli.steer", "rate", "Set how fast a running replay of messages may go"),
     "watch": Entry("runbook.cli.steer", "watch", "Follow a live run, read-only"),
     "handover": Entry("runbook.cli.handover", "handover", "One file with which another operator goes on"),
-    "adopt": Entry("runbook.cli.handover", "adopt", "Take over a run from such a file"),
+    "adopt": Entry("runbook.cli.handover", "adopt", "Take over a run from such a file, or from its hosts"),
     "audit": Entry("runbook.cli.audit", "audit", "Review runs: list, show, verify, report"),
     "new": Entry("runbook.cli.library", "new", "Write a commented skeleton of a playbook"),
     "validate": Entry("runbook.cli.library", "validate", "Every error of playbooks with its place"),
