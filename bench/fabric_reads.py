@@ -9,13 +9,13 @@ from fabric import Config, Connection  # type: ignore[import-not-found]  # lives
 
 
 def main(path: str, at_once: str, count: str, *addresses: str) -> None:
-    """Run `true` so often on each host."""
+    """Run a program so often on each host."""
 
     def one(address: str) -> None:
         # A configuration of its own: one for all threads does not work.
         with Connection(address, config=Config(runtime_ssh_path=path)) as connection:
             for _ in range(int(count)):
-                connection.run("true", hide=True, in_stream=False)
+                connection.run("/usr/bin/true", hide=True, in_stream=False)
 
     with ThreadPoolExecutor(int(at_once)) as pool:
         list(pool.map(one, addresses))

@@ -3,7 +3,7 @@
 One connection per host with Nagle off, one channel per command, a bounded pool of threads; the same algorithms as
 Runbook's. A script for itself, so that a floor pays for no import that it does not need:
 
-    floor_ssh.py reads KEY KNOWN_HOSTS AT_ONCE COUNT ADDRESS...     `true` so often on each host
+    floor_ssh.py reads KEY KNOWN_HOSTS AT_ONCE COUNT ADDRESS...     a program so often on each host
     floor_ssh.py changes KEY KNOWN_HOSTS COUNT FILE ADDRESS         the work of a recorded change, so often
 """
 
@@ -20,6 +20,8 @@ import paramiko
 KEX = ("curve25519-sha256@libssh.org",)
 CIPHERS = ("aes128-gcm@openssh.com",)
 USER = "deploy"
+PROGRAM = "/usr/bin/true"
+"""A program, as everybody runs it: the word `true` alone means the shell itself, which then starts nothing."""
 CONNECT_TIMEOUT = 10
 
 JOB = """
@@ -29,7 +31,7 @@ job=$jobs/$1
 mkdir "$job" || exit 73
 echo true >"$job/intent"; echo open >"$job/status"
 sync "$job/intent" "$job/status" "$job" "$jobs"
-setsid -w timeout 60 true >"$job/out" 2>"$job/err"
+setsid -w timeout 60 /usr/bin/true >"$job/out" 2>"$job/err"
 code=$?
 echo "$code" >"$job/status.new"
 sync "$job/status.new" "$job/out" "$job/err"
@@ -72,7 +74,7 @@ class Host:
 
 
 def reads(key: paramiko.PKey, known: bytes, at_once: int, count: int, addresses: list[str]) -> bool:
-    """Run `true` so often on every host; False if not all of them could be reached."""
+    """Run a program so often on every host; False if not all of them could be reached."""
 
     def one(address: str) -> bool:
         try:
@@ -80,7 +82,7 @@ def reads(key: paramiko.PKey, known: bytes, at_once: int, count: int, addresses:
         except OSError as error:
             print(f"{address}: {error}", file=sys.stderr)
             return False
-        done = all(host.run("true") == 0 for _ in range(count))
+        done = all(host.run(PROGRAM) == 0 for _ in range(count))
         host.close()
         return done
 
@@ -99,10 +101,10 @@ def changes(key: paramiko.PKey, known: bytes, count: int, path: str, address: st
 
     good = True
     for number in range(count):
-        good &= host.run("command -v true") == 0
+        good &= host.run("command -v /usr/bin/true") == 0
         record(f'{{"intent":{number}}}')
         good &= host.run(f"sh -c '{JOB}' sh {os.getpid()}-{number}") == 0
-        good &= host.run("true") == 0
+        good &= host.run(PROGRAM) == 0
         record(f'{{"outcome":{number}}}')
     host.close()
     return good

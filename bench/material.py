@@ -34,7 +34,7 @@ def playbook(folder: Path, steps: int) -> Path:
 
 
 def remote_playbook(folder: Path, steps: int, at_once: int, effect: str) -> Path:
-    """Write a playbook of so many `true` steps on the group `fleet`."""
+    """Write a playbook of so many steps on the group `fleet`, each of which runs one program."""
     path = folder / f"{effect}s-{steps}.yaml"
     head = [
         "schema: runbook/v1",
@@ -46,8 +46,8 @@ def remote_playbook(folder: Path, steps: int, at_once: int, effect: str) -> Path
         '  all: {hosts: "group:fleet"}',
         "steps:",
     ]
-    more = "" if effect == "read" else ", verify: [{command: ['true']}], undo: {none: 'it changes nothing'}"
-    body = [f"  - {{id: s{number}, command: ['true'], effect: {effect}{more}}}" for number in range(steps)]
+    more = "" if effect == "read" else ", verify: [{command: [/usr/bin/true]}], undo: {none: 'it changes nothing'}"
+    body = [f"  - {{id: s{number}, command: [/usr/bin/true], effect: {effect}{more}}}" for number in range(steps)]
     path.write_text("\n".join([*head, *body]) + "\n")
     return path
 

@@ -94,7 +94,7 @@ class Way:
         }
         hosts, deploy = self._place.folder / "inventory.py", self._place.folder / f"deploy-{steps}.py"
         hosts.write_text(f"fleet = {[(address, options) for address in self.addresses.values()]!r}\n")
-        body = [f"server.shell(name='s{number}', commands=['true'])" for number in range(steps)]
+        body = [f"server.shell(name='s{number}', commands=['/usr/bin/true'])" for number in range(steps)]
         deploy.write_text("\n".join(["from pyinfra.operations import server", *body]) + "\n")
         program = ENVIRONMENTS["pyinfra"].program("pyinfra")
         return Command((program, "-y", "--parallel", str(AT_ONCE), str(hosts), str(deploy)))
@@ -103,7 +103,7 @@ class Way:
         """Return Ansible; with `raw`, since the hosts have no Python, which is also the quickest it can do."""
         hosts, written = self._place.folder / "ansible.ini", self._place.folder / f"ansible-{steps}.yaml"
         hosts.write_text("[fleet]\n" + "".join(f"{address}\n" for address in self.addresses.values()))
-        tasks = [f"    - {{name: s{number}, raw: 'true'}}" for number in range(steps)]
+        tasks = [f"    - {{name: s{number}, raw: /usr/bin/true}}" for number in range(steps)]
         written.write_text("\n".join(["- hosts: fleet", "  gather_facts: false", "  tasks:", *tasks]) + "\n")
         arguments = f"-F {self._lab.ssh_config} -o ControlMaster=auto -o ControlPersist=15s"
         program = ENVIRONMENTS["ansible"].program("ansible-playbook")
