@@ -88,10 +88,13 @@ def sources() -> str:
     return digest.hexdigest()
 
 
+# As it was when this was loaded: each test gets another one, in which the image would be built again.
+_CACHE_HOME = os.environ.get("XDG_CACHE_HOME", "")
+
+
 def cache() -> Path:
     """Return the folder that outlives runs."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(home if home.startswith("/") else "/var/cache") / "runbook-lab"
+    return Path(_CACHE_HOME if _CACHE_HOME.startswith("/") else "/var/cache") / "runbook-lab"
 
 
 def hierarchies() -> list[Path]:
