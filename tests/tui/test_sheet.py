@@ -242,3 +242,19 @@ async def test_evidence_of_a_manual_step_may_be_left_out(keys: tuple[str, ...], 
         await press(pilot, "d", *keys)
 
     assert app.answers == [Answer(choice="done", values=values)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 12), (40, 9)])
+async def test_the_choice_in_focus_is_in_sight_at_every_size(size: tuple[int, int]) -> None:
+    app = Table(failed())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        menu = app.sheet.query_one(ChoiceMenu)
+        for key, name in (("home", "retry"), ("end", "abort")):
+            await pilot.press(key)
+            await pilot.pause()
+            rows = [strip.text for strip in menu.render_lines(menu.size.region)]
+
+            assert [row for row in rows if "▌" in row and name in row]
+            assert menu.region.bottom <= size[1] - 1

@@ -21,6 +21,7 @@ from textual.widgets import Static
 from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.model.scalar import Json
+from runbook.text import one_line
 from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet, head_of
@@ -37,8 +38,8 @@ DEAF = 0.4
 _EDGES = 3
 """Rows that are no part of it: header and footer; and the blank row below its head."""
 
-_LEAST = 3
-"""Rows that what it is about has at least."""
+_LEAST, _LOW = 3, 18
+"""Rows that what it is about has at least, on a screen with more rows than that."""
 
 
 class Sheet(Modal[Answer | NoAnswer]):
@@ -105,12 +106,13 @@ class Sheet(Modal[Answer | NoAnswer]):
         self.call_after_refresh(self._tell_more)
 
     def _fit(self) -> None:
-        """Be as high as what is said; where that is too high, what it is about scrolls, and the choices stay."""
-        about, sheet = self.query_one("#about", VerticalScroll), self.query_one("#sheet")
-        rest = [child for child in sheet.children if child is not about]
-        others = sum(child.outer_size.height + child.styles.margin.height for child in rest if child.outer_size)
-        edges = _EDGES + max(sheet.gutter.height, 1)
-        about.styles.max_height = max(self.size.height - edges - (others or 3 + len(self.words.offers)), _LEAST)
+        """Be as high as what is said; where that is too high what it is about scrolls, then the choices do."""
+        about, menu, sheet = self.query_one("#about"), self.query_one(ChoiceMenu), self.query_one("#sheet")
+        rest = [child for child in sheet.children if child not in (about, menu)]
+        others = sum(child.outer_size.height + child.styles.margin.height for child in rest) or 3
+        room = self.size.height - _EDGES - max(sheet.gutter.height, 1) - menu.styles.margin.height - others
+        rows = menu.fit(room - (_LEAST if self.size.height > _LOW else 1))
+        about.styles.max_height = max(room - rows, 1)
 
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
@@ -150,7 +152,7 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     def _with_reason(self, choice: Choice, values: dict[str, Json]) -> None:
         if choice.reason:
-            title = f"Why {choice.title.partition(':')[0]}?"
+            title = f"Why {one_line(choice.title.partition(':')[0], 200)}?"
             self.app.push_screen(ReasonSheet(title, self.look), lambda said: self._reason(choice, values, said or ""))
         else:
             self.complete(choice, values, "")

@@ -56,8 +56,21 @@ class ChoiceMenu(Widget, can_focus=True):
         return min(max(cursor, 0), len(self._offers) - 1)
 
     def render(self) -> Content:
-        """Draw one row per offer."""
-        return Content("\n").join([self._row(n, offer) for n, offer in enumerate(self._offers)])
+        """Draw one row per offer; where there is no room for all, those around the focus."""
+        shown = range(self._top, min(self._top + max(self.size.height, 1), len(self._offers)))
+        return Content("\n").join([self._row(n, self._offers[n]) for n in shown])
+
+    @property
+    def _top(self) -> int:
+        """The first offer in sight: the focus is at the middle, as far as there are others."""
+        rows = max(self.size.height, 1)
+        return max(min(self.cursor - rows // 2, len(self._offers) - rows), 0)
+
+    def fit(self, rows: int) -> int:
+        """Take so many rows, or as few as there are offers; return how many."""
+        taken = max(min(rows, len(self._offers)), 1)
+        self.styles.height = taken
+        return taken
 
     def _row(self, number: int, offer: Offer) -> Content:
         focused = number == self.cursor
@@ -99,9 +112,10 @@ class ChoiceMenu(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the focus where the mouse is; a click on the focus takes it."""
-        if event.y == self.cursor:
+        at = self._top + event.y
+        if at == self.cursor:
             self.action_take()
-        self.cursor = event.y
+        self.cursor = at
 
     @property
     def offer(self) -> Offer:
