@@ -267,3 +267,20 @@ def test_a_way_back_that_is_cut_off_is_gone_on_with_and_walked_once(stage: Stage
     assert again.status == "undo_incomplete"
     assert stage.counts("count.back") == dict.fromkeys(FATES, 1)
     assert stage.counts() == dict.fromkeys(FATES, 1)
+
+
+def test_a_run_over_a_network_that_loses_every_third_packet_tells_the_truth(
+    lab: Lab, host: Host, tmp_path: Path
+) -> None:
+    counter = host.counter()
+    host.write("/var/tmp/count.gate", "")
+    journey = Journey(lab, tmp_path, [host], PLAYBOOK)
+
+    with host.losing(30):
+        first = journey.start()
+
+    assert first.status in {"succeeded", "in_doubt", "unreachable", "failed"}
+    if first.status != "succeeded":
+        first = journey.resume(first.run)
+    assert statuses(first, host) == {"act": "succeeded"}
+    assert counter.value == 1
