@@ -26,16 +26,18 @@ class Page(Widget):
         self._make: Rows = lambda _: ()
         self._rows: tuple[tuple[tuple[str, str], ...], ...] = ()
         self._width = -1
+        self._made: dict[int, tuple[tuple[tuple[str, str], ...], ...]] = {}
+        """Rows by width: a layout asks again and again, with and without the room of a scrollbar."""
 
     def show(self, make: Rows) -> None:
         """Show other rows; draws only if they differ."""
-        self._make = make
+        self._make, self._made = make, {}
         width = self.size.width or self._width
         if width <= 0:
             self._width = -1
             self.refresh(layout=True)
             return
-        rows = tuple(make(width))
+        rows = self._made[width] = tuple(make(width))
         if rows == self._rows and width == self._width:
             return
         moved = len(rows) != len(self._rows)
@@ -49,7 +51,9 @@ class Page(Widget):
 
     def _of(self, width: int) -> tuple[tuple[tuple[str, str], ...], ...]:
         if width != self._width and width > 0:
-            self._rows, self._width = tuple(self._make(width)), width
+            if width not in self._made:
+                self._made[width] = tuple(self._make(width))
+            self._rows, self._width = self._made[width], width
         return self._rows
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
