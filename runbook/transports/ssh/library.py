@@ -1,6 +1,6 @@
 """The loading of paramiko, as late as possible and without what is not used.
 
-Its reader of ssh_config, which nobody here asks, brings `invoke` with it if that is installed: half of the time that
+Its reader of ssh_config, which nobody here asks, brings `invoke` with it if that is installed: a third of the time that
 loading takes. paramiko does without it where it is missing.
 """
 
