@@ -97,12 +97,11 @@ async def test_a_run_is_handed_over_from_its_review_with_a_reason_and_only_then(
         await app.switch_mode("review")
         await holds(pilot, lambda: app.review.check_action("handover", ()) is True)
         await pilot.press("H")
-        await holds(pilot, lambda: isinstance(app.screen, HandoverSheet) and bool(app.screen.query("#reason")))
+        await holds(pilot, lambda: isinstance(app.screen, HandoverSheet) and getattr(app.focused, "id", "") == "reason")
         await holds(pilot, lambda: "restart on order-3" in plain(app.screen.query_one("#about")))
         await pilot.press("enter")
-        await pilot.pause()
+        await holds(pilot, lambda: "what the next person has to know" in plain(app.screen.query_one("#hint")))
         assert isinstance(app.screen, HandoverSheet)
-        assert "what the next person has to know" in plain(app.screen.query_one("#hint"))
 
         app.screen.query_one("#path", Input).value = str(tmp_path / "full")
         await pilot.press(*"shift", "enter")
@@ -110,7 +109,7 @@ async def test_a_run_is_handed_over_from_its_review_with_a_reason_and_only_then(
         assert not any(isinstance(screen, HandedSheet) for screen in app.screen_stack)
 
         await pilot.press("H")
-        await holds(pilot, lambda: isinstance(app.screen, HandoverSheet) and bool(app.screen.query("#reason")))
+        await holds(pilot, lambda: isinstance(app.screen, HandoverSheet) and getattr(app.focused, "id", "") == "reason")
         await pilot.press(*"shift", "enter")
         await holds(pilot, lambda: isinstance(app.screen, HandedSheet) and bool(app.screen.query("#done")))
         await holds(pilot, lambda: f"runbook adopt {RUN}.bundle" in plain(app.screen.query_one("#done")))

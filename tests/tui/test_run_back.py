@@ -18,7 +18,8 @@ from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.screens.run import RunScreen
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from tests.tui import scenes
-from tests.tui.test_run import Stage, clock, put, settle
+from tests.tui.canned import holds
+from tests.tui.test_run import Stage, clock, put
 
 __all__ = ["clock"]
 
@@ -41,15 +42,14 @@ async def test_an_edit_before_a_step_shows_its_diff_and_answers_with_what_was_ch
     async with stage.run_test(size=(80, 24)) as pilot:
         asked = await put(pilot, stage, clock, question)
         await pilot.press("e")
-        await settle(pilot, lambda: isinstance(stage.screen, EditPrompt))
+        await holds(pilot, lambda: isinstance(stage.screen, EditPrompt))
         await pilot.press("enter")
-        await pilot.pause()
-        assert "Nothing is changed yet" in str(stage.screen.query_one("#hint").render())
+        await holds(pilot, lambda: "Nothing is changed yet" in str(stage.screen.query_one("#hint").render()))
 
         stage.screen.query_one("#field-0", Input).value = "order-service-2"
-        await settle(pilot, lambda: "+ unit = order-service-2" in str(stage.screen.query_one("#diff").render()))
+        await holds(pilot, lambda: "+ unit = order-service-2" in str(stage.screen.query_one("#diff").render()))
         await pilot.press("enter")
-        await settle(pilot, lambda: bool(stage.heard))
+        await holds(pilot, lambda: bool(stage.heard))
 
     (answered,) = stage.heard
     assert isinstance(answered, msg.QuestionAnswered)
@@ -75,9 +75,9 @@ async def test_undo_before_a_step_asks_first_and_changes_nothing_by_reflex(
     async with stage.run_test(size=(80, 24)) as pilot:
         await put(pilot, stage, clock, question)
         await pilot.press("u")
-        await settle(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
+        await holds(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
         await pilot.press(*keys)
-        await settle(pilot, lambda: isinstance(stage.screen, RunScreen))
+        await holds(pilot, lambda: isinstance(stage.screen, RunScreen) and bool(stage.heard) == bool(wanted))
         await pilot.pause()
 
     answers = [(m.answer.choice, m.answer.values) for m in stage.heard if isinstance(m, msg.QuestionAnswered)]
@@ -89,10 +89,10 @@ async def test_an_answer_that_comes_after_its_question_was_taken_back_is_none(cl
     async with stage.run_test(size=(80, 24)) as pilot:
         asked: Asked = await put(pilot, stage, clock, question)
         await pilot.press("u")
-        await settle(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
+        await holds(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
         stage.run_screen.take_back(asked)
         await pilot.press("U")
-        await settle(pilot, lambda: isinstance(stage.screen, RunScreen))
+        await holds(pilot, lambda: isinstance(stage.screen, RunScreen))
         await pilot.pause()
 
     assert stage.heard == []
@@ -102,13 +102,13 @@ async def test_undo_at_rest_walks_back_the_step_that_was_chosen() -> None:
     stage = Stage(scenes.at_rest(status="paused"), Control())
     async with stage.run_test(size=(80, 24)) as pilot:
         stage.run_screen.ended(Ended(None))
-        await pilot.pause()
+        await holds(pilot, lambda: "u undo" in stage.footer() and bool(stage.run_screen.board.step))
         stage.run_screen.board.rail.go_to_step("restore")
-        await pilot.pause()
+        await holds(pilot, lambda: stage.run_screen.board.step == "restore")
         await pilot.press("u")
-        await settle(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
+        await holds(pilot, lambda: isinstance(stage.screen, MenuSheet) and bool(stage.screen.query(ChoiceMenu)))
         await pilot.press("u")
-        await settle(pilot, lambda: bool(stage.heard))
+        await holds(pilot, lambda: bool(stage.heard))
 
     (wanted,) = stage.heard
     assert isinstance(wanted, msg.UndoWanted)
@@ -134,4 +134,4 @@ async def test_controls_that_were_taken_out_of_an_output_are_counted_beside_it()
     stage = Stage(scene, Control())
     async with stage.run_test(size=(80, 24)) as pilot:
         stage.run_screen.board.view(3)
-        await settle(pilot, lambda: "3 controls removed" in stage.text("#tail"))
+        await holds(pilot, lambda: "3 controls removed" in stage.text("#tail"))
