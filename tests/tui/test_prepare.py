@@ -300,7 +300,8 @@ async def test_a_broken_playbook_is_told_with_its_place(place: Path) -> None:
         await until(pilot, lambda: bool(stage.prepare._trouble))
         await pilot.pause()
 
-        assert 'back.yaml:22:9: unknown key "effekt"' in stage.text("#broken").replace("\n   ", "")
+        # Where the lines are broken depends on the length of the path.
+        assert 'back.yaml:22:9:unknownkey"effekt"' in "".join(stage.text("#broken").split())
         await pilot.press("enter")
         assert stage.begun == []
 
