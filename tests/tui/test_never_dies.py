@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -37,7 +38,7 @@ reviewed: 2026-11-01
 owner: "me {evil}"
 params:
   there: {{type: string, default: "{there}", help: "help {evil}"}}
-  other: {{type: string, default: "{evil}"}}
+  other: {{type: string, default: "[/dev/sda1]"}}
 steps:
   - id: touch
     title: "Make it {evil}"
@@ -314,3 +315,37 @@ def test_what_ends_the_process_ends_its_pager_first(place: Place, monkeypatch: p
 
     assert (tty.end(), tty.is_restored) == (1, True), tty.text
     assert place.runs() == ["interrupted"]
+
+
+OURS = re.compile(
+    rb"\x1b(?:\[[0-9;:?<>=$]*[A-Za-z]|\[[?0-9;]*\$p|\]2;[^\x00-\x1f]*\x1b\\|\]22;[a-z-]*\x07|\][0-9]+;\?\x1b\\|[=>])"
+)
+"""What the screens themselves write besides text: cursor, colours, modes, pointer, and a title of clean words."""
+
+
+def test_hostile_text_reaches_no_terminal(place: Place) -> None:
+    evil = place.folder / "evil"
+    evil.write_text(EVIL * 15_000 + "\n")
+    place.write(f'cat {evil}; cat {evil} >&2; touch "$there"', evil=EVIL)
+    tty = place.open()
+    tty.until("Which alert is it?")
+    tty.press("kettle")
+    tty.until("▌ Walk")
+    tty.press("enter")
+    tty.until("READY")
+    tty.insist("enter", "WAITING  Make")
+    tty.press("2", "1")
+    tty.insist("enter", "WAITING  tell")
+    tty.press("up", "3", "2", "1")
+    tty.insist("enter", "SUCCEEDED")
+    tty.insist("ctrl+p", "Walk")
+    tty.press("esc", "f5")
+    tty.until("What happened?")
+    tty.insist("q", lambda _: tty.process.poll() is not None)
+
+    assert (tty.end(), tty.is_restored) == (0, True)
+    left = OURS.sub(b"", bytes(tty.raw)).decode()
+    assert {c for c in left if (ord(c) < 32 and c not in "\r\n\a\t") or 0x7F <= ord(c) < 0xA0} == set()
+    assert not {"\u202e", "\u200b"} & set(left)
+    assert [title for title in tty.screen.titles if title.startswith("OWNED")] == []
+    assert b"\x1b]52;" not in tty.raw
