@@ -85,7 +85,10 @@ def _build(folder: Path, root: Path) -> None:
     log.write_text("")
     tool = shutil.which("mmdebstrap") or str(_fetch(folder, list_file, log))
     try:
-        _logged(log, [str(HERE / "build.sh"), tool, release()["VERSION_CODENAME"], str(list_file), str(part)])
+        # What it mounts into the folder, the machine's own /dev/shm too, is gone with it, however it ends: whoever
+        # removed the folder later would empty that.
+        alone = ["unshare", "--mount", "--propagation", "private", "--"]
+        _logged(log, [*alone, str(HERE / "build.sh"), tool, release()["VERSION_CODENAME"], str(list_file), str(part)])
         _logged(log, [str(HERE / "seed.sh"), str(part)])
         part.rename(root)
     finally:
