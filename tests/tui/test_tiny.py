@@ -16,6 +16,8 @@ from tests.tui.test_picture import still
 __all__ = ["still"]
 
 SIZES = ((20, 5), (1, 1), (300, 4))
+STEADY = 15
+"""Looks that must show the same."""
 
 
 def rows(room: Room) -> list[str]:
@@ -35,16 +37,26 @@ def layout(found: list[str]) -> list[str]:
     return [re.sub(r"[▁▂▃▄▅▆▇█]|\d+ more lines?", "", row).rstrip() for row in found]
 
 
+async def steady(room: Room, pilot: Pilot[int]) -> list[str]:
+    """Wait until nothing moves any more; a layout may take several turns."""
+    found, same = layout(rows(room)), 0
+    while same < STEADY:
+        await pilot.pause(0.02)
+        now = layout(rows(room))
+        found, same = now, same + 1 if now == found else 0
+    return found
+
+
 async def outlives(room: Room, pilot: Pilot[int], sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
     """Go through sizes; in the end all stands where it stood."""
     await pilot.pause()
-    before = layout(rows(room))
+    before = await steady(room, pilot)
     for columns, lines in (*sizes, (80, 24)):
         await pilot.resize_terminal(columns, lines)
         await until(pilot, lambda columns=columns, lines=lines: room.screen.size == (columns, lines))  # type: ignore[misc]
         await pilot.pause()
         rows(room)
-    await until(pilot, lambda: layout(rows(room)) == before)
+    assert await steady(room, pilot) == before
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -40,6 +41,17 @@ _EDGES = 3
 
 _LEAST, _LOW = 3, 18
 """Rows that what it is about has at least, on a screen with more rows than that."""
+
+
+class About(VerticalScroll, can_focus=False):
+    """What a question is about; tells when more or less of it is in sight."""
+
+    class Sized(Message):
+        """It has another size, or another length."""
+
+    def on_resize(self) -> None:
+        """Tell."""
+        self.post_message(self.Sized())
 
 
 class Sheet(Modal[Answer | NoAnswer]):
@@ -74,7 +86,7 @@ class Sheet(Modal[Answer | NoAnswer]):
         """Build the sheet."""
         with Vertical(id="sheet", classes=f"-{self.words.tone}"):
             yield Static(head_of(self.words, self.look), id="head")
-            with VerticalScroll(id="about", can_focus=False):
+            with About(id="about"):
                 yield Page(self.look)
             yield from self.ask()
         yield KeyBar(self.look)
@@ -90,7 +102,7 @@ class Sheet(Modal[Answer | NoAnswer]):
         self._fit()
         about = self.query_one("#about", VerticalScroll)
         self.watch(about, "scroll_y", self._tell_more, init=False)
-        self.watch(about, "virtual_size", self._tell_more, init=False)
+        self.watch(about, "virtual_size", self._sized, init=False)
         self._tell_more()
         self.disabled = self._deaf > 0
         if self._deaf > 0:
@@ -113,6 +125,11 @@ class Sheet(Modal[Answer | NoAnswer]):
         room = self.size.height - _EDGES - max(sheet.gutter.height, 1) - menu.styles.margin.height - others
         rows = menu.fit(room - (_LEAST if self.size.height > _LOW else 1))
         about.styles.max_height = max(room - rows, 1)
+
+    @on(About.Sized)
+    def _sized(self) -> None:
+        # How far it scrolls is known when all of it is laid out.
+        self.call_after_refresh(self._tell_more)
 
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
