@@ -340,8 +340,16 @@ class LibraryScreen(Frame):
 
     # --- keys ---------------------------------------------------------------------------------------------------
 
-    @on(Pile.Chosen, "#list")
     @on(Input.Submitted, "#filter")
+    def _submitted(self) -> None:
+        row = self.query_one("#list", Pile).row
+        if self.alert and row is not None and row.id.startswith(DEMO):
+            # Whoever looks for a playbook in an incident did not mean to open a shop.
+            self.notify("No playbook matches that text. Esc clears it; ↓ and ↵ open the demo.", markup=False)
+            return
+        self.action_prepare()
+
+    @on(Pile.Chosen, "#list")
     def action_prepare(self) -> None:
         """Prepare the playbook in focus."""
         row = self.query_one("#list", Pile).row

@@ -398,14 +398,9 @@ class PrepareScreen(LookingFrame):
     def action_view(self, view: int) -> None:
         """Show a part and go there."""
         self._show_view(view)
-        if view == 0:
-            rows = list(self.query_one("#fields").query(FieldRow))
-            target: Widget = rows[0].editor if rows else self.query_one(ViewBar)
-        else:
-            target = (self._row(f":{INVENTORY}").editor, self.query_one("#radius"), self.query_one("#rehearsal"))[
-                view - 1
-            ]
-        target.focus()
+        # Not into a field: the next digit would be typed there.
+        target = ("ViewBar", "ViewBar", "#radius", "#rehearsal")[view]
+        self.query_one(target).focus()
 
     def action_rehearse(self) -> None:
         """Look again; while it looks, stop it."""

@@ -123,8 +123,8 @@ class ReviewScreen(PlayingFrame):
         wanted, self._wanted = self._wanted, ""
         if wanted:
             self._load(wanted)
-        elif self._live and self._mode in ("one", "stage"):
-            # It was not followed while another screen was shown.
+        elif self.run and self._mode in ("one", "stage"):
+            # Where it was not followed it may have been resumed or undone.
             self._load(self.run)
         else:
             self.call_after_refresh(self._draw)
@@ -188,7 +188,7 @@ class ReviewScreen(PlayingFrame):
         again = known.run == self.run
         self._live, self._report = live, None
         self._state = fold_all(timed.fact for timed in known.timed)
-        at = self._player.at if again and not live else None
+        at = self._player.at if again and not live and not self._player.at_end else None
         self._player = Player(known, at)
         if not again:
             self.chronicle.forget()

@@ -42,7 +42,8 @@ class AlertInput(Input):
         """Take all lines of what was pasted, as one."""
         event.prevent_default()
         event.stop()
-        text = one_line(event.text, MOST, mark=" ")
+        # A terminal sends what was pasted with the line ends of a typist.
+        text = one_line("\n".join(event.text.splitlines()), MOST, mark=" ")
         if self.selection.is_empty:
             before = self.value[: self.cursor_position]
             self.insert_text_at_cursor(f" {text}" if before and not before.endswith(" ") else text)

@@ -98,7 +98,8 @@ class FieldInput(Input):
         """Take what was pasted as one clean line."""
         event.prevent_default()
         event.stop()
-        text = one_line(event.text, 65536, mark=" ")
+        # A terminal sends what was pasted with the line ends of a typist.
+        text = one_line("\n".join(event.text.splitlines()), 65536, mark=" ")
         if self.selection.is_empty:
             self.insert_text_at_cursor(text)
         else:
