@@ -162,11 +162,20 @@ rb_over() {
   return $rb_won
 }
 
+# Tells whether it is decided why the job is over, and by whom it was brought there: who cancels may be gone before
+# all has ended, so that the time limit holds on.
+rb_settled() {
+  [ -f "$rb_dir/over" ] || return 1
+  rb_line=
+  IFS= read -r rb_line <"$rb_dir/over"
+  [ "$rb_line" != cancel ]
+}
+
 # Sleeps $1 seconds and returns the status of `sleep`; ends with the job if that is over.
 rb_doze() {
   LC_ALL=C sleep "$1" &
   # A TERM that came before the trap stood is lost; then this tells of it.
-  [ -f "$rb_dir/over" ] && kill -9 $! && exit 0
+  rb_settled && kill -9 $! && exit 0
   wait $!
   rb_slept=$?
   rb_reaped=$!
@@ -198,8 +207,11 @@ rb_watch() {
   esac
   trap '' TERM
   # Where somebody has removed the folder nobody can have decided: the time limit holds all the same.
-  rb_over timeout || [ ! -d "$rb_dir" ] || exit 0
-  printf '' >"$rb_dir/over.timeout"
+  if rb_over timeout; then
+    printf '' >"$rb_dir/over.timeout"
+  elif rb_settled; then
+    exit 0
+  fi
   rb_end
 }
 
@@ -275,6 +287,9 @@ else
   # If it is ending the rest it ignores this, and will be done in a few seconds.
   kill "$rb_watcher"
   wait "$rb_watcher"
+  # Of what was cancelled something may be left, and nobody else there to end it.
+  rb_self=$$
+  rb_end
   [ -f "$rb_dir/over.timeout" ] && rb_why=timeout || rb_why=cancel
 fi
 # In place, in one write: no other program is needed, and a disk that the command has filled still takes it.

@@ -6,6 +6,7 @@ loading takes. paramiko does without it where it is missing.
 
 from __future__ import annotations
 
+import logging
 import sys
 from threading import Lock
 
@@ -25,3 +26,7 @@ def load() -> None:
             import paramiko  # noqa: F401
         finally:
             del sys.modules[_UNUSED]
+        # What it logs by itself holds words of the other side and traces, and would pass every border to the terminal.
+        logger = logging.getLogger("paramiko")
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False

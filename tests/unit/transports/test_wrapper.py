@@ -182,6 +182,30 @@ def test_the_timeout_is_kept_when_it_is_slept_in_parts(shell: tuple[str, ...], f
     assert folder.state() == JobFinished(143, ("ended by timeout",))
 
 
+def test_a_cancel_that_is_cut_off_does_not_end_the_time_limit(shell: tuple[str, ...], folder: JobFolder) -> None:
+    one = start(shell, text("sh", "-c", "trap '' TERM; echo begun; sleep 316; sleep 317", timeout=6))
+    until(lambda: folder.text("out") == "begun\n")
+
+    (folder.path / "over").write_text("cancel\n")
+    one.communicate(timeout=60)
+
+    assert folder.state() == JobFinished(137, ("ended by cancel",))
+    assert folder.family().living() == []
+
+
+def test_what_a_cut_off_cancel_has_left_is_ended_with_the_job(shell: tuple[str, ...], folder: JobFolder) -> None:
+    script = "(trap '' TERM; exec sleep 318) & echo begun; sleep 319"
+    one = start(shell, text("sh", "-c", script, timeout=300))
+    until(lambda: folder.text("out") == "begun\n" and len(folder.family().living()) == 3)
+
+    (folder.path / "over").write_text("cancel\n")
+    for process in folder.family().living():
+        os.kill(process.pid, signal.SIGTERM)
+    one.communicate(timeout=60)
+
+    assert folder.family().living() == []
+
+
 def test_the_timeout_is_kept_when_somebody_removes_the_folder(shell: tuple[str, ...], home: Path) -> None:
     script = f'echo $$; rm -rf "${COOKIE}"; exec sleep 315'
 
