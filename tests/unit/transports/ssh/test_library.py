@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+
+import pytest
+
+from runbook.transports.ssh.library import load
 
 
 def test_paramiko_is_loaded_without_what_is_not_used() -> None:
@@ -16,3 +21,11 @@ def test_paramiko_is_loaded_without_what_is_not_used() -> None:
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["False", "invoke"]
+
+
+def test_what_the_library_logs_by_itself_reaches_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    load()
+
+    logging.getLogger("paramiko.transport").error("Exception (client): Indecipherable protocol version \x1b[2J")
+
+    assert capfd.readouterr() == ("", "")
