@@ -30,8 +30,8 @@ class Cmd(Struct, frozen=True):
     stdin: bytes | Secret = b""
     sudo: bool = False
     files: bool = False
-    """It handles files and nothing else, by `sh -c SCRIPT sh` or one POSIX tool, and every later word that begins with a
-    slash is a path: what a damaged root needs no tools of its own for."""
+    """It handles files and nothing else, by `sh -c SCRIPT sh` or one POSIX tool; each later word that begins with a
+    slash is a path: a damaged root needs no tools of its own for it."""
 
 
 class OpKey(Struct, frozen=True):
