@@ -56,8 +56,11 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return (Rest("paused", _paused_by(state)),)
     if state.going_back is not None:
         return (back_from(plan, state, state.going_back),)
-    if state.undo_asked and (state.undo_left or state.aborted or _is_undo_session(state)):
-        return undo_moves(plan, state, rules.unanswered, rules.away)
+    if state.undo_asked and (state.undo_left or state.aborted or ask.is_walked_back(state)):
+        back = undo_moves(plan, state, rules.unanswered, rules.away)
+        # What has no way back may still be in doubt: the run is not over before that is settled.
+        is_over = any(isinstance(move, Rest) and move.status in ("undone", "aborted") for move in back)
+        return (_doubts(plan, state, rules) or back) if is_over else back
     if state.stopped:
         return (resting_after_stop(state),)
     if state.aborted:
@@ -315,7 +318,3 @@ def _orphans(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     if moves and not within:
         return (Rest("in_doubt", next(rules.away[name].why for name in sorted(unclaimed))),)
     return within
-
-
-def _is_undo_session(state: RunState) -> bool:
-    return bool(state.sessions) and state.sessions[-1].mode == "undo"

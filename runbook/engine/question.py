@@ -289,6 +289,11 @@ def failure(
     )
 
 
+def is_walked_back(state: RunState) -> bool:
+    """Tell whether the run goes back for good: one that was undone does not go forward again."""
+    return any(session.mode == "undo" for session in state.sessions)
+
+
 def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: NamesAt) -> Question:
     """Ask what to hold of an attempt whose outcome is unknown."""
     lines: list[str] = []
@@ -309,7 +314,7 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: Na
             Choice("done", "mark done: with a reason", key="m", reason=True),
             Choice("failed", "mark failed: with a reason", key="F", reason=True),
             Choice("undo", "undo this step", key="u"),
-            Choice("again", "run it again", key="R", typed=step.id),
+            *([] if is_walked_back(state) else [Choice("again", "run it again", key="R", typed=step.id)]),
             PAUSE,
         ),
         safe="look",

@@ -145,6 +145,29 @@ def test_nothing_is_undone_below_a_job_that_still_runs(desk: Desk) -> None:
     assert desk.lines("counter") == ["x", "undone"]
 
 
+NO_WAY_BACK = LOST.replace("undo: [{shell: echo undone >> DIR/counter}]", "undo: {none: nothing leads back}")
+
+
+def test_a_doubt_without_a_way_back_outlives_the_undo_and_is_settled_there(desk: Desk) -> None:
+    first = desk.start("steps:\n" + touch("before") + NO_WAY_BACK + touch("after"))
+    assert first.status == "in_doubt"
+    until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
+
+    for result in (desk.undo(first.run), desk.resume(first.run)):
+        assert (result.status, result.state.at("lost", "local").status) == ("in_doubt", "in_doubt")
+    assert desk.lines("log") == ["before", "un-before"]
+
+    done = Answer(choice="done", reason="the graph says so")
+    approver = ScriptedApprover({"doubt": done})
+    result = desk.resume(first.run, approver)
+
+    assert (result.status, result.state.at("lost", "local").status) == ("undone", "succeeded")
+    assert "again" not in [choice.id for choice in approver.asked[0].choices]
+    assert desk.lines("log") == ["before", "un-before"]
+    assert desk.lines("counter") == ["x"]
+    assert desk.holds()
+
+
 def test_a_step_that_may_be_run_twice_is_run_again_on_resume(desk: Desk) -> None:
     first = desk.start("steps:\n" + LOST + "    idempotent: true\n")
     assert first.status == "in_doubt"
