@@ -46,6 +46,8 @@ def apply(context: StepContext, attempt: int) -> None:
     if planned.answer == "already":
         _record_already(context, attempt, planned)
         return
+    if _lives_already(context, attempt):
+        return
     held = check(context, context.step.checks, once=True).state if context.step.checks else ""
     context.services.failpoint("before-attempt")
     context.record(
@@ -60,6 +62,31 @@ def apply(context: StepContext, attempt: int) -> None:
     )
     context.services.failpoint("after-attempt")
     carry_out(context, Attempt(attempt, context.step.effect, planned, held))
+
+
+def _lives_already(context: StepContext, attempt: int) -> bool:
+    """Refuse to begin beside an earlier attempt that still runs, whoever asked for it."""
+    status: Status = "refused"
+    try:
+        living = [line for earlier in context.at.attempts for line in context.living(earlier)]
+        error = "an earlier attempt still runs; wait until it has ended, or end it on its target"
+    except TransportError as fault:
+        status, living, error = "unreachable", [], str(fault)
+    if status == "refused" and not living:
+        return False
+    context.record(
+        f.StepFinished(
+            step=context.step.id,
+            target=context.place,
+            attempt=attempt,
+            status=status,
+            effect=context.step.effect,
+            error=error,
+            evidence=living,
+            dispatched=False,
+        )
+    )
+    return True
 
 
 def _record_already(context: StepContext, attempt: int, planned: f.StepPlanned) -> None:

@@ -10,7 +10,7 @@ from runbook.engine.mask import kept
 from runbook.engine.names import Names
 from runbook.engine.services import Services
 from runbook.engine.sink import OutputSink
-from runbook.engine.work import Operations, Watched
+from runbook.engine.work import Operations, Watched, op_key
 from runbook.errors import ActionError, RunbookError
 from runbook.events import fact as f
 from runbook.events.signal import PhaseEntered, Signal
@@ -19,7 +19,7 @@ from runbook.model.host import LOCAL, ONCE, Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.action import ActionInfo
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Finished, OpKey, Target
+from runbook.ports.target import Finished, JobRunning, OpKey, Target
 from runbook.secret import Masker
 
 Record = Callable[..., None]
@@ -163,6 +163,16 @@ class StepContext:
     def key(self, attempt: int) -> OpKey:
         """Return the key of an attempt; its operations put their name in."""
         return OpKey(self.services.run_id, self.step.id, self.place, attempt, "")
+
+    def living(self, attempt: Attempt) -> tuple[str, ...]:
+        """Return a line for each operation of an attempt whose job still runs. Raises TransportError."""
+        lines: list[str] = []
+        for operation in attempt.operations:
+            if operation.receipt is None:
+                job = self.target.job(op_key(self.key(attempt.number), operation.name, operation.tries, undo=False))
+                if isinstance(job, JobRunning):
+                    lines.append(f"the job of {operation.name} still runs (pid {job.pid})")
+        return tuple(lines)
 
     def operations(self, attempt: Attempt, sink: OutputSink, *, undo: bool = False) -> Operations:
         """Return the operations of an attempt, with those that are on record."""

@@ -19,7 +19,7 @@ from runbook.engine.probe import check
 from runbook.engine.settle import WRITTEN, settle_operations
 from runbook.engine.sink import OutputSink
 from runbook.engine.trace import forget
-from runbook.engine.work import Operations, op_key
+from runbook.engine.work import Operations
 from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookError, TransportError
 from runbook.events import fact as f
 from runbook.events.plain import thaw
@@ -29,7 +29,7 @@ from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
 from runbook.model.scalar import Json
 from runbook.ports.action import Refuse, Verdict
-from runbook.ports.target import JobRunning, OpKey
+from runbook.ports.target import OpKey
 
 End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt", "unreachable"]
 
@@ -116,7 +116,7 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         action = context.services.catalogue.action(context.step.uses)
         model, before = unpack(context, action, attempt)
         result = result_of(action, attempt)
-        living = _living(context, attempt)
+        living = context.living(attempt)
         if living:
             return Ended("undo_failed", "it still runs; nothing was undone", living)
         if _is_doubtful(attempt) and not _was_told_to(context):
@@ -171,17 +171,6 @@ def _to_be_done(operation: Operation) -> Operation:
     receipt = operation.receipt or {}
     failed = receipt.get("exit") not in (None, 0) or receipt.get("ended", "exit") != "exit"
     return replace(operation, receipt=None) if failed else operation
-
-
-def _living(context: StepContext, attempt: Attempt) -> tuple[str, ...]:
-    """Return the operations of the attempt that still run: undoing below them would be undone by them."""
-    lines: list[str] = []
-    for operation in attempt.operations:
-        if operation.receipt is None:
-            job = context.target.job(op_key(context.key(attempt.number), operation.name, operation.tries, undo=False))
-            if isinstance(job, JobRunning):
-                lines.append(f"the job of {operation.name} still runs (pid {job.pid})")
-    return tuple(lines)
 
 
 def _carried_back(

@@ -81,6 +81,24 @@ def test_again_runs_it_again_if_it_was_typed(desk: Desk, run: str) -> None:
     assert desk.lines("counter") == ["x", "x"]
 
 
+def test_again_does_not_run_beside_what_still_lives(desk: Desk) -> None:
+    first = desk.start("steps:\n" + BUSY)
+    assert first.status == "in_doubt"
+    try:
+        result = desk.resume(first.run, ScriptedApprover({"doubt": AGAIN, "failure": "pause"}))
+        at = result.state.at("lost", "local")
+        assert (at.status, desk.lines("counter")) == ("refused", ["x"])
+        assert "still runs (pid " in at.evidence[0]
+    finally:
+        desk.path("free").touch()
+    until(lambda: not psutil.pid_exists(int(desk.text("pid"))))
+    desk.path("calm").touch()
+    desk.path("done-by-hand").touch()
+
+    assert desk.resume(first.run, ScriptedApprover({"failure": "retry"})).status == "succeeded"
+    assert desk.lines("counter") == ["x", "x"]
+
+
 def test_undo_leads_back_what_may_have_happened_and_asks_what_next(desk: Desk, run: str) -> None:
     result = desk.resume(run, ScriptedApprover({"doubt": "undo", "failure": "abort"}))
 
