@@ -66,22 +66,22 @@ def apply(context: StepContext, attempt: int) -> None:
 
 def _lives_already(context: StepContext, attempt: int) -> bool:
     """Refuse to begin beside an earlier attempt that still runs, whoever asked for it."""
-    status: Status = "refused"
+    living: list[str] = []
+    unreached = ""
     try:
         living = [line for earlier in context.at.attempts for line in context.living(earlier)]
-        error = "an earlier attempt still runs; wait until it has ended, or end it on its target"
     except TransportError as fault:
-        status, living, error = "unreachable", [], str(fault)
-    if status == "refused" and not living:
+        unreached = str(fault)
+    if not living and not unreached:
         return False
     context.record(
         f.StepFinished(
             step=context.step.id,
             target=context.place,
             attempt=attempt,
-            status=status,
+            status="unreachable" if unreached else "refused",
             effect=context.step.effect,
-            error=error,
+            error=unreached or "an earlier attempt still runs; wait until it has ended, or end it on its target",
             evidence=living,
             dispatched=False,
         )

@@ -223,9 +223,7 @@ class Baseline(Written, frozen=True, kw_only=True):
     id: Annotated[Name, Meta(description="`baseline.ID` in expressions")]
     uses: Annotated[str, Meta(description="A probe with a value, such as `metric.query`")]
     with_: Annotated[dict[str, Json], Meta(description="Arguments of the probe")] = {}
-    at: Annotated[
-        LateMoment | None, Meta(description="Ago, such as -2h, or when; without it, at the start")
-    ] = None
+    at: Annotated[LateMoment | None, Meta(description="Ago, such as -2h, or when; without it, at the start")] = None
     when: Annotated[Expression, Meta(description="Taken only if this holds; knows parameters")] = ""
 
 

@@ -161,7 +161,7 @@ def test_decisions_say_who_what_and_why_in_the_past() -> None:
 
 def test_an_edit_and_a_way_back_before_a_step_are_told_as_what_they_were() -> None:
     asked = b.asked("proceed", "restart", ["order-2"])
-    facts = [
+    facts: list[f.Fact] = [
         b.opened(),
         asked,
         b.decided(asked, "edit", values={"unit": "other"}),

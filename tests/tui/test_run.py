@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from runbook.errors import RunbookError
+from runbook.events import fact as f
 from runbook.session.control import Control
 from runbook.session.result import Result
 from runbook.tui import messages as msg
@@ -27,6 +28,7 @@ from runbook.tui.theme import THEMES
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.now_line import NowLine
 from runbook.tui.widgets.output import OutputView
+from tests import builders as b
 from tests.tui import scenes
 
 
@@ -277,9 +279,7 @@ async def test_the_views_change_by_themselves_and_by_number(clock: list[float]) 
         await pilot.press("4")
         assert "checks" in stage.text("#verify Page")
         stage.run_screen.take_back(stage.run_screen._asked)  # type: ignore[arg-type]
-        scenes.take(
-            scene, 1000, [scenes.f.AttemptStarted(step="restart", target="order-2", attempt=1, effect="change")]
-        )
+        scenes.take(scene, 1000, [f.AttemptStarted(step="restart", target="order-2", attempt=1, effect="change")])
         stage.run_screen.refresh_scene()
         await pilot.pause()
         assert stage.run_screen.board.desk.view == "output"
@@ -291,7 +291,7 @@ async def test_the_cursor_of_the_user_stays_while_the_run_goes_on(clock: list[fl
     async with stage.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: stage.run_screen.board.step == "restart")
         await pilot.press("g")
-        done = scenes.b.changed("restart", "order-2")[2:]
+        done = b.changed("restart", "order-2")[2:]
         scenes.take(scene, 1001, done)
         stage.run_screen.refresh_scene()
         await pilot.pause()
