@@ -111,13 +111,17 @@ class Interrupts:
 
     def _leave(self) -> None:
         code, words = self._left_behind()
-        # Not through the stream: whoever hangs may hold its lock, or keep its lines back for a question.
-        with suppress(OSError, ValueError):
+        # Not through the stream: its lines may be kept back for a question.
+        with self._front.err.last_word(LAST_WORD), suppress(OSError, ValueError):
             begin = "\n" if os.isatty(2) else ""
             if select.select([], [2], [], LAST_WORD)[1]:
                 os.write(2, f"{begin}runbook: {words}\n".encode())
-        self._within_a_moment(lambda: self._last_object(code, words))
+        self._within_a_moment(lambda: self._last_data(code, words))
         os._exit(code)
+
+    def _last_data(self, code: Exit, words: str) -> None:
+        with self._front.out.last_word(LAST_WORD):
+            self._last_object(code, words)
 
     def _within_a_moment(self, work: Callable[[], None]) -> None:
         """Do what may hang on a reader or a lock, and leave it behind if it does."""

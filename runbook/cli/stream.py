@@ -34,7 +34,7 @@ class Stream:
         self._live = ""
         self._held: list[str] | None = None
         self.gone = False
-        """The reader has closed the pipe: nothing more is written."""
+        """The reader has closed the pipe, or the last word is said: nothing more is written."""
 
     def line(self, text: str = "") -> None:
         """Write one line of clean text, above the live line."""
@@ -82,6 +82,20 @@ class Stream:
                 waiting, self._held = self._held or [], None
                 for text in waiting:
                     self.line(text)
+
+    @contextmanager
+    def last_word(self, patience: float) -> Iterator[None]:
+        """Let this thread write inside the block, and nobody after it.
+
+        Who waits longer than `patience` seconds for a writer that hangs goes on beside it.
+        """
+        is_alone = self._lock.acquire(timeout=patience)
+        try:
+            yield
+        finally:
+            self.gone = True
+            if is_alone:
+                self._lock.release()
 
     @property
     def is_held(self) -> bool:

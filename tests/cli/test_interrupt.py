@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from runbook.cli.ending import left_behind
 from runbook.cli.front import Front
 from runbook.cli.interrupt import Interrupts
+from runbook.cli.stream import Stream
 from tests.cli.conftest import DEADLINE, Call
 
 SLOW = """\
@@ -201,6 +203,7 @@ def test_the_second_ctrl_c_leaves_at_once() -> None:
 import os, signal, threading
 from runbook.cli.front import Front
 from runbook.cli.interrupt import Interrupts
+from runbook.cli.stream import Stream
 class Deaf:
     def cancel(self, reason): os.kill(os.getpid(), signal.SIGINT)
     def interrupt(self, reason): pass
@@ -211,6 +214,17 @@ with Interrupts(Deaf(), Front()).watched():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=DEADLINE, check=False)
 
     assert done.returncode == 130
+
+
+def test_nothing_is_told_after_the_last_word(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = Stream(sys.stderr)
+    other = threading.Thread(target=stream.line, args=("a step that goes on meanwhile",))
+    with stream.last_word(DEADLINE):
+        other.start()
+        stream.line("left at once")
+    other.join(DEADLINE)
+
+    assert capfd.readouterr().err == "left at once\n"
 
 
 def test_who_leaves_at_once_is_told_what_is_in_doubt_and_how_to_go_on(call: Call, place: Path) -> None:
