@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from runbook.events import fact as f
 from runbook.events.decision import decided, looked_again
 from runbook.events.plain import thaw
-from runbook.events.state import Attempt, GuardState, Operation, RunState, StepState
+from runbook.events.state import Attempt, GuardState, Operation, Place, RunState, StepState
 from runbook.events.status import BAD
 
 
@@ -100,12 +100,12 @@ def _breached(state: RunState, fact: f.GuardBreached) -> RunState:
             return replace(state, breach=fact)
 
 
-_BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
+BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
 """Sessions that put something on record and carry nothing out."""
 
 
 def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
-    if fact.mode in _BYSTANDERS:
+    if fact.mode in BYSTANDERS:
         away = "" if fact.mode == "adopt" else state.handed_over
         return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
@@ -113,7 +113,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     # A way back that came to a bad end is looked at anew by whoever takes it up.
     steps |= {entry[:2]: looked_again(steps[entry[:2]]) for entry in state.undo_left if entry[:2] in steps}
     if fact.mode == "resume":
-        steps = {place: _tried_anew(step) for place, step in steps.items()}
+        left = _left_to_a_person(state)
+        steps = {place: step if place in left else _tried_anew(step) for place, step in steps.items()}
         if state.going_back is None:
             # What a person has said to be led back is looked at on the way back.
             steps = {place: _looked_at_anew(step) for place, step in steps.items()}
@@ -138,6 +139,20 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         breach=None,
         claimed=frozenset(),
     )
+
+
+def _left_to_a_person(state: RunState) -> frozenset[Place]:
+    """Return where somebody saw a failure and has yet to say what follows: the menu was put aside, or is open."""
+    last: dict[Place, str] = {}
+    for made in state.decisions:
+        if made.kind == "failure":
+            last |= dict.fromkeys(((made.step, place) for place in made.places), made.choice)
+    paused = {place for place, choice in last.items() if choice == "pause"}
+    carried = [session for session in state.sessions if session.mode not in _BYSTANDERS]
+    if carried and carried[-1].options.get("guided"):
+        menus = [question for question in state.questions.values() if question.kind == "failure"]
+        paused |= {(menu.step, place) for menu in menus for place in menu.places}
+    return frozenset(paused)
 
 
 def _tried_anew(step: StepState) -> StepState:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from runbook.events import fact as f
+from runbook.events.elapsed import elapsed
 from runbook.events.fold import fold
 from runbook.events.state import RunState
 from runbook.events.timed import Timed
@@ -89,13 +90,9 @@ class Story(Struct, frozen=True):
 
     @property
     def ms(self) -> int | None:
-        """From the first record to the last: by the monotonic clock within one session, else by the clock."""
-        if len(self.sessions) == 1:
-            return self.sessions[0].ms
-        ends = [instant(self.timed[n].time) for n in (0, -1)] if self.timed else []
-        if not ends or ends[0] is None or ends[1] is None:
-            return None
-        return max(0, int((ends[1] - ends[0]).total_seconds() * 1000))
+        """From the first record to the end, with the rests between sessions; None if nobody can tell."""
+        seconds = elapsed(self.timed)
+        return None if seconds is None else int(seconds * 1000)
 
 
 def read_story(run: str, timed: Sequence[Timed]) -> Story:

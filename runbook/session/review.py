@@ -12,6 +12,7 @@ from msgspec import Struct
 from runbook.config import Settings
 from runbook.errors import JournalError, RunbookError, UsageError
 from runbook.events import fact as f
+from runbook.events.elapsed import elapsed
 from runbook.events.fold import fold_all
 from runbook.events.state import RunState
 from runbook.events.status import RunStatus
@@ -65,6 +66,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     ended: str
     live: bool
     """A process writes it now."""
+    seconds: float | None = None
+    """From its start to its end; None if that cannot be told."""
     verified: bool
     deviated: bool
     unverified: int
@@ -143,6 +146,7 @@ def summary(settings: Settings, run: str) -> RunSummary:
         started=timed[0].time,
         ended="" if live else timed[-1].time,
         live=live,
+        seconds=elapsed(timed),
         verified=finished.verified if finished else False,
         deviated=folded.deviated,
         unverified=folded.unverified,

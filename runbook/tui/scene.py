@@ -14,7 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.events import fact as f
-from runbook.events.fold import fold
+from runbook.events.elapsed import Elapsed
+from runbook.events.fold import BYSTANDERS, fold
 from runbook.events.signal import OutputReceived, PhaseEntered, Progressed, Signal
 from runbook.events.state import RunState
 from runbook.events.timed import Timed
@@ -71,6 +72,9 @@ class Scene:
         """Seconds on the clock of the scene when the latest session was opened."""
         self.rested = 0.0
         """When it came to its rest; 0 while it goes on."""
+        self._passed = Elapsed()
+        self._before = 0.0
+        """Seconds from the start of the run to the opening of the latest session."""
         self.last: Key = ("", "")
         """The step and place that was heard of last."""
         self.spool = Spool()
@@ -113,9 +117,10 @@ class Scene:
     def _fact(self, timed: Timed, now: float) -> None:
         self.records.append(timed)
         self.state = fold(self.state, timed.fact)
+        self._passed = self._passed.and_then(timed)
         match timed.fact:
-            case f.SessionOpened():
-                self.opened, self.rested = now, 0.0
+            case f.SessionOpened(mode=mode) if mode not in BYSTANDERS:
+                self.opened, self.rested, self._before = now, 0.0, self._passed.seconds
             case f.RunFinished() | f.SessionClosed():
                 self.rested = self.rested or now
             case f.AttemptStarted() | f.ReadStarted() | f.UndoStarted():
@@ -127,6 +132,10 @@ class Scene:
                 self.samples.setdefault(guard, deque(maxlen=SAMPLES)).append(timed.fact)
             case _:
                 pass
+
+    def elapsed(self, now: float) -> float:
+        """Return the seconds from the start of the run to now, or to its end; its rests are a part of it."""
+        return self._before + (self.rested or now) - self.opened
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -68,6 +68,7 @@ def summary(name: str, outcome: str, began: dict[str, float], took: float = 660,
         ended=(start + timedelta(seconds=took)).isoformat(),
         **{
             "live": False,
+            "seconds": None if more.get("live") else took,
             "verified": outcome == "succeeded",
             "deviated": False,
             "unverified": 0,

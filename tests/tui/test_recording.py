@@ -9,18 +9,22 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from runbook.events import fact as f
+from runbook.events.elapsed import elapsed
 from runbook.events.fold import fold_all
 from runbook.events.signal import OutputReceived
 from runbook.events.timed import Timed
+from runbook.report import markdown_report
 from runbook.tui.player import STAY, Player
 from runbook.tui.presenter.comparison import comparison_rows
 from runbook.tui.presenter.decision import decisions
 from runbook.tui.presenter.inspector import json_rows
 from runbook.tui.presenter.moment import moment_of, wrong_moment
 from runbook.tui.presenter.recording import REST, Recording, Spoken, grown, recording, with_output
+from runbook.tui.presenter.replay import playback_rows
 from runbook.tui.presenter.timeline import axis_row, row_words, timeline
 from runbook.tui.presenter.words import Row, width
 from runbook.tui.recall import output_of, recall
+from runbook.tui.scene import Scene
 from tests import builders as b
 from tests.tui import scenes
 from tests.tui.recorded import OTHER, RUN, Recorded, incident
@@ -42,6 +46,25 @@ def test_the_rest_between_two_sessions_takes_no_time() -> None:
     known = recording("r", (*first, *(replace(t, seq=t.seq + 3, mono=t.mono - int(500e9)) for t in night)))
     assert known.span == 8.0 + REST
     assert known.breaks == (4.0 + REST,)
+
+
+def test_lists_screens_comparison_and_report_tell_the_same_time_of_a_run_that_rested() -> None:
+    first = b.timed([b.opened(), *b.ended("paused")])
+    night = b.timed([b.opened("resume"), *b.ended()], start=b.START + timedelta(hours=9))
+    noon = b.timed([b.opened("note"), f.NoteWritten(text="it held")], start=b.START + timedelta(hours=12))
+    later = (replace(t, mono=t.mono - int(500e9)) for t in night)
+    timed = tuple(replace(t, seq=n) for n, t in enumerate((*first, *later, *noon)))
+    assert elapsed(timed) == 9 * 3600 + 4.0
+    assert "took 9:00:04 in 3 sessions" in markdown_report("r", timed, now=timed[-1].time)
+    scene = Scene("r")
+    # The screens hear at once what was on record when they took the run up, and the rest at its moment.
+    scene.take_all(timed[:4], 50.0)
+    scene.take_all(timed[4:], 54.0)
+    assert scene.elapsed(99.0) == 9 * 3600 + 4.0
+    known = recording("r", timed)
+    said = [_text(row) for row in comparison_rows(known, recording("q", first), 80)]
+    assert [line.split() for line in said if "took" in line] == [["!", "took", "9:00:04", "0:04"]]
+    assert "rests left out" in _text(playback_rows(Player(known), 100, live=False)[0])
 
 
 def test_a_clock_that_is_set_back_within_a_session_moves_nothing() -> None:
@@ -199,7 +222,7 @@ def test_moments_are_written_as_they_are_shown() -> None:
         None,
     ]
     assert wrong_moment(821.0, "8:12") == ""
-    assert wrong_moment(821.0, "20:00") == "The run took 13:41. Write a time up to that."
+    assert wrong_moment(821.0, "20:00") == "The recording lasts 13:41. Write a time up to that."
 
 
 def test_a_plan_that_cannot_be_read_leaves_the_record_readable() -> None:

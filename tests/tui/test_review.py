@@ -151,7 +151,7 @@ async def test_output_stands_as_it_was_at_the_moment_and_its_controls_are_gone()
         await opened(pilot, app)
         await pilot.press("t", *"99:00", "enter")
         assert isinstance(app.screen, LineSheet)
-        assert "The run took 13:41" in plain(app.screen.query_one("#hint"))
+        assert "The recording lasts 13:41" in plain(app.screen.query_one("#hint"))
         await pilot.press("escape", "t", *"7:00", "enter")
         await settle(pilot, lambda: app.review.player.at == 420.0)
         well = app.review.chronicle.well

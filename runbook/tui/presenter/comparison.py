@@ -76,9 +76,15 @@ def _heads(one: Recording, other: Recording, a: RunState, b: RunState) -> Iterab
     yield _text("its text, sha256", *texts)
     times = tuple(from_to(each.timed[0].time, each.timed[-1].time) if each.timed else "" for each in (one, other))
     yield Pair("when", (plain(times[0]),), (plain(times[1]),), differs=False)
-    yield _text("took", duration_text(one.span), duration_text(other.span))
+    yield _text("took", *(_took(each.elapsed) for each in (one, other)))
+    if one.breaks or other.breaks:
+        yield _text("without its rests", duration_text(one.span), duration_text(other.span))
     yield _text("hosts", _hosts(a), _hosts(b))
     yield _text("left unverified", count(a.unverified, "change"), count(b.unverified, "change"))
+
+
+def _took(seconds: float | None) -> str:
+    return "not known" if seconds is None else duration_text(seconds)
 
 
 def _hosts(state: RunState) -> str:

@@ -202,8 +202,7 @@ def _hosts_note(draft: Draft) -> str:
 
 def last_words(run: RunSummary, now: datetime) -> tuple[str, str, tuple[str, ...]]:
     """Return status, word and the rest about a run: how long it took, and when it was."""
-    begun, ended = moment(run.started), moment(run.ended)
-    took = f"in {duration_text((ended - begun).total_seconds())}" if begun and ended else ""
+    took = f"in {duration_text(run.seconds)}" if run.seconds is not None and not run.live else ""
     when = "runs now" if run.live else ago(run.ended or run.started, now)
     return run.outcome, status_word(run.outcome), tuple(part for part in (took, when) if part)
 

@@ -22,5 +22,5 @@ def wrong_moment(span: float, text: str) -> str:
     if at is None:
         return f"{text or 'Nothing'} is no time. Write 0:42 or 42."
     if at > span + 1:
-        return f"The run took {duration_text(span)}. Write a time up to that."
+        return f"The recording lasts {duration_text(span)}. Write a time up to that."
     return ""

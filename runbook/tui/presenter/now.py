@@ -178,7 +178,7 @@ def _where(scene: Scene, step: str) -> Row:
 
 def _clock(scene: Scene, now: float, *, rests: bool = False) -> Row:
     """Say how long the run goes on, and how much time is left of it by what earlier runs took."""
-    row: list[tuple[str, str]] = [muted("run "), plain(duration_text((scene.rested or now) - scene.opened))]
+    row: list[tuple[str, str]] = [muted("run "), plain(duration_text(scene.elapsed(now)))]
     if rests or scene.rested or scene.usual is None or scene.plan is None:
         return tuple(row)
     ends = time_left(scene, now)

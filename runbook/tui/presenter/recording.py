@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.events import fact as f
+from runbook.events.elapsed import between, elapsed
 from runbook.events.signal import OutputReceived
 from runbook.events.timed import Timed
 from runbook.model.plan import Plan
-from runbook.tui.presenter.ago import moment
 
 REST = 2.0
 """Seconds that a rest between two sessions takes at most here."""
@@ -59,6 +59,11 @@ class Recording(Struct, frozen=True, eq=False):
     def span(self) -> float:
         """Seconds from the first record to the last."""
         return self.at[-1] if self.at else 0.0
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds from the start of the run to its end, with its rests; None if nobody can tell."""
+        return elapsed(self.timed)
 
     def index(self, at: float) -> int:
         """Return the number of the last record that is there at a moment; -1 before the first."""
@@ -117,12 +122,7 @@ def _moments(timed: Sequence[Timed]) -> list[float]:
 
 def _between(one: Timed, other: Timed) -> float:
     starts_anew = isinstance(other.fact, f.SessionOpened)
-    if one.mono and other.mono > one.mono and not starts_anew:
-        return (other.mono - one.mono) / 1e9
-    times = moment(one.time), moment(other.time)
-    if times[0] is None or times[1] is None:
-        return 0.0
-    passed = max((times[1] - times[0]).total_seconds(), 0.0)
+    passed = between(one, other) or 0.0
     return min(passed, REST) if starts_anew else passed
 
 

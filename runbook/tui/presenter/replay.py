@@ -189,6 +189,7 @@ def playback_rows(player: Playing, cells: int, *, live: bool, ahead: float = 0.0
     time: Row = (
         (f"{duration_text(end if follows else player.at):>5}", "bold"),
         muted("  " if follows else f" of {duration_text(end)}  "),
+        *((muted("rests left out  "),) if known.breaks else ()),
     )
     used = sum(len(text) for text, _ in (*head, *time))
     first: Row = (*head, *time, *_track(player, max(cells - used - 1, 4)))

@@ -95,12 +95,11 @@ def from_to(first: str, last: str) -> str:
 
 
 def took(run: RunSummary, now: datetime) -> str:
-    """Return how long it took, or has been going on."""
-    one = moment(run.started)
-    other = now if run.live else moment(run.ended)
-    if one is None or other is None:
-        return ""
-    return duration_text(max((other - one).total_seconds(), 0.0))
+    """Return how long it took from its start to its end, rests included, or has been going on."""
+    begun = moment(run.started)
+    if run.live and begun is not None:
+        return duration_text(max((now - begun).total_seconds(), 0.0))
+    return "" if run.seconds is None else duration_text(run.seconds)
 
 
 def matching(runs: Iterable[RunSummary], text: str, found: Mapping[str, str]) -> tuple[RunSummary, ...]:

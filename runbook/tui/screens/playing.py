@@ -158,10 +158,9 @@ class PlayingFrame(ReadingFrame):
 
     def action_go_to(self) -> None:
         """Ask for a moment."""
-        span = self._player.recording.span
-        sheet = LineSheet(
-            "Go to which time?", self.look, hint="m:ss from the beginning of the run", check=partial(wrong_moment, span)
-        )
+        known = self._player.recording
+        hint = "m:ss from the beginning of the run" + ("; rests between sessions are left out" if known.breaks else "")
+        sheet = LineSheet("Go to which time?", self.look, hint=hint, check=partial(wrong_moment, known.span))
         self.app.push_screen(sheet, self._go_to)
 
     def _go_to(self, text: str | None) -> None:
