@@ -148,7 +148,7 @@ def _left_to_a_person(state: RunState) -> frozenset[Place]:
         if made.kind == "failure":
             last |= dict.fromkeys(((made.step, place) for place in made.places), made.choice)
     paused = {place for place, choice in last.items() if choice == "pause"}
-    carried = [session for session in state.sessions if session.mode not in _BYSTANDERS]
+    carried = [session for session in state.sessions if session.mode not in BYSTANDERS]
     if carried and carried[-1].options.get("guided"):
         menus = [question for question in state.questions.values() if question.kind == "failure"]
         paused |= {(menu.step, place) for menu in menus for place in menu.places}
