@@ -7,6 +7,7 @@ from typing import Literal
 
 from runbook.engine.bind import Bound, bind, digest_of, form_of, written
 from runbook.engine.context import StepContext, border
+from runbook.engine.survey import survey_notes
 from runbook.engine.words import filled
 from runbook.errors import ActionError, ExpressionError, RunbookError, TransportError
 from runbook.events import fact as f
@@ -128,9 +129,10 @@ def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlan
 
 
 def _whereabouts(context: StepContext) -> list[str]:
-    """Say what the paths and commands of a plan mean on a host that is no machine of its own."""
+    """Say what the paths and commands of a plan mean on a host that is no machine of its own, or what it lacks."""
     host = context.target.host
-    return [f"In the root that is mounted at {host.root}"] if host.transport == "chroot" else []
+    root = [f"In the root that is mounted at {host.root}"] if host.transport == "chroot" else []
+    return root if context.step.effect == "read" else [*root, *survey_notes(context.target.survey(), host.name)]
 
 
 def _refuse_masked(context: StepContext, bound: Bound) -> None:

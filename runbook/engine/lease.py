@@ -15,13 +15,14 @@ from threading import Event
 from runbook.engine.move import Away
 from runbook.engine.services import Services
 from runbook.engine.spread import spread
+from runbook.engine.survey import refuse_twins
 from runbook.errors import JournalError, RefusedError, RunbookError
 from runbook.events import fact as f
 from runbook.events.state import RunState
 from runbook.model.host import Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Keyed, Lease, LeaseHeld, Target
+from runbook.ports.target import Keyed, Lease, LeaseHeld, Survey, Surveyed, Target
 
 _NEAR = 2  # seconds; a lease tells whole ones, and is some time on its way
 
@@ -36,12 +37,13 @@ def claim(
     """Take the leases of these targets and record them; the first time, of all that this plan is yet to change.
 
     Returns those that could not be claimed now, and why. Raises RefusedError if another run holds one at the first
-    claim of a session: then none is kept.
+    claim of a session, or two are one machine: then none is kept.
     """
     wanted = set(asked)
     if not state.claimed:
         wanted |= _to_be_changed(steps, state)
         wanted -= (state.excluded | _gone(state)) - set(asked)
+    lost = _look(services, steps, wanted) if not state.claimed and not state.undo_left else {}
     over = Event()
 
     def take(name: str) -> LeaseHeld | RunbookError | bool:
@@ -59,7 +61,7 @@ def claim(
             over.set()
         return held or True
 
-    answers = spread((name for name in services.plan.hosts if name in wanted), take)
+    answers = spread((name for name in services.plan.hosts if name in wanted and name not in lost), take)
     held = {name: answer for name, answer in answers.items() if isinstance(answer, LeaseHeld)}
     if held and not state.claimed:
         give_back(services, record, tuple(name for name, answer in answers.items() if answer is True))
@@ -67,10 +69,28 @@ def claim(
         more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
         raise RefusedError(_held(name, held[name]) + more, remedy=_remedy(held[name]))
     away = {name: Away("refused", _held(name, answer)) for name, answer in held.items()}
-    lost = {
+    lost |= {
         name: Away("unreachable", str(answer)) for name, answer in answers.items() if isinstance(answer, RunbookError)
     }
     return away | lost
+
+
+def _look(services: Services, steps: Mapping[str, PlannedStep], wanted: Container[str]) -> dict[str, Away]:
+    """Look at these targets before any of them is claimed; returns those that could not be reached.
+
+    Raises RefusedError if two of them turn out to be one machine that a step would change twice.
+    """
+
+    def survey(name: str) -> Survey | RunbookError:
+        try:
+            target = _target(services, services.plan.hosts[name])
+            return target.survey() if isinstance(target, Surveyed) else Survey()
+        except RunbookError as error:
+            return error
+
+    found = spread((name for name in services.plan.hosts if name in wanted), survey)
+    refuse_twins(steps.values(), {name: one.machine for name, one in found.items() if isinstance(one, Survey)})
+    return {name: Away("unreachable", str(one)) for name, one in found.items() if isinstance(one, RunbookError)}
 
 
 def away_after(away: dict[str, Away], fact: f.Fact, hosts: Container[str]) -> dict[str, Away]:

@@ -29,6 +29,8 @@ from runbook.ports.target import (
     Noting,
     OpKey,
     Sink,
+    Survey,
+    Surveyed,
     Target,
 )
 
@@ -56,6 +58,10 @@ class Watched:
         self.last_read = None
         self.last_read = self._target.read(cmd, sink)
         return self.last_read
+
+    def survey(self) -> Survey:
+        """Return what was found on it; nothing where it is not asked."""
+        return self._target.survey() if isinstance(self._target, Surveyed) else Survey()
 
     def tunnel(self, address: Address) -> AbstractContextManager[Address]:
         """Give an address on this machine that reaches the address as the target sees it."""

@@ -252,6 +252,29 @@ class Keyed(Protocol):
         """Kind and fingerprint of its key, as ssh-keygen -l shows it."""
 
 
+class Survey(Struct, frozen=True, kw_only=True):
+    """What was found on a target, by reading only, that matters to whatever is changed there."""
+
+    machine: str = ""
+    """Which machine, login and state folder it is: the same behind two names of one host; empty if it is not known."""
+    store: Literal["disk", "memory", "none"] = "disk"
+    """Where job folders will lie: in memory a restart forgets them, and without any place nothing can be changed."""
+    why: str = ""
+    """Why not on the disk."""
+    has_proc: bool = True
+    """Whether it has /proc, by which what a job started is found for sure."""
+    clock_offset: int | None = None
+    """Seconds that its clock is ahead of this one; None if it is not known."""
+
+
+@runtime_checkable
+class Surveyed(Protocol):
+    """A target that can be looked at before the first change; it is asked once."""
+
+    def survey(self) -> Survey:
+        """Return what was found. Raises TransportError if nothing was sent."""
+
+
 class Transport(Protocol):
     """One kind of way to reach hosts; keeps a connection per host and run."""
 

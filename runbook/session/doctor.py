@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.config import Settings
 from runbook.errors import AuthError, HostKeyError, RunbookError, TransportError
@@ -24,6 +25,7 @@ from runbook.session.doctor_root import look_at_root
 from runbook.session.order import Order
 from runbook.session.prepare import prepare
 from runbook.session.way import ways
+from runbook.transports import survey
 
 AT_ONCE = 20
 """Hosts that are looked at at the same time."""
@@ -53,14 +55,7 @@ exec 2>/dev/null </dev/null
 sudo=$1; shift
 for tool; do command -v "$tool" >/dev/null || echo "missing $tool"; done
 echo "user $(id -un) $(id -u)"
-echo "clock $(date +%s)"
-case ${XDG_STATE_HOME:-} in /*) place=$XDG_STATE_HOME ;; *) place=$HOME/.local/state ;; esac
-there=$place
-while [ ! -d "$there" ] && [ "$there" != / ]; do there=$(dirname -- "$there"); done
-echo "disk $(df -Pk -- "$there" | tail -n 1 | { read -r _ _ _ free _; echo "$free"; }) $there"
-[ -w "$there" ] || echo "unwritable $there"
-[ -d /dev/shm ] && [ -w /dev/shm ] && echo "memory 1"
-[ -r /proc/self/stat ] && echo "proc 1"
+SURVEY
 [ -r /proc/loadavg ] && { read -r load _ </proc/loadavg; echo "load $load $(grep -c '^cpu[0-9]' /proc/stat)"; }
 [ -r /proc/meminfo ] && while read -r name kib _; do
   case $name in MemTotal:) echo "total $kib" ;; MemAvailable:) echo "free $kib" ;; esac
@@ -72,13 +67,13 @@ if [ "$sudo" ]; then
   else echo "sudo password"; fi
 fi
 echo "end 1"
-"""
+""".replace("SURVEY\n", survey.SCRIPT)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at on one host."""
 
-    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root", "health"]
+    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root", "health", "machine"]
     state: State
     told: str
     remedy: str = ""
@@ -91,6 +86,8 @@ class Checkup(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     clock_offset: float | None = None
     """Seconds that the host's clock is ahead of this one; None if it is not known."""
+    machine: str = ""
+    """Which machine, login and state folder it is; empty if it is not known."""
 
     @property
     def is_reachable(self) -> bool:
@@ -134,9 +131,9 @@ def examine(
                 pool.submit(_examine, host, reached[host.transport], needs(plan, host), cancel)
                 for host in plan.hosts.values()
             ]
-            found = []
+            found: list[Checkup] = []
             for future in futures:
-                found.append(future.result())
+                found.append(_with_twin(future.result(), found, plan))
                 heard(found[-1])
     finally:
         reached.close()
@@ -190,7 +187,25 @@ def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel) ->
         return _away(host, "login", error)
     except RunbookError as error:
         return _away(host, "reach", error)
-    return Checkup(host=host.name, findings=(*_findings(said, offset, wanted), *root), clock_offset=offset)
+    findings = (*_findings(said, offset, wanted), *root)
+    # Local names and mounted roots share one machine as they are meant to.
+    machine = said["machine"][0] if "machine" in said and host.transport == "ssh" else ""
+    return Checkup(host=host.name, findings=findings, clock_offset=offset, machine=machine)
+
+
+def _with_twin(checkup: Checkup, others: list[Checkup], plan: Plan) -> Checkup:
+    """Add that a host is one that was looked at under another name; a run would refuse to change it twice."""
+    twin = next((one.host for one in others if checkup.machine and one.machine == checkup.machine), "")
+    if not twin:
+        return checkup
+    steps = (step for unit in plan.units for step in unit.steps if step.effect != "read")
+    twice = any({twin, checkup.host} <= set(step.hosts) for step in steps)
+    finding = Finding(
+        what="machine", state="bad" if twice else "warn",
+        told=f"is the same machine as {twin}, with the same login and state folder",
+        remedy="take one of the names out of the inventory, or leave it out with --limit",
+    )  # fmt: skip
+    return replace(checkup, findings=(*checkup.findings, finding))
 
 
 def _away(host: Host, what: Literal["reach", "host key", "login"], error: RunbookError) -> Checkup:
@@ -284,11 +299,15 @@ def _sudo(word: str, uid: str) -> Finding:
 def _disk(said: dict[str, list[str]], wanted: Needs) -> Finding:
     free, _, place = said["disk"][0].partition(" ")
     kib = int(free) if free.isdigit() else 0
-    short = "unwritable" in said or kib < _LITTLE_DISK
-    if not short or not wanted.changes:
+    wrong = said["wrong"][0] if "wrong" in said else ""
+    if not wanted.changes or (not wrong and kib >= _LITTLE_DISK):
         return Finding(what="disk", state="good", told=f"{kib // 1024} MiB free at {place}")
-    why = f"{place} cannot be written" if "unwritable" in said else f"{kib // 1024} MiB free at {place}"
+    if not wrong and kib >= survey.LITTLE:
+        told = f"{kib // 1024} MiB free at {place}: backups and output may find no room"
+        return Finding(what="disk", state="warn", told=told, remedy="make room if you can")
+    why = wrong or f"{kib} KiB free at {place}"
+    remedy = "make it a folder that the login can write" if wrong else "make room"
     if "memory" in said:
         told = f"{why}: job folders go to memory, and a restart of the host forgets them"
-        return Finding(what="disk", state="warn", told=told, remedy="make room if you can")
-    return Finding(what="disk", state="bad", told=f"{why}, and there is no memory file system", remedy="make room")
+        return Finding(what="disk", state="warn", told=told, remedy=f"{remedy} if you can")
+    return Finding(what="disk", state="bad", told=f"{why}, and there is no memory file system", remedy=remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import threading
 import time
@@ -14,6 +15,10 @@ from runbook.journal import list_runs
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Lease
 from runbook.session.control import Control
+from runbook.session.doctor import examine
+from runbook.session.order import Order
+from runbook.session.rehearse import rehearse
+from runbook.session.unattended import Unattended
 from runbook.transports.ssh import SshTransport
 from tests.engine.desk import Desk, Ear, change, touch, until
 from tests.nursery import nursery
@@ -178,3 +183,38 @@ def test_a_job_that_outlives_its_controller_is_met_again_on_the_host(desk: Desk,
 
     assert statuses == ["succeeded"]
     assert desk.lines("counter") == ["x"]
+
+
+def test_the_plan_of_a_change_says_that_its_job_folder_goes_to_memory(desk: Desk, host: Sshd) -> None:
+    shutil.rmtree(host.home / ".local", ignore_errors=True)
+    (host.home / ".local").symlink_to("nowhere")
+    order = Order(playbook=str(desk.playbook(TARGETS + touch("made"))), inventory=inventory(desk, host))
+    try:
+        seen = rehearse(desk.settings, order, Unattended())
+        (checkup,) = examine(desk.settings, order)
+    finally:
+        (host.home / ".local").unlink()
+
+    leads_nowhere = f"{host.home}/.local is a link that leads nowhere"
+    assert seen.steps[0].notes == (
+        f"The job folder goes to the memory of web1, and a restart forgets it: {leads_nowhere}",
+    )
+    (disk,) = (finding for finding in checkup.findings if finding.what == "disk")
+    assert (disk.state, leads_nowhere in disk.told) == ("warn", True)
+
+
+def test_one_machine_under_two_names_is_not_changed_twice_by_one_step(desk: Desk, host: Sshd) -> None:
+    line = f"{{address: 127.0.0.1, port: {host.port}, user: {host.user}, key_file: {host.key}}}"
+    hosts = inventory(desk, host, f"alias: {line}")
+    order = Order(playbook=str(desk.playbook(TARGETS + touch("made"))), inventory=hosts)
+
+    found = examine(desk.settings, order)
+    result = desk.start(TARGETS + touch("made"), inventory=hosts)
+
+    assert [[f.state for f in checkup.findings if f.what == "machine"] for checkup in found] == [[], ["bad"]]
+    assert result.status == "refused"
+    assert "web1 and alias are one machine" in result.why
+    assert not desk.path("made").exists()
+    assert list(host.home.glob(".local/state/runbook/leases/host-*")) == []
+    look = TARGETS + "  - {id: look, command: [uname], effect: read}\n"
+    assert desk.start(look, inventory=hosts).status == "succeeded"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from runbook.errors import ConnectError
 from runbook.ports.cancel import Cancel
+from runbook.ports.target import Survey
 from runbook.secret import Secret
 from runbook.transports.ssh import hostkeys
 from runbook.transports.ssh.auth import Keys, log_in, wait
@@ -75,6 +76,9 @@ class Connection:
         self.password: Secret | None = None
         """The password for sudo, once it was found right."""
         self.asking_sudo = Lock()
+        self.survey: Survey | None = None
+        """What was found on the host, once somebody has asked."""
+        self.surveying = Lock()
         self._shared = shared
         self._link: Link | None = None
         self._lock = Lock()

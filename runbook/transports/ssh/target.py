@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
 from itertools import count
 from threading import Thread
 from typing import BinaryIO
@@ -37,10 +38,12 @@ from runbook.ports.target import (
     NotConfirmed,
     OpKey,
     Sink,
+    Survey,
 )
 from runbook.secret import Secret
 from runbook.text.quote import shell_words
 from runbook.text.sanitise import reveal
+from runbook.transports import survey
 from runbook.transports.folder import KEPT_DAYS, Intent, folder_name
 from runbook.transports.ssh import remote
 from runbook.transports.ssh.auth import Keys
@@ -108,6 +111,20 @@ class SshTarget:
                 self._guard(mark, deadline - time.monotonic(), sudo=cmd.sudo)
                 why = running.run(deadline, self._cancel)
             return self._read_end(running, why, mark, begun, sudo=cmd.sudo)
+
+    def survey(self) -> Survey:
+        """Return what was found on the host; asked once for a connection. Raises TransportError."""
+        one = self._connection
+        with one.surveying:
+            if one.survey is None:
+                gathered = Gathered()
+                begun = datetime.now(UTC)
+                self.read(survey.COMMAND, gathered)
+                said = survey.lines_of(gathered.out)
+                if "end" not in said:
+                    return Survey()
+                one.survey = survey.survey_of(said, begun)
+            return one.survey
 
     def tunnel(self, address: Address) -> AbstractContextManager[Address]:
         """Give an address on this machine that reaches the address as the host sees it."""
