@@ -279,6 +279,26 @@ async def test_what_was_typed_is_kept_for_the_next_time(place: Path) -> None:
         assert stage.prepare.order.values == {"good_ref": "v1"}
 
 
+async def test_what_came_with_an_order_is_kept_when_the_library_opens_the_file_that_it_named(place: Path) -> None:
+    stage = staged(place)
+    given = Order(playbook="back", values={"good_ref": "v2", "pause": "9s"}, inventory=place / "hosts.yaml")
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await opened(stage, pilot)
+        stage.prepare.open(given)
+        await until(
+            pilot, lambda: any(r.field == "pause" and r.editor.value == "9s" for r in stage.prepare.query(FieldRow))
+        )
+        await until(pilot, lambda: isinstance(stage.prepare.focused, Begin))
+        stage.row("pause").editor.focus()
+        await pilot.press("end", "backspace", "m")
+        stage.prepare.open(Order(playbook="other", guided=True))
+        stage.prepare.open(Order(playbook=str(place / "back.yaml"), guided=True))
+        await opened(stage, pilot)
+
+        assert stage.prepare.order.values == {"good_ref": "v2", "pause": "9m"}
+        assert stage.prepare.order.inventory == place / "hosts.yaml"
+
+
 async def test_digits_open_the_views_and_leave_text_alone(place: Path) -> None:
     stage = staged(place)
     async with stage.run_test(size=(80, 24)) as pilot:

@@ -121,19 +121,31 @@ class PrepareScreen(LookingFrame):
 
     def open(self, order: Order) -> None:
         """Show another playbook, or go on with one; values that come with the order count more than kept ones."""
-        kept = self._kept.get(order.playbook)
+        kept = self._kept_for(order.playbook)
         is_bare = order == Order(playbook=order.playbook, guided=order.guided)
         self._forget()
         if kept is not None and is_bare:
             self._filling = kept
         else:
             last = self._filling
+            self._kept.pop(order.playbook, None)
             self._filling = self._kept[order.playbook] = Filling(order)
             if is_bare:
                 self._filling.inventory, self._filling.limit = last.inventory, ""
         self._view, self._trouble, self._shown_of = 0, "", ""
         if self.is_attached:
             self._load()
+
+    def _kept_for(self, playbook: str) -> Filling | None:
+        """Return what was filled in last for a playbook: the library names its file, an order may name its id."""
+        return next(
+            (
+                filling
+                for name, filling in reversed(self._kept.items())
+                if playbook == name or (filling.draft is not None and filling.draft.path == playbook)
+            ),
+            None,
+        )
 
     def on_mount(self) -> None:
         """Show what was chosen before the screen was there."""
@@ -160,15 +172,15 @@ class PrepareScreen(LookingFrame):
         self.app.call_from_thread(self._was_read, filling, draft)
 
     def _was_read(self, filling: Filling, draft: Draft | str) -> None:
+        if isinstance(draft, Draft):
+            filling.draft = draft
         if filling is not self._filling:
             return
         self._trouble = draft if isinstance(draft, str) else ""
-        if isinstance(draft, Draft):
-            filling.draft = draft
-            if self._shown_of != draft.path:
-                self._shown_of = draft.path
-                self.call_next(self._build, filling)
-                return
+        if isinstance(draft, Draft) and self._shown_of != draft.path:
+            self._shown_of = draft.path
+            self.call_next(self._build, filling)
+            return
         self._draw()
         self._rehearse_first()
 
