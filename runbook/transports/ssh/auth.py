@@ -91,37 +91,40 @@ class Keys:
         return key
 
     def _read(self, path: str, cancel: Cancel) -> Any:
-        import paramiko
+        from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
         if os.stat(path).st_mode & 0o077:
             raise AuthError("others may read this key, so it is not used", where=path, remedy=f"chmod 600 {path}")
         try:
             return _open(path, None)
-        except paramiko.PasswordRequiredException:
+        except PasswordRequiredException:
             pass
-        except (paramiko.SSHException, ValueError, OSError):
+        except (SSHException, ValueError, OSError):
             return None
         phrase = self.secret(f"passphrase/{path}", f"The passphrase of {path}", cancel)
         if phrase is None:
             return None
         try:
             return _open(path, phrase.unmask())
-        except (paramiko.SSHException, ValueError, OSError) as error:
+        except (SSHException, ValueError, OSError) as error:
             self.forget(f"passphrase/{path}")
             raise AuthError("the passphrase does not open this key", where=path) from error
 
 
 def _open(path: str, phrase: str | None) -> Any:
     """Read a private key of whatever kind. Raises PasswordRequiredException or another SSHException of paramiko."""
-    import paramiko
+    from paramiko.ecdsakey import ECDSAKey
+    from paramiko.ed25519key import Ed25519Key
+    from paramiko.rsakey import RSAKey
+    from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
-    refusal: Exception = paramiko.SSHException("no key of a kind that is known")
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+    refusal: Exception = SSHException("no key of a kind that is known")
+    for kind in (Ed25519Key, ECDSAKey, RSAKey):
         try:
             return kind.from_private_key_file(path, password=phrase)
-        except paramiko.PasswordRequiredException:
+        except PasswordRequiredException:
             raise
-        except (paramiko.SSHException, ValueError) as error:
+        except (SSHException, ValueError) as error:
             refusal = error
     raise refusal
 
@@ -173,13 +176,13 @@ def _password(link: Link, settings: SshSettings, keys: Keys, allowed: list[str],
 
 def _attempt(link: Link, settings: SshSettings, begin: Callable[[Event], object], cancel: Cancel) -> list[str]:
     """Make one attempt and wait for its end; return what the host would take instead."""
-    import paramiko
+    from paramiko.ssh_exception import SSHException
 
     done = Event()
     try:
         begin(done)
         wait(done, SECONDS, cancel, settings, "the login")
-    except paramiko.SSHException as error:
+    except SSHException as error:
         raise ConnectError(f"the connection ended during the login: {error}", where=settings.place) from error
     if link.is_authenticated():
         return []
@@ -207,8 +210,8 @@ def wait(done: Event, seconds: float, cancel: Cancel, settings: SshSettings, wha
 def _agent_keys(settings: SshSettings) -> Iterator[tuple[str, Any]]:
     if not settings.agent or not os.path.exists(settings.agent):
         return
-    import paramiko
     from paramiko.agent import AgentSSH
+    from paramiko.ssh_exception import SSHException
 
     class Agent(AgentSSH):
         """The agent at a socket that the settings name."""
@@ -226,7 +229,7 @@ def _agent_keys(settings: SshSettings) -> Iterator[tuple[str, Any]]:
     try:
         agent.open_at(settings.agent)
         yield from ((f"agent key {key.comment or key.get_name()}", key) for key in agent.get_keys())
-    except (OSError, paramiko.SSHException):
+    except (OSError, SSHException):
         return
     finally:
         agent.close()

@@ -15,7 +15,7 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Stream
 
 if TYPE_CHECKING:
-    import paramiko
+    from paramiko.channel import Channel
 
     from runbook.transports.ssh.link import Link
 
@@ -46,7 +46,7 @@ class _Status(Event):
 class Running:
     """A command that was sent."""
 
-    def __init__(self, link: Link, channel: paramiko.Channel, take: Taker) -> None:
+    def __init__(self, link: Link, channel: Channel, take: Taker) -> None:
         from runbook.transports.ssh.pipe import Pipe
 
         self._link = link

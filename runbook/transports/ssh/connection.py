@@ -27,7 +27,7 @@ from runbook.transports.ssh.settings import SshSettings
 from runbook.transports.ssh.wire import Wire, dial
 
 if TYPE_CHECKING:
-    import paramiko
+    from paramiko.channel import Channel
 
     from runbook.transports.ssh.link import Link
 
@@ -126,14 +126,14 @@ class Connection:
             finally:
                 running.close()
 
-    def stream(self, address: tuple[str, int], cancel: Cancel) -> paramiko.Channel:
+    def stream(self, address: tuple[str, int], cancel: Cancel) -> Channel:
         """Open a way through the host to an address (direct-tcpip, RFC 4254, 7.2). Raises ConnectError."""
-        import paramiko
+        from paramiko.ssh_exception import SSHException
 
         link = self.link(cancel)
         try:
             return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPENING)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except (SSHException, EOFError, OSError) as error:
             where = f"{address[0]} port {address[1]} through {self.settings.place}"
             raise ConnectError(f"no connection: {error}", where=where) from error
 
@@ -145,9 +145,9 @@ class Connection:
             link.close()
             link.wire.close()
 
-    def _open(self, cancel: Cancel, seconds: float, *, anew: bool) -> tuple[Link, paramiko.Channel]:
+    def _open(self, cancel: Cancel, seconds: float, *, anew: bool) -> tuple[Link, Channel]:
         """Open a channel; a connection that turns out to be dead is made anew once, for nothing was sent."""
-        import paramiko
+        from paramiko.ssh_exception import SSHException
 
         deadline = time.monotonic() + seconds
         fresh = 1 if anew else 0
@@ -155,7 +155,7 @@ class Connection:
             link = self.link(cancel) if anew else self._living()
             try:
                 return link, link.open_session(timeout=max(0.1, deadline - time.monotonic()))
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except (SSHException, EOFError, OSError) as error:
                 if not _is_refusal(error, link):
                     if link.is_active() or not fresh:
                         raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
@@ -186,10 +186,12 @@ class Connection:
         raise AssertionError("the last try ends the loop")
 
     def _handshake(self, cancel: Cancel) -> Link:
+        wire = self._wire(cancel)
+        # The host gets ready for us while the library is loaded.
         load()
         from runbook.transports.ssh.link import Link
 
-        link = Link(self._wire(cancel))
+        link = Link(wire)
         try:
             known = hostkeys.known_keys(self.settings)
             link.prefer_key_types(hostkeys.preferred(link.key_types(), known))
@@ -211,7 +213,7 @@ class Connection:
         return Wire(self.via.stream((settings.address, settings.port), cancel))
 
     def _negotiate(self, link: Link, cancel: Cancel) -> None:
-        import paramiko
+        from paramiko.ssh_exception import SSHException
 
         done = Event()
         link.negotiate(done)
@@ -223,7 +225,7 @@ class Connection:
             raise _Dropped("the host closed the connection before it said anything", where=self.settings.place,
                            remedy="does it take more connections at once (MaxStartups)?")  # fmt: skip
         remedy = ""
-        if isinstance(error, paramiko.SSHException) and "acceptable" in str(error).lower():
+        if isinstance(error, SSHException) and "acceptable" in str(error).lower():
             remedy = "weak algorithms are not offered: the host needs a newer sshd"
         raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
                            remedy=remedy)  # fmt: skip
@@ -249,11 +251,11 @@ def _is_refusal(error: Exception, link: Link) -> bool:
 
     paramiko keeps one reason only: where two are refused at once, one caller gets it and the other an error without.
     """
-    import paramiko
+    from paramiko.ssh_exception import ChannelException, SSHException
 
-    if isinstance(error, paramiko.ChannelException):
+    if isinstance(error, ChannelException):
         return True
-    return isinstance(error, paramiko.SSHException) and str(error).startswith("Unable") and link.is_active()
+    return isinstance(error, SSHException) and str(error).startswith("Unable") and link.is_active()
 
 
 class _Dropped(ConnectError):

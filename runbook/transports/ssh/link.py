@@ -10,10 +10,12 @@ import signal
 import threading
 from typing import Any, ClassVar, cast
 
-import paramiko
 from paramiko.auth_handler import AuthHandler
+from paramiko.channel import Channel
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
+from paramiko.ssh_exception import SSHException
+from paramiko.transport import Transport
 
 from runbook.transports.ssh.wire import Wire
 
@@ -34,11 +36,11 @@ KEX = (
 """Best first; CBC, MD5, SHA-1 and DSA are not offered. curve25519 costs the host 11 ms, the post-quantum one 85."""
 
 
-class Link(paramiko.Transport):
+class Link(Transport):
     """A connection to one host."""
 
     _CLIENT_ID = "Runbook"
-    breaks: ClassVar[tuple[type[Exception], ...]] = (paramiko.SSHException, EOFError, OSError)
+    breaks: ClassVar[tuple[type[Exception], ...]] = (SSHException, EOFError, OSError)
     """What sending raises over a connection that breaks."""
 
     def __init__(self, wire: Wire) -> None:
@@ -54,7 +56,7 @@ class Link(paramiko.Transport):
         options.ciphers = _of(CIPHERS, options.ciphers)
         options.digests = _of(MACS, options.digests)
         options.kex = _of(KEX, options.kex)
-        table: dict[int, Any] = paramiko.Transport._channel_handler_table  # type: ignore[attr-defined]  # noqa: SLF001
+        table: dict[int, Any] = Transport._channel_handler_table  # type: ignore[attr-defined]  # noqa: SLF001
         self._channel_handler_table = {
             **table, MSG_CHANNEL_REQUEST: _request, MSG_CHANNEL_CLOSE: self._end_channel,
         }  # fmt: skip
@@ -68,7 +70,7 @@ class Link(paramiko.Transport):
         message.add_boolean(True)
         self._send_user_message(message)  # type: ignore[attr-defined]
 
-    def execute(self, channel: paramiko.Channel, command: str) -> bool:
+    def execute(self, channel: Channel, command: str) -> bool:
         """Ask for a command (RFC 4254, 6.5) without waiting for the answer, which costs a round trip.
 
         `channel.event_ready` says later whether it was granted. False: the connection broke, and is given up.
@@ -98,7 +100,7 @@ class Link(paramiko.Transport):
         """Return the kinds of host keys that are offered."""
         return tuple(self.get_security_options().key_types)
 
-    def _end_channel(self, channel: paramiko.Channel, message: Message) -> None:
+    def _end_channel(self, channel: Channel, message: Message) -> None:
         # paramiko answers with an end of input and a close of its own.
         with self.wire.together():
             channel._handle_close(message)  # type: ignore[attr-defined]  # noqa: SLF001 - the entry that this replaces
@@ -138,7 +140,7 @@ def _of(wanted: tuple[str, ...], there: Any) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in there)
 
 
-def _request(channel: paramiko.Channel, message: Message) -> None:
+def _request(channel: Channel, message: Message) -> None:
     """Take a request of the server; paramiko drops the name of the signal that ended a command."""
     place = message.packet.tell()
     if message.get_text() == "exit-signal":

@@ -17,7 +17,7 @@ from runbook.transports.ssh.connection import Connection
 from runbook.transports.wake import Wake
 
 if TYPE_CHECKING:
-    import paramiko
+    from paramiko.channel import Channel
 
 _BLOCK = 65536
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: what is refused there is reset here
@@ -73,7 +73,7 @@ class _Way(threading.Thread):
         self._connection = connection
         self._address = address
         self._cancel = cancel
-        self._channel: paramiko.Channel | None = None
+        self._channel: Channel | None = None
 
     def run(self) -> None:
         with self._near:
@@ -102,7 +102,7 @@ class _Way(threading.Thread):
         if self._channel is not None:
             self._channel.close()
 
-    def _back(self, channel: paramiko.Channel) -> None:
+    def _back(self, channel: Channel) -> None:
         with suppress(OSError, EOFError):
             while data := channel.recv(_BLOCK):
                 self._near.sendall(data)
