@@ -20,6 +20,8 @@ CODE := runbook tests $(wildcard bench)
 
 # Settings of the caller's shell that would turn an installation away from .venv.
 unexport PYTHONHOME PYTHONPATH PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
+# One with which every process that is started compiles all of Runbook again, which takes it a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The name holds the place: an environment that was moved or copied still points to where it was made.
 MADE := $(VENV)/.made-$(shell pwd -P | cksum | cut -d' ' -f1)

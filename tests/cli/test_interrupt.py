@@ -29,7 +29,7 @@ steps:
     verify: [{{command: [test, -e, "HERE/made"]}}]
     undo: [{{command: [rm, "HERE/made"]}}]
   - id: long
-    command: [sh, -c, "touch HERE/begun; while ! test -e HERE/go; do sleep 0.05; done"]
+    command: [sh, -c, "touch HERE/begun; while test -e HERE/begun && ! test -e HERE/go; do sleep 0.05; done"]
     effect: read
   - id: last
     command: [touch, "HERE/last"]
@@ -44,7 +44,10 @@ id: slow
 title: It does not want to end
 steps:
   - id: stubborn
-    command: [sh, -c, "trap '' INT TERM HUP; touch HERE/begun; while ! test -e HERE/go; do sleep 0.05; done"]
+    command:
+      - sh
+      - -c
+      - "trap '' INT TERM HUP; touch HERE/begun; while test -e HERE/begun && ! test -e HERE/go; do sleep 0.05; done"
     effect: change
     verify: [{command: [test, -e, "HERE/go"]}]
     undo: {none: a test}

@@ -109,20 +109,24 @@ SAYS = "printf 'be%s\\n' gun"
 WAITS = f'touch "$there"; {SAYS}; until [ -e "$go" ] || [ ! -e "$there" ]; do sleep 0.05; done; echo over'
 
 BREAKS = """
+from pathlib import Path
 from runbook.tui.widgets.now_line import NowLine
 render = NowLine.render
 def broken(self):
-    if "RUNNING" in self.now.first.plain:
+    if "RUNNING" in self.now.first.plain and Path("there").exists():
+        Path("go").touch()
         raise ValueError("no picture of [/dev/sda1]")
     return render(self)
 NowLine.render = broken
 """
+"""Fails while a step is on its way that has changed something, and lets that step end."""
 
 
 def test_a_widget_that_fails_ends_the_screens_and_not_the_run(place: Place) -> None:
-    place.write('touch "$there"')
+    place.write(WAITS)
     tty = place.open("open", "walk", code=BREAKS)
     tty.until("READY")
+    tty.insist("enter", "WAITING")
     tty.insist("enter", "the screens failed")
 
     assert (tty.end(), tty.is_restored) == (1, True)

@@ -53,7 +53,10 @@ RUNBOOK = [sys.executable, "-P", "-m", "runbook"]
 BRIEFLY = """
 import sys
 from msgspec.structs import replace
+from runbook.demo import backlog
 from runbook.session import staging
+
+backlog.break_payments.__defaults__ = (2_000,)
 
 def brief(values):
     return {name: "1s" if value in ("2s", "3s", "5s") else value for name, value in values.items()}
@@ -65,7 +68,7 @@ sys.argv[0] = "runbook"
 from runbook.__main__ import main
 sys.exit(main())
 """
-"""The command, watching for a second where the demo watches for several."""
+"""The command, watching for a second where the demo watches for several, and with fewer payments in its backlog."""
 
 Open = Callable[..., Tty]
 
@@ -170,6 +173,7 @@ def heal(tty: Tty, incident: str, playbook: str) -> None:
     while "SUCCEEDED" not in now_line(tty.text):
         assert "FAILED" not in now_line(tty.text), tty.text
         assert time.monotonic() < until, tty.text
+        tty.rest()
         before = steady(tty.text)
         answer(tty, incident)
         tty.comes(lambda text, before=before: steady(text) != before, PATIENCE)  # type: ignore[misc]

@@ -22,6 +22,7 @@ from pathlib import Path
 import pyte
 import pytest
 
+from runbook.tui.dialogs.sheet import DEAF
 from tests.nursery import Child, nursery
 
 WITHIN = 60.0
@@ -29,6 +30,9 @@ WITHIN = 60.0
 
 PATIENCE = 2.5
 """Seconds that a key gets to have its effect."""
+
+FRESH = DEAF + 0.1
+"""Seconds after which a question that is seen takes keys, unless the machine is very busy."""
 
 KEYS = {
     "enter": "\r",
@@ -165,6 +169,10 @@ class Tty:
 
     # --- what is done -------------------------------------------------------------------------------------------
 
+    def rest(self) -> None:
+        """Give a fresh question the moment in which it takes no key, rather than find out that it took none."""
+        self.comes(lambda _: False, FRESH)
+
     def press(self, *keys: str) -> None:
         """Press keys: a name of KEYS, or text as it is typed."""
         for key in keys:
@@ -177,6 +185,7 @@ class Tty:
         """
         holds = (lambda text: wanted in text) if isinstance(wanted, str) else wanted
         deadline = time.monotonic() + within
+        self.rest()
         while time.monotonic() < deadline:
             if self.takes_keys:
                 self.press(key)
