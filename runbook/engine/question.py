@@ -271,7 +271,7 @@ def failure(
             else []
         ),
         Choice("done", "mark done by hand: with a reason", key="m", reason=True),
-        *([Choice("undo", "undo this step where it may have changed something", key="u")] if changed else []),
+        *_undo_one(state, changed=changed),
         *([Choice("undo_all", "undo all that this run changed, and end it", key="U")] if state.standing else []),
         PAUSE,
         ABORT,
@@ -287,6 +287,14 @@ def failure(
         choices=tuple(choices),
         safe="pause",
     )
+
+
+def _undo_one(state: RunState, *, changed: bool) -> tuple[Choice, ...]:
+    """Offer the way back of the step that failed; if it has changed nothing, that of the latest change before it."""
+    if changed:
+        return (Choice("undo", "undo this step where it may have changed something", key="u"),)
+    last = latest_change(state)
+    return (Choice("undo", f"undo {last}: the latest change; then you are asked about it", key="u"),) if last else ()
 
 
 def is_walked_back(state: RunState) -> bool:

@@ -50,11 +50,13 @@ def _block(plan: Plan, step: str, target: str) -> tuple[int, int]:
 def back_from(plan: Plan, state: RunState, decision: DecisionMade) -> GoBack:
     """Return the way back that a person chose in a menu: one step where it stands, or all of the run.
 
-    A step that waits has changed nothing: another one is meant then, the latest if none is named.
+    A step that waits, or that failed without a change, leaves nothing to undo: another one is meant then, the latest
+    if none is named.
     """
     everything = decision.choice == "undo_all"
     step, places = decision.step, decision.places
-    if decision.kind == "proceed":
+    stands = any(name == step and target in places for name, target, _ in state.standing)
+    if decision.kind == "proceed" or (decision.kind == "failure" and not stands):
         step = str(decision.values.get("step") or ask.latest_change(state))
         places = [target for name, target, _ in state.standing if name == step]
     chosen = [c for c in state.standing if everything or (c[0] == step and c[1] in places)]

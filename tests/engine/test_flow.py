@@ -261,6 +261,20 @@ def test_a_run_that_failed_at_a_look_goes_on_when_it_is_resumed(desk: Desk) -> N
     assert desk.lines("log") == ["one", "two"]
 
 
+def test_a_failure_that_was_put_aside_is_asked_about_again_and_leads_back_to_the_change_before_it(desk: Desk) -> None:
+    body = (
+        "steps:\n" + touch("one") + "  - {id: look, command: [sh, -c, 'echo x >> DIR/looks; exit 1'], effect: read}\n"
+    )
+    first = desk.guided(body, ScriptedApprover({"proceed": "run", "failure": "pause"}))
+    assert (first.status, desk.lines("looks")) == ("paused", ["x"])
+
+    again = ScriptedApprover({"failure": ["undo", "pause"]})
+    assert desk.resume(first.run, again, guided=True).status == "paused"
+    assert [question.step for question in again.asked] == ["look", "one"]
+    assert desk.lines("looks") == ["x"]
+    assert desk.lines("log") == ["one", "un-one"]
+
+
 def test_a_refused_change_is_refused_before_anything_and_can_be_resumed(desk: Desk) -> None:
     body = "steps:\n  - id: save\n    uses: file.backup\n    with: {path: DIR/config}\n"
     first = desk.start(body)

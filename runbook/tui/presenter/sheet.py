@@ -154,6 +154,11 @@ def _worded(choice: Choice, question: Question, state: RunState) -> tuple[str, s
         ("doubt", "again"): ("run it again", f"may do it twice; type {one_line(choice.typed, 40)}"),
         ("confirm", "confirm"): ("run it", f"type {one_line(choice.typed, 40)}"),
     }
+    if question.kind == "failure" and not any(
+        step == question.step and place in question.places for step, place, _ in state.standing
+    ):
+        # Another step is meant, and the choice names it.
+        del known["failure", "undo"]
     if (question.kind, choice.id) in known:
         name, price = known[question.kind, choice.id]
         return one_line(name, 100), one_line(price, 200)

@@ -325,6 +325,7 @@ class TestFailure:
 
         assert (paused.rests(), aborted.rests()) == ("paused", "aborted")
         paused.tell(opened("resume"))
+        paused.answers("retry")
         assert paused.begins() == [("bad", "local", 2)]
 
     def test_a_failed_change_offers_its_own_undo_and_asks_again_after_it(self) -> None:
@@ -340,7 +341,14 @@ class TestFailure:
             f.UndoFinished(step="two", target="local", attempt=1, status="undone"),
         )
 
-        assert "undo" not in {c.id for c in paper.asks().choices}
+        (undo,) = (choice for choice in paper.asks().choices if choice.id == "undo")
+        assert undo.title == "undo one: the latest change; then you are asked about it"
+
+    def test_the_menu_of_a_step_that_changed_nothing_offers_the_way_back_of_the_change_before_it(self) -> None:
+        paper = self.failed()
+        paper.answers("undo")
+
+        assert paper.next() == (m.GoBack((("before", "local"),), abort=False, reason="why not"),)
 
     def test_hosts_are_only_offered_where_there_are_several(self) -> None:
         alone = self.failed()
@@ -509,6 +517,32 @@ class TestResume:
         )
 
         assert paper.next() == (m.Inspect("one", "local"),)
+
+    def test_a_failure_that_was_put_aside_is_asked_about_again(self) -> None:
+        paper = Paper(plan_of(ONE + act("one")))
+        failed = f.StepFinished(
+            step="one", target="local", attempt=1, status="failed", effect="change", dispatched=False
+        )
+        paper.tell(failed)
+        paper.answers("pause")
+        assert paper.rests() == "paused"
+        paper.tell(f.RunFinished(status="paused", verified=False, unverified=0), opened("resume"))
+        paper.answers("pause")
+        paper.tell(f.RunFinished(status="paused", verified=False, unverified=0), opened("resume"))
+        paper.answers("retry")
+
+        paper.inspects()
+        paper.tell(failed, opened("resume"))
+        assert paper.next() == (m.Inspect("one", "local"),)
+
+    def test_a_menu_that_a_guided_operator_left_open_is_put_again(self) -> None:
+        paper = Paper(plan_of(ONE + act("one")), guided=True)
+        guided = f.SessionOpened(mode="run", actor={}, boot_id="", versions={}, options={"guided": True})
+        paper.tell(guided, f.StepFinished(step="one", target="local", attempt=1, status="refused", effect="change"))
+        menu = paper.asks()
+
+        paper.tell(opened("resume"))
+        assert paper.asks() == menu
 
     def test_what_may_have_changed_something_waits_for_a_person(self) -> None:
         paper = Paper(plan_of(ONE + act("one")))
