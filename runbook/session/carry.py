@@ -16,6 +16,7 @@ from runbook.ports.recorder import Listener
 from runbook.secret import Masker, Secret
 from runbook.session.canary import leaked
 from runbook.session.control import Control
+from runbook.session.health import Watch
 from runbook.session.inbox import FileInbox
 from runbook.session.prepare import Prepared
 from runbook.session.provenance import owner
@@ -76,7 +77,11 @@ class Session:
             first = run.state.opened or opened
             steps = tuple(step.id for unit in self._prepared.plan.units for step in unit.steps)
             self._control.begun(str(first.playbook.get("id", "")), _started(self.layout, writer.run), steps)
-            status, why = self._to_rest(run, missing)
+            self._control.watch(Watch(self._transports, self._prepared.plan.hosts))
+            try:
+                status, why = self._to_rest(run, missing)
+            finally:
+                self._control.watch(None)
             result = self._close(writer, run, status, why, missing)
             self._control.begun("", "", ())
             return result

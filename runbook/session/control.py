@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
+from runbook.session.health import Seen, Watch
 from runbook.session.inbox import FileInbox
 
 
@@ -21,6 +24,7 @@ class Control:
         """The ids of all steps of the plan, in their order."""
         self.started = ""
         """When the run was begun, RFC 3339; empty before its session is on record, and once it has come to a rest."""
+        self._watch: Watch | None = None
 
     def connect(self, inbox: FileInbox, run: str = "") -> None:
         """Pass on what comes from now on, and what came before."""
@@ -32,6 +36,17 @@ class Control:
     def begun(self, playbook: str, started: str, steps: tuple[str, ...]) -> None:
         """Learn what runs, once that is on record; nothing at its rest."""
         self.playbook, self.started, self.steps = playbook, started, steps
+
+    def watch(self, watch: Watch | None) -> None:
+        """Have somebody look how the hosts are, whenever a screen wants to know; None: nobody does any more."""
+        before, self._watch = self._watch, watch
+        if before is not None:
+            before.stop()
+
+    def health(self) -> Mapping[str, Seen]:
+        """Return how the hosts of the run are, as far as it is known, at once; asking keeps the looks going."""
+        watch = self._watch
+        return watch.seen() if watch is not None else {}
 
     def cancel(self, reason: str) -> None:
         """Stop the running step, and look whether it did."""

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from runbook.errors import DispatchRefused
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
+from runbook.ports.health import Health
 from runbook.ports.target import (
     Address,
     Cmd,
@@ -33,6 +34,7 @@ from runbook.text.sanitise import reveal
 from runbook.transports import child, job, put
 from runbook.transports.folder import KEPT_DAYS, Intent, JobFolder, Jobs, Output, Status, state_root
 from runbook.transports.given import Given
+from runbook.transports.health import health_here
 from runbook.transports.lease import Leases
 from runbook.transports.wrapper import words
 
@@ -54,6 +56,10 @@ class LocalTransport:
     def target(self, host: Host, cancel: Cancel) -> LocalTarget:
         """Return the target; there is nothing to connect."""
         return LocalTarget(host, cancel, self._mask)
+
+    def glance(self, host: Host, seconds: float) -> Health:
+        """Look how this machine is."""
+        return health_here()
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

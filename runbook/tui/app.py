@@ -20,7 +20,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from runbook.errors import RunbookError
-from runbook.model.host import LOCAL
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.session.order import Order
 from runbook.tui import messages as msg
@@ -375,12 +374,10 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self.action_question()
 
     def on_health_wanted(self) -> None:
-        """Look how this machine is."""
-        self.run_worker(self._look_at_health, thread=True, group="health", exclusive=True, exit_on_error=False)
-
-    def _look_at_health(self) -> None:
-        health = self.backend.health()
-        self.call_from_thread(self.run_screen.show_health, LOCAL, health)
+        """Look how the hosts are; what is known is at hand."""
+        if self.carrier is not None and self.carrier.is_live:
+            self.scene.take_health(self.backend.health(self.carrier.control))
+            self.run_screen.show_health()
 
     def on_pager_wanted(self, message: msg.PagerWanted) -> None:
         """Show the whole output of a step in a pager."""

@@ -6,7 +6,7 @@ what a `Carrier` carries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,11 +17,11 @@ from runbook.events.timed import Timed
 from runbook.journal import Chunk, Report
 from runbook.model.plan import Plan
 from runbook.session.control import Control
+from runbook.session.health import Seen
 from runbook.session.order import Order
 from runbook.session.preference import Preferences
 from runbook.session.review import KeptRecord, RunSummary, Stop
 from runbook.tui.carrier import Act
-from runbook.tui.presenter.host import Health
 
 if TYPE_CHECKING:
     from runbook.engine.rehearsal import Rehearsed
@@ -88,8 +88,8 @@ class Backend(Protocol):
         Raises UsageError if there is none.
         """
 
-    def health(self) -> Health:
-        """Return the health of this machine."""
+    def health(self, control: Control) -> Mapping[str, Seen]:
+        """Return how the hosts of the run that is steered so are, as far as it is known; at once."""
 
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return the seconds that each step of a playbook took in other runs than this one."""
@@ -242,11 +242,9 @@ class SessionBackend:
 
         return readable_output(self._settings, run, step, target)
 
-    def health(self) -> Health:
-        """Return the health of this machine."""
-        from runbook.tui.health import local_health
-
-        return local_health()
+    def health(self, control: Control) -> Mapping[str, Seen]:
+        """Return how the hosts of the run that is steered so are, as far as it is known; at once."""
+        return control.health()
 
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return the seconds that each step of a playbook took in other runs than this one."""

@@ -126,7 +126,7 @@ class UsualWanted(Message):
 
 
 class HealthWanted(Message):
-    """Look how this machine is."""
+    """Look how the hosts of the run are."""
 
 
 class PagerWanted(Message):

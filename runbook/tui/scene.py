@@ -21,6 +21,7 @@ from runbook.events.state import RunState
 from runbook.events.timed import Timed
 from runbook.model.plan import Plan
 from runbook.model.question import Question
+from runbook.session.health import Seen
 from runbook.tui.spool import Spool
 
 SAMPLES = 120
@@ -80,6 +81,10 @@ class Scene:
         self.spool = Spool()
         """Output of all steps, oldest first."""
         self.samples: dict[str, deque[f.GuardSampled]] = {}
+        self.health: Mapping[str, Seen] = {}
+        """How the hosts of a live run are, as far as it is known."""
+        self.loads: dict[str, deque[float]] = {}
+        """The load of each of them, oldest first."""
         self.usual: Mapping[str, float] | None = None
         """Seconds that steps took in earlier runs; None until somebody has looked."""
         self.version = 0
@@ -132,6 +137,13 @@ class Scene:
                 self.samples.setdefault(guard, deque(maxlen=SAMPLES)).append(timed.fact)
             case _:
                 pass
+
+    def take_health(self, seen: Mapping[str, Seen]) -> None:
+        """Take how the hosts are; nothing, once nobody looks any more."""
+        for name, one in seen.items():
+            if one.health is not None and one != self.health.get(name):
+                self.loads.setdefault(name, deque(maxlen=SAMPLES)).append(one.health.load)
+        self.health = seen
 
     def elapsed(self, now: float) -> float:
         """Return the seconds from the start of the run to now, or to its end; its rests are a part of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from runbook.session import library
 from runbook.session.control import Control
 from runbook.session.doctor import Checkup
 from runbook.session.draft import Draft, draft
+from runbook.session.health import Seen
 from runbook.session.library import Entry, OpenLoop, Page
 from runbook.session.order import Order
 from runbook.session.preference import Preferences
 from runbook.session.rehearse import Rehearsal
 from runbook.session.review import KeptRecord, RunSummary, Stop
 from runbook.tui.carrier import Act
-from runbook.tui.presenter.host import Health
 
 NOW = datetime(2026, 11, 14, 3, 12, tzinfo=UTC)
 
@@ -156,6 +156,8 @@ class Canned:
         self.held = threading.Event()
         self.held.set()
         """Cleared: a rehearsal waits before its end."""
+        self.seen: dict[str, Seen] = {}
+        """How the hosts are."""
 
     def preferences(self) -> Preferences:
         """Return nothing particular."""
@@ -241,9 +243,9 @@ class Canned:
         """Return no file."""
         raise RunbookError("there is no output", where=run)
 
-    def health(self) -> Health:
-        """Return a calm machine."""
-        return Health(load=0.4, cores=2, memory_free=3 << 30, memory=8 << 30, disk_free=40 << 30, disk=100 << 30)
+    def health(self, control: Control) -> Mapping[str, Seen]:
+        """Return what is known of the hosts."""
+        return self.seen
 
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return no earlier times."""

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App
 from textual.message import Message
 from textual.pilot import Pilot
 
 from runbook.errors import RunbookError
 from runbook.events import fact as f
+from runbook.ports.health import Health
 from runbook.session.control import Control
+from runbook.session.health import Seen
 from runbook.session.result import Result
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
@@ -359,6 +362,39 @@ async def test_a_followed_run_offers_only_what_looks() -> None:
             assert word not in stage.footer()
         await pilot.press("p", "n", "A", "u", "ctrl+c")
         assert stage.heard == []
+
+
+async def test_hosts_and_guards_are_told_where_there_is_room_with_an_age_for_who_fell_silent() -> None:
+    calm = Health(load=0.4, cores=2, memory_free=3 << 30, memory=8 << 30, disk_free=40 << 30, disk=100 << 30)
+    stage = Stage(scenes.running(), Control())
+    stage.run_screen.scene.take_health(
+        {
+            "order-1": Seen(calm, 999.0, 1015.0),
+            "order-2": Seen(replace(calm, load=9.5), 999.0, 1015.0),
+            "order-3": Seen(calm, 940.0, 955.0),
+            "[/x]\x1b[2J": Seen(),
+        }
+    )
+    async with stage.run_test(size=(120, 36)) as pilot:
+        await settle(pilot, lambda: "unknown" in stage.text("#instruments"))
+        guard, _normal, *hosts = stage.text("#instruments").splitlines()
+        assert guard.split()[:2] == ["GUARD", "error"]
+        assert "▁" in guard
+        assert [line.split()[:3] for line in hosts] == [
+            ["HOST", "order-2", "!"],
+            ["HOST", "order-3", "+2"],
+        ]
+        assert "memory 3.0 GiB free   disk 40.0 GiB free" in hosts[0]
+        assert "? unknown" in hosts[1]
+        assert "last seen 1:00 ago" in hosts[1]
+        await pilot.resize_terminal(200, 50)
+        await settle(pilot, lambda: "no word yet" in stage.text("#hosts"))
+        assert "HOST " not in stage.text("#instruments")
+        assert [line.split()[0] for line in stage.text("#hosts").splitlines() if line.strip()] == [
+            "HOSTS", "order-2", "order-3", "order-1", "[/x]",
+        ]  # fmt: skip
+        stage.run_screen.ended(Ended(None))
+        await settle(pilot, lambda: not stage.run_screen.query_one("#hosts").display)
 
 
 @pytest.mark.parametrize("size", [(20, 5), (59, 14), (80, 24), (120, 36), (200, 50), (80, 15)])

@@ -40,6 +40,7 @@ _OPENING = 10.0
 _CONTROL = 5.0  # a host that gives no channel for ending something in this time will not do so later
 _TRIES = 4
 _SLICE = 0.1
+_ROOM = 3  # commands that could still begin, or a look does not
 
 Accept = Callable[[UnknownHostKey, SshSettings, Cancel], bool]
 """Ask a person about an unknown key; True: it was accepted and is remembered."""
@@ -120,6 +121,31 @@ class Connection:
         gate = self._control if control else self._commands
         with _held(gate, None if not control else deadline, cancel, self.settings.place):
             link, channel = self._open(cancel, min(seconds, _CONTROL if control else _OPENING), anew=anew)
+            running = Running(link, channel, take)
+            try:
+                yield running
+            finally:
+                running.close()
+
+    @contextmanager
+    def beside(self, take: Taker, seconds: float) -> Iterator[Running | None]:
+        """Give a channel for a look that nobody waits for; None where it would be in the way.
+
+        That is: where no connection lives, one does not take what is sent, or commands need the room. Raises
+        ConnectError if the host gives no channel in so many seconds.
+        """
+        link = self._link
+        if link is None or not link.is_active() or not link.wire.writable():
+            yield None
+            return
+        with _spare(self._commands, _ROOM) as free:
+            if not free:
+                yield None
+                return
+            try:
+                channel = link.open_session(timeout=seconds)
+            except link.breaks as error:
+                raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
             running = Running(link, channel, take)
             try:
                 yield running
@@ -260,6 +286,20 @@ def _is_refusal(error: Exception, link: Link) -> bool:
 
 class _Dropped(ConnectError):
     """The host closed before it said anything; trying again is harmless."""
+
+
+@contextmanager
+def _spare(gate: BoundedSemaphore, room: int) -> Iterator[bool]:
+    """Hold a gate if so many may still pass it, without waiting; tell whether it is held."""
+    passed = sum(gate.acquire(blocking=False) for _ in range(room))
+    held = passed == room
+    for _ in range(passed - held):
+        gate.release()
+    try:
+        yield held
+    finally:
+        if held:
+            gate.release()
 
 
 @contextmanager

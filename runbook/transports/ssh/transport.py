@@ -12,10 +12,12 @@ from runbook.errors import ConnectError
 from runbook.model.host import Host
 from runbook.model.question import Choice, NoAnswer, Question
 from runbook.ports.cancel import Cancel
+from runbook.ports.health import Health
 from runbook.transports.given import Given
 from runbook.transports.ssh import hostkeys
 from runbook.transports.ssh.auth import Ask, Keys
 from runbook.transports.ssh.connection import Connection, Shared
+from runbook.transports.ssh.glance import glance
 from runbook.transports.ssh.hostkeys import UnknownHostKey
 from runbook.transports.ssh.settings import Resolver, SshSettings
 from runbook.transports.ssh.target import SshTarget
@@ -63,6 +65,12 @@ class SshTransport:
         with self._lock:
             self._by_host[host.name] = (host, connection)
         return connection
+
+    def glance(self, host: Host, seconds: float) -> Health | None:
+        """Look how a host is, over the connection that the run has. Raises TransportError: no answer in time."""
+        with self._lock:
+            known = self._by_host.get(host.name)
+        return glance(known[1], seconds) if known is not None else None
 
     def close(self) -> None:
         """Give up all connections; jobs on the hosts are not touched."""

@@ -17,7 +17,7 @@ from runbook.tui.presenter.words import Row, Word, bold, fit, muted, plain, said
 
 BARS = " ▁▂▃▄▅▆▇█"
 ASCII_BARS = "_-=#"
-_NAME = 17
+NAME = 17
 _STATE = 10
 
 
@@ -32,6 +32,8 @@ class Instrument(Struct, frozen=True):
     more: Row
     values: tuple[float | None, ...]
     """What was seen, oldest first; None: no data."""
+    full: float = 0.0
+    """What a full bar stands for, if nothing more was seen."""
 
 
 def instruments(plan: Plan, state: RunState, samples: Mapping[str, Iterable[GuardSampled]]) -> tuple[Instrument, ...]:
@@ -126,7 +128,7 @@ def number_text(value: float | None) -> str:
 
 def instrument_row(shown: Instrument, cells: int, *, ascii_only: bool = False) -> Row:
     """Return an instrument in one row: name, state, value at the right of its column, limits, bars."""
-    head: Row = (muted(fit(shown.kind, 7)), plain(fit(shown.name, _NAME)))
+    head: Row = (muted(fit(shown.kind, 7)), plain(fit(shown.name, NAME)))
     state = (*shown.state, plain(" " * max(_STATE - width(shown.state), 1)))
     value: Row = (bold(f"{shown.value:>7}"), plain("  "))
     row: Row = (*head, *state, *value)
@@ -138,18 +140,18 @@ def instrument_row(shown: Instrument, cells: int, *, ascii_only: bool = False) -
             room = cells - width(row)
     if not bars_room:
         return row
-    drawn = bars(shown.values, min(bars_room, room), ascii_only=ascii_only)
+    drawn = bars(shown.values, min(bars_room, room), full=shown.full, ascii_only=ascii_only)
     return (*row, plain(" " * max(room - width(drawn), 0)), *drawn)
 
 
-def bars(values: Sequence[float | None], cells: int, *, ascii_only: bool = False) -> Row:
+def bars(values: Sequence[float | None], cells: int, *, full: float = 0.0, ascii_only: bool = False) -> Row:
     """Return the latest values as bars, one cell each, the last one in the colour of text; no data is a gap."""
     latest = values[-cells:] if cells > 0 else ()
     known = [v for v in latest if v is not None]
     if not known:
         return ()
     steps = ASCII_BARS if ascii_only else BARS[1:]
-    low, high = min(0.0, *known), max(known)
+    low, high = min(0.0, *known), max(full, *known)
     drawn: list[str] = []
     for value in latest:
         if value is None:

@@ -15,7 +15,6 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from runbook.events.status import RESUMABLE
-from runbook.model.host import LOCAL
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
 from runbook.text import one_line
@@ -28,7 +27,6 @@ from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.head import seal
-from runbook.tui.presenter.host import Health
 from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.take_back import ALL, ways_back
@@ -43,8 +41,8 @@ from runbook.tui.widgets.page import Page
 DEAF = 0.4
 """Seconds in which a fresh question takes no key."""
 
-HEALTH = 5.0
-"""Seconds between two looks at the health of this machine."""
+HEALTH = 1.0
+"""Seconds between two looks at what is known of the hosts."""
 
 
 class RunScreen(Frame):
@@ -134,6 +132,8 @@ class RunScreen(Frame):
     def ended(self, ended: Ended) -> None:
         """Tell how it ended."""
         self._ended, self._asked = ended, None
+        # Nobody looks any more: what was seen grows old.
+        self.scene.take_health({})
         self.refresh_scene()
 
     def on_mount(self) -> None:
@@ -193,8 +193,7 @@ class RunScreen(Frame):
             self.board.tick(now)
         self.title = words.title
         self._want_usual()
-        if self.has_class("-vast") and self.scene.plan is not None and LOCAL in self.scene.plan.hosts:
-            self._want_health(now)
+        self._want_health(now)
 
     def _say_why(self, second: Row) -> None:
         """Say in full what the now line had to cut off."""
@@ -212,15 +211,15 @@ class RunScreen(Frame):
             self.post_message(msg.UsualWanted(scene.plan.playbook, scene.run))
 
     def _want_health(self, now: float) -> None:
-        if now - self._looked >= HEALTH and self._ended is None:
+        room = self.has_class("-wide") or self.has_class("-vast")
+        if room and self._steers and self._ended is None and now - self._looked >= HEALTH:
             self._looked = now
             self.post_message(msg.HealthWanted())
 
-    def show_health(self, host: str, health: Health) -> None:
-        """Show how a host is."""
-        if self._in_sight:
-            self.board.health[host] = health
-            self.tick()
+    def show_health(self) -> None:
+        """Show how the hosts are."""
+        if self._in_sight and self.scene.plan is not None:
+            self.board.tick(self._clock())
 
     def _rest(self) -> Rest | None:
         ended = self._ended

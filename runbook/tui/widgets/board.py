@@ -11,7 +11,7 @@ from textual.message import Message
 
 from runbook.model.question import Question
 from runbook.tui.look import Look
-from runbook.tui.presenter.host import Health, health_rows
+from runbook.tui.presenter.host import health_rows, host_instruments
 from runbook.tui.presenter.instrument import instrument_row, instruments
 from runbook.tui.presenter.note import guard_rows, note_rows
 from runbook.tui.presenter.place import unit_of
@@ -29,6 +29,7 @@ from runbook.tui.widgets.rail import RailView
 from runbook.tui.widgets.rule import Rule
 
 RECORDS = 7
+HOSTS = 10
 _ACTIVE = ("running", "verifying", "undoing")
 
 
@@ -49,7 +50,8 @@ class Board(Vertical):
         self._event = ""
         """What the view was last chosen for by itself."""
         self._now = 0.0
-        self.health: dict[str, Health] = {}
+        self._with_hosts = False
+        """Hosts stand among the instruments, or could."""
 
     def compose(self) -> ComposeResult:
         """Rail at the left, views at the right, instruments below."""
@@ -111,8 +113,17 @@ class Board(Vertical):
         """Draw what only time changes."""
         if self.size.width >= 110:
             self._draw_rail(now)
-        self.query_one("#hosts").set_class(not self.health, "-none")
-        self._page("hosts", lambda _: health_rows(self.health))
+        scene, active = self._scene, self._at_work
+        self.query_one("#hosts").set_class(not scene.health, "-none")
+        self._page("hosts", lambda _: health_rows(scene.health, active, now, HOSTS))
+        if scene.health or self._with_hosts:
+            self._with_hosts = bool(scene.health)
+            self._draw_instruments(now)
+
+    @property
+    def _at_work(self) -> frozenset[str]:
+        """The hosts on which something is done."""
+        return frozenset(target for (_, target), at in self._scene.state.steps.items() if at.status in _ACTIVE)
 
     def _draw_state(self, now: float) -> None:
         scene, plan = self._scene, self._scene.plan
@@ -127,8 +138,7 @@ class Board(Vertical):
         self._page("records", self._records)
         self._page("history", lambda w: guard_rows(plan, state, scene.samples, w))
         self._page("notes", lambda w: note_rows(state.notes, w, 12))
-        self._page("instruments", self._instruments)
-        self.query_one("#instruments").set_class(not (plan.guards or plan.baseline), "-none")
+        self._draw_instruments(now)
         self._choose_view(shown)
 
     def _draw_rail(self, now: float) -> Rail:
@@ -144,10 +154,18 @@ class Board(Vertical):
         head: Row = (muted("JOURNAL  newest first, all on disk"),)
         return [head, *record_rows(self._scene.records, cells, RECORDS)]
 
-    def _instruments(self, cells: int) -> list[Row]:
-        assert self._scene.plan is not None
-        found = instruments(self._scene.plan, self._scene.state, self._scene.samples)
-        return [instrument_row(each, cells, ascii_only=not self._look.unicode) for each in found]
+    def _draw_instruments(self, now: float) -> None:
+        scene = self._scene
+        if scene.plan is None:
+            return
+        found = instruments(scene.plan, scene.state, scene.samples)
+        if self.size.width >= 110 and not self.query_one("#third").display:
+            # The hosts have no column: they get the rows that the guards leave.
+            room = (4 if self.screen.has_class("-tall") else 2) - len(found)
+            found = (*found, *host_instruments(scene.health, scene.loads, self._at_work, now, room))
+        self.query_one("#instruments").set_class(not found, "-none")
+        ascii_only = not self._look.unicode
+        self._page("instruments", lambda w: [instrument_row(each, w, ascii_only=ascii_only) for each in found])
 
     def _draw_desk(self) -> None:
         row = self.rail.chosen
