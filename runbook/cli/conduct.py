@@ -13,8 +13,10 @@ from runbook.cli.interrupt import Interrupts
 from runbook.cli.ndjson import NdjsonPrinter
 from runbook.cli.printer import Printer
 from runbook.cli.witness import Witness
+from runbook.model.question import Answer, NoAnswer, Question
 from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
+from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
 from runbook.session.result import Result
@@ -29,16 +31,20 @@ Act: TypeAlias = Callable[[Approver, tuple[Listener, ...], Control], Result]
 class Conduct:
     """One run as the command line carries it."""
 
-    def __init__(self, front: Front, *, asks: bool, output_is_data: bool = False) -> None:
+    def __init__(
+        self, front: Front, *, asks: bool, output_is_data: bool = False, asks_for_secrets: bool = False
+    ) -> None:
         """Prepare to carry a run.
 
         Args:
             front: the streams and the format.
             asks: questions go to the person at the terminal.
+            asks_for_secrets: those for a passphrase or a password do, even where others do not.
             output_is_data: what the command writes goes to stdout, and the end of the run to stderr.
         """
         self._front = front
         self._asks = asks
+        self._asks_for_secrets = asks_for_secrets
         self._output_is_data = output_is_data
         self.control = Control()
         self._witness = Witness(front, keep_output=output_is_data and not front.is_text)
@@ -55,11 +61,12 @@ class Conduct:
 
     def approver(self, approvals: tuple[str, ...] = (), answers: Mapping[str, Json] | None = None) -> Approver:
         """Return who is asked: the person at the terminal, or what was given beforehand."""
-        if not self._asks:
+        if not (self._asks or self._asks_for_secrets):
             return Unattended(approvals, answers)
         from runbook.cli.guided import Guided
 
-        return Guided(self._front.err, self._witness.arguments, steps=lambda: self.control.steps)
+        person = Guided(self._front.err, self._witness.arguments, steps=lambda: self.control.steps)
+        return person if self._asks else _Keyholder(person)
 
     def around(self, act: Callable[[Approver, tuple[Listener, ...], Control], T], approver: Approver) -> T:
         """Carry a run to its rest under the watch of signals; the end is told by `tell`."""
@@ -104,6 +111,18 @@ class Conduct:
         front.end({"type": "result"} | row if front.format == "ndjson" else row)
 
 
+class _Keyholder(Unattended):
+    """Has a person open keys and logins, and answers nothing else: as ssh does for a command."""
+
+    def __init__(self, person: Approver) -> None:
+        super().__init__()
+        self._person = person
+
+    def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
+        """Hand on what asks for a secret."""
+        return self._person.ask(question, cancel) if question.kind == "secret" else super().ask(question, cancel)
+
+
 def conduct(
     front: Front,
     act: Act,
@@ -112,7 +131,8 @@ def conduct(
     approvals: tuple[str, ...] = (),
     answers: Mapping[str, Json] | None = None,
     output_is_data: bool = False,
+    asks_for_secrets: bool = False,
 ) -> None:
     """Carry a run and tell its end."""
-    way = Conduct(front, asks=asks, output_is_data=output_is_data)
+    way = Conduct(front, asks=asks, output_is_data=output_is_data, asks_for_secrets=asks_for_secrets)
     way.tell(way.around(act, way.approver(approvals, answers)))

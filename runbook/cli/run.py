@@ -205,6 +205,7 @@ def execute(
         lambda asked, heard, control: adhoc(front.settings(), order, asked, heard, control),
         asks=effect != "read" and front.is_interactive,
         output_is_data=True,
+        asks_for_secrets=front.is_interactive,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runbook.errors import AuthError, ConnectError
 from runbook.model.playbook import Param
@@ -31,6 +31,13 @@ _MOST = 6  # tries of one connection; MaxAuthTries of sshd_config(5)
 Ask = Callable[[Question, Cancel], "Answer | NoAnswer"]
 
 
+class Passed(NamedTuple):
+    """An identity file that cannot be tried."""
+
+    why: str
+    remedy: str
+
+
 class Keys:
     """The keys of one run, each read once; passphrases are asked for once."""
 
@@ -40,8 +47,8 @@ class Keys:
         self._secrets: dict[str, Secret | None] = {}
         self._lock = Lock()
 
-    def offers(self, settings: SshSettings, cancel: Cancel) -> Iterator[tuple[str, Any]]:
-        """Yield what may be tried: a name for messages, and the key."""
+    def offers(self, settings: SshSettings, cancel: Cancel, passed: list[Passed]) -> Iterator[tuple[str, Any]]:
+        """Yield what may be tried: a name for messages, and the key; `passed` gets the files that are passed over."""
         chosen = _public_of(settings) if settings.identities_only else None
         held: set[bytes] = set()
         for name, key in _agent_keys(settings):
@@ -49,10 +56,14 @@ class Keys:
             if chosen is None or key.asbytes() in chosen:
                 yield name, key
         for path in settings.identity_files:
-            if os.path.exists(path) and (_public(path) or b"?") not in held:
-                key = self._load(path, settings, cancel)
-                if key is not None:
-                    yield path, key
+            if (_public(path) or b"?") in held:
+                continue
+            key = self._load(path, settings, cancel)
+            if not isinstance(key, Passed):
+                yield path, key
+            elif os.path.lexists(path) or settings.identities_only:
+                # That one of the usual files is not there is nothing to tell.
+                passed.append(key)
 
     def secret(self, what: str, title: str, cancel: Cancel) -> Secret | None:
         """Ask for a passphrase or a password, once in a run; None if nobody gave it."""
@@ -81,7 +92,7 @@ class Keys:
             if path in self._files:
                 return self._files[path]
         key = self._read(path, cancel)
-        if key is not None:
+        if not isinstance(key, Passed):
             for certificate in (*settings.certificate_files, f"{path}-cert.pub"):
                 with suppress(Exception):  # one that belongs to another key, or is none
                     key.load_certificate(certificate)
@@ -93,17 +104,29 @@ class Keys:
     def _read(self, path: str, cancel: Cancel) -> Any:
         from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
+        if not os.path.isfile(path):
+            remedy = "correct the name that IdentityFile or key_file gives"
+            if os.path.exists(path):
+                return Passed(f"{path} is {'a folder' if os.path.isdir(path) else 'no file'}, and no key", remedy)
+            return Passed(f"{path} does not exist" if not os.path.islink(path) else f"{path} leads nowhere", remedy)
         if os.stat(path).st_mode & 0o077:
             raise AuthError("others may read this key, so it is not used", where=path, remedy=f"chmod 600 {path}")
         try:
             return _open(path, None)
         except PasswordRequiredException:
             pass
-        except (SSHException, ValueError, OSError):
-            return None
+        except (SSHException, ValueError):
+            return Passed(
+                f"{path} holds no private key of a kind that is known", "make one with ssh-keygen, or name another one"
+            )
+        except OSError as error:
+            return Passed(f"{path} cannot be read: {error.strerror}", "make it readable for you, or name another one")
         phrase = self.secret(f"passphrase/{path}", f"The passphrase of {path}", cancel)
         if phrase is None:
-            return None
+            return Passed(
+                f"{path} wants its passphrase, and nobody gave it",
+                f"load it into the agent with `ssh-add {path}`; at a terminal `runbook run` and `exec` ask for it",
+            )
         try:
             return _open(path, phrase.unmask())
         except (SSHException, ValueError, OSError) as error:
@@ -132,8 +155,9 @@ def _open(path: str, phrase: str | None) -> Any:
 def log_in(link: Link, settings: SshSettings, keys: Keys, cancel: Cancel) -> None:
     """Log in. Raises AuthError if every way was refused, ConnectError if the connection went away."""
     tried: list[str] = []
+    passed: list[Passed] = []
     allowed: list[str] = []
-    for name, key in keys.offers(settings, cancel):
+    for name, key in keys.offers(settings, cancel, passed):
         if len(tried) == _MOST - 1:
             break
         tried.append(name)
@@ -149,12 +173,19 @@ def log_in(link: Link, settings: SshSettings, keys: Keys, cancel: Cancel) -> Non
     takes_password = bool({"password", "keyboard-interactive"} & set(allowed))
     if takes_password and _password(link, settings, keys, allowed, cancel):
         return
-    told = f"the login was refused; tried {', '.join(tried) if tried else 'nothing: there is no key'}"
-    raise AuthError(
-        f"{told}; the host would take a password, and nobody gave the password" if takes_password else told,
-        where=settings.place,
-        remedy="load the right key into the agent, or name it with IdentityFile or key_file",
-    )
+    raise _refused(settings, tried, passed, takes_password=takes_password)
+
+
+def _refused(settings: SshSettings, tried: list[str], passed: list[Passed], *, takes_password: bool) -> AuthError:
+    """Return the error of a login that no way led to: what was tried, and what could not be."""
+    what = ["the login was refused"]
+    if tried or not passed:
+        what.append(f"tried {', '.join(tried) if tried else 'nothing: there is no key'}")
+    what += [one.why for one in passed]
+    if takes_password:
+        what.append("the host would take a password, and nobody gave the password")
+    remedy = "load the right key into the agent, or name it with IdentityFile or key_file"
+    return AuthError("; ".join(what), where=settings.place, remedy=passed[0].remedy if passed else remedy)
 
 
 def _password(link: Link, settings: SshSettings, keys: Keys, allowed: list[str], cancel: Cancel) -> bool:

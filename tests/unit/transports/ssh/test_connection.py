@@ -185,8 +185,29 @@ def test_a_passphrase_is_asked_for_once(sshd: Sshd, opened: Open, home: Path, tm
     assert [question.kind for question in person.asked] == ["secret"]
     with pytest.raises(AuthError, match="passphrase"):
         opened(Given(ask=Person(secret="wrong"))).target(sshd.host(key_file=str(key)), Cancel())
-    with pytest.raises(AuthError):
+    with pytest.raises(AuthError, match=f"refused; {key} wants its passphrase, and nobody gave it") as refused:
         opened().target(sshd.host(key_file=str(key)), Cancel())
+    assert f"ssh-add {key}" in refused.value.remedy
+
+
+def test_a_key_file_that_is_none_is_told_with_what_it_is(sshd: Sshd, opened: Open, home: Path, tmp_path: Path) -> None:
+    sshd.know(home)
+    (tmp_path / "text").write_text("no key\n")
+    (tmp_path / "text").chmod(0o600)
+    (tmp_path / "dead").symlink_to("nowhere")
+
+    told = {}
+    for name in (".", "missing", "dead", "text"):
+        with pytest.raises(AuthError) as refused:
+            opened().target(sshd.host(key_file=str(tmp_path / name)), Cancel())
+        told[name] = refused.value.message.removeprefix("the login was refused; ").replace(str(tmp_path), "DIR")
+
+    assert told == {
+        ".": "DIR is a folder, and no key",
+        "missing": "DIR/missing does not exist",
+        "dead": "DIR/dead leads nowhere",
+        "text": "DIR/text holds no private key of a kind that is known",
+    }
 
 
 @pytest.fixture
