@@ -8,7 +8,7 @@ short command: nearly all that a start makes stays until the end, and then goes 
 import gc
 import sys
 
-_THRESHOLD = 50_000
+_THRESHOLD = 100_000
 """New containers before a look for cycles among them; Python's own is 700."""
 
 
