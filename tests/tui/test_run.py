@@ -380,11 +380,11 @@ async def test_hosts_and_guards_are_told_where_there_is_room_with_an_age_for_who
         guard, _normal, *hosts = stage.text("#instruments").splitlines()
         assert guard.split()[:2] == ["GUARD", "error"]
         assert "▁" in guard
-        assert [line.split()[:3] for line in hosts] == [
-            ["HOST", "order-2", "!"],
-            ["HOST", "order-3", "+2"],
+        assert [line.split()[:4] for line in hosts] == [
+            ["HOST", "order-2", "!", "busy"],
+            ["HOST", "order-3", "+2", "more"],
         ]
-        assert "memory 3.0 GiB free   disk 40.0 GiB free" in hosts[0]
+        assert "memory 3.0 GiB, disk 40.0 GiB free" in hosts[0]
         assert "? unknown" in hosts[1]
         assert "last seen 1:00 ago" in hosts[1]
         await pilot.resize_terminal(200, 50)

@@ -85,12 +85,13 @@ def _instrument(name: str, one: Seen, loads: tuple[float, ...], now: float) -> I
     if now > one.until:
         since = (muted(f"last seen {duration_text(now - one.at)} ago"),)
         return Instrument("HOST", shown, (("? unknown", "$wait"),), "", (), since, loads)
-    state: Word = ("! short", "bold $wait") if _is_short(health) else said("succeeded", "ok")
+    want = "! busy" if health.load > health.cores else "! short" if _is_short(health) else ""
+    state: Word = (want, "bold $wait") if want else said("succeeded", "ok")
     free = (
-        muted("memory "), _free(health.memory_free, health.memory), muted(" free   disk "),
+        muted("memory "), _free(health.memory_free, health.memory), muted(", disk "),
         _free(health.disk_free, health.disk), muted(" free"),
     )  # fmt: skip
-    limit = (muted("load of "), plain(count(health.cores, "core")))
+    limit = (muted("load, "), plain(count(health.cores, "core")))
     return Instrument("HOST", shown, (state,), f"{health.load:.2f}", limit, free, loads, full=float(health.cores))
 
 

@@ -133,7 +133,7 @@ def instrument_row(shown: Instrument, cells: int, *, ascii_only: bool = False) -
     value: Row = (bold(f"{shown.value:>7}"), plain("  "))
     row: Row = (*head, *state, *value)
     room = cells - width(row)
-    bars_room = min(16 if cells < 110 else 24, max(room, 0)) if len(shown.values) > 1 else 0
+    bars_room = min(16 if cells < 140 else 24, max(room, 0)) if len(shown.values) > 1 else 0
     for part in (shown.limits, shown.more):
         if part and width(part) + 2 <= room - bars_room:
             row = (*row, *part, plain("   "))
