@@ -41,13 +41,30 @@ ssh_config_option = click.option(
 )
 
 
+def _with_files(_context: click.Context, _: click.Parameter, value: str) -> str:
+    if "@" not in value:
+        return value
+    from runbook.loader import with_files
+
+    return with_files(value)
+
+
+limit_option = click.option(
+    "--limit",
+    metavar="PATTERN",
+    default="",
+    callback=_with_files,
+    help="Only these hosts of the inventory; @FILE: those that a file names, one a line.",
+)
+
+
 def value_options(function: F) -> F:
     """Add the options that give values and choose targets."""
     return _options(
         click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value."),
         click.option("--vars-file", "vars_files", type=FILE, multiple=True, help="Values from a YAML file."),
         click.option("--inventory", type=FILE, help="The file that names the hosts."),
-        click.option("--limit", metavar="PATTERN", default="", help="Only these hosts of the inventory."),
+        limit_option,
         ssh_config_option,
     )(function)
 

@@ -15,6 +15,7 @@ from runbook.cli.order import (
     going_options,
     guided_option,
     incident_option,
+    limit_option,
     pairs,
     parallel_option,
     ssh_config_option,
@@ -160,7 +161,7 @@ def _run_meant(front: Front, word: str) -> str:
 @click.option("--timeout", metavar="TIME", default="60s", show_default=True, help="When it is stopped.")
 @click.option("--sudo", is_flag=True, help="Run it as root through sudo.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="The file that names the hosts.")
-@click.option("--limit", metavar="PATTERN", default="", help="Only these hosts.")
+@limit_option
 @ssh_config_option
 @incident_option
 @pass_front

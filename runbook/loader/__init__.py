@@ -10,7 +10,7 @@ from runbook.loader.inventory import InventoryFaults, diagnose_inventory, load_i
 from runbook.loader.later import LATER, refuse_transport
 from runbook.loader.mark import Marks, Place
 from runbook.loader.param import SecretRef, check_value, secret_ref, value_from_text
-from runbook.loader.pattern import match
+from runbook.loader.pattern import match, with_files
 from runbook.loader.playbook import Loaded, ResolveInclude, Source, beside, diagnose, load_playbook
 from runbook.loader.schema import json_schema, schema_text
 from runbook.loader.skeleton import skeleton
@@ -43,4 +43,5 @@ __all__ = [
     "secret_ref",
     "skeleton",
     "value_from_text",
+    "with_files",
 ]

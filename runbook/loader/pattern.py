@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from pathlib import Path
 
-from runbook.errors import NoTargetError
+from runbook.errors import NoTargetError, PlaybookError, UsageError
+from runbook.loader.document import read_text
 from runbook.loader.inventory import DECLARED_LOCAL
 from runbook.model.fault import did_you_mean, shown
 from runbook.model.host import LOCAL, Host, Inventory
@@ -20,6 +22,7 @@ _GROUP = "group:"
 _SPLIT = re.compile(r"(?:,|(?<!^group)(?<![,:&!\s]group):)(?![^\[\]]*\])")
 """Commas and colons part, but for those of `group:` and those in brackets."""
 _PICK = re.compile(r"(.*[^\[\]])\[(-?\d+|-?\d*:-?\d*)\]")
+_FILE = re.compile(r"(^|,)\s*@([^,]+)")
 _LONGEST = 500
 
 
@@ -44,6 +47,30 @@ def match(inventory: Inventory, pattern: str) -> tuple[Host, ...]:
         remedy = "exclude less" if left_out else "no host is in all of its groups"
         raise NoTargetError(f"the pattern {shown(pattern)} leaves no host", remedy=remedy)
     return remaining
+
+
+def with_files(pattern: str) -> str:
+    """Return a pattern with the lines of each file in place of its part `@FILE`: a pattern per line, `#` for remarks.
+
+    Such are the retry files of Ansible. A part with a file ends at the next comma.
+    Raises UsageError if a file cannot be read, NoTargetError if it names nothing.
+    """
+    if "@" not in pattern:
+        return pattern
+    return _FILE.sub(lambda found: f"{found[1]}{_listed(found[2].strip())}", pattern)
+
+
+def _listed(file: str) -> str:
+    try:
+        lines = read_text(Path(file).expanduser()).removeprefix("\ufeff").splitlines()
+    except PlaybookError as error:
+        raise UsageError(
+            f"the targets of @{file} cannot be read: {error.message}", remedy="name a file with a target per line"
+        ) from error
+    named = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    if not named:
+        raise NoTargetError(f"@{file} names no target")
+    return ",".join(named)
 
 
 def _parts(pattern: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from runbook.errors import JournalFull
 from runbook.events import fact as f
 from runbook.session.record import JournalRecorder
-from tests.cli.conftest import Call, steady
+from tests.cli.conftest import Call, Said, steady
 
 APPROVED = """\
 schema: runbook/v1
@@ -276,6 +276,21 @@ def test_an_invalid_playbook_runs_nothing(call: Call, place: Path) -> None:
 
 def test_a_pattern_without_a_target_is_no_success(call: Call, place: Path) -> None:
     assert call("replay", "touch-file", "--limit", "order-9").code == 4
+
+
+def test_a_limit_may_be_a_file_with_a_target_per_line(call: Call, place: Path) -> None:
+    (place / "hosts.yaml").write_text("hosts: {a: {transport: local}, b: {transport: local}, c: {transport: local}}\n")
+    (place / "failed.retry").write_text("# of last night\nc\n\na\n")
+
+    def said(limit: str) -> Said:
+        return call("exec", "--on=all", "--inventory=hosts.yaml", f"--limit={limit}", "--output=json", "--", "true")
+
+    named = call("audit", "show", said("@failed.retry").json["id"], "--output", "json").json
+    (place / "failed.retry").write_text("# nobody\n")
+
+    finished = [record["target"] for record in named if record["type"] == "step.finished"]
+    assert sorted(finished) == ["a", "c"]
+    assert (said("@failed.retry").code, said("@missing").code) == (4, 2)
 
 
 def test_a_rehearsal_shows_the_plan_and_changes_nothing(call: Call, place: Path) -> None:
