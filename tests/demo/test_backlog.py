@@ -1,5 +1,6 @@
 """The payments of the real shop: a hundred thousand callbacks pile up by a real failure, and are booked once each."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,29 +49,35 @@ def test_a_hundred_thousand_callbacks_are_booked_once_each_by_the_shipped_playbo
         assert (moved["moved"], moved["duplicates"]) == (BACKLOG - 100, 0)
 
 
-def test_a_replay_is_refused_while_the_consumer_is_down(tmp_path: Path) -> None:
-    with open_shop(tmp_path / "shop") as shop:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("backlog") / "shop") as shop:
         shop.start()
-        break_payments(shop, backlog=50)
-        shop.control("stop", PAYMENT)
+        yield shop
 
+
+def test_a_replay_is_refused_while_the_consumer_is_down(shop: Shop, tmp_path: Path) -> None:
+    break_payments(shop, backlog=50)
+    shop.control("stop", PAYMENT)
+    try:
         result = replay(shop, tmp_path)
+    finally:
+        shop.control("start", PAYMENT)
 
     assert result.status == "failed"
     assert result.state.changes == ()
     assert result.state.at("consumers", "shop-1").status == "failed"
 
 
-def test_callbacks_that_come_twice_are_booked_once_and_counted(tmp_path: Path) -> None:
-    with open_shop(tmp_path / "shop") as shop:
-        shop.start()
-        break_payments(shop, backlog=50)
-        replay(shop, tmp_path)
-        store = Store(shop.layout.queue)
-        store.publish(CALLBACKS, [Message("cb-00000007", {}, b"")])
-        until(lambda: (found := shop.numbers().payments) is not None and found.duplicates == 1)
-        store.close()
-        found = shop.numbers().payments
+def test_callbacks_that_come_twice_are_booked_once_and_counted(shop: Shop, tmp_path: Path) -> None:
+    break_payments(shop, backlog=50)
+    replay(shop, tmp_path)
+    store = Store(shop.layout.queue)
+    ((twice,),) = store.db.execute("SELECT id FROM spent WHERE queue = ? LIMIT 1", (CALLBACKS,)).fetchall()
+    store.publish(CALLBACKS, [Message(twice, {}, b"")])
+    until(lambda: (found := shop.numbers().payments) is not None and found.duplicates == 1)
+    store.close()
+    found = shop.numbers().payments
 
     assert found is not None
     assert (found.booked, found.duplicates, found.dead) == (50, 1, 0)
