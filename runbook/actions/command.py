@@ -50,8 +50,10 @@ from runbook.ports.target import (
 from runbook.secret import Secret
 from runbook.text import one_line
 
+NO_SUDO = "install it there, log in as root, or leave sudo out"
 _LOOK = """
 program=$1 cwd=$2 path=$3 sudo=$4
+if [ -n "$sudo" ]; then command -v sudo >/dev/null || exit 8; fi
 if [ -n "$cwd" ] && [ -z "$sudo" ]; then cd -- "$cwd" || exit 9; fi
 found() { if [ -f "$1" ] && [ -x "$1" ]; then printf '%s' "$1"; exit 0; fi; }
 case $program in */*) found "$program"; exit 1 ;; esac
@@ -136,6 +138,8 @@ class _Runs(Generic[W]):
         path = w.env.get("PATH")
         words = (cmd.argv[0], w.cwd, path if isinstance(path, str) else "", "sudo" if w.sudo else "")
         found = answer(t, Cmd(script(_LOOK, *words)))
+        if found.exit == 8:
+            return Refuse(f"there is no sudo on {t.host.name}", NO_SUDO)
         if found.exit == 9:
             return Refuse(f"there is no folder {one_line(w.cwd)} to run in", "create it, or name another one")
         if found.exit in {126, 127}:
@@ -212,7 +216,9 @@ class _Runs(Generic[W]):
         told = f"exit {got.exit}" if got.why == f"exit {got.exit}" else f"exit {got.exit}: {got.why}"
         if got.exit == 127 and not isinstance(self, Shell):
             # What `env`, the shells and POSIX say when there is no such program.
-            told = f"{told}: there is no program {one_line(self._cmd(w).argv[0])}"
+            by_sudo = w.sudo and "sudo" in got.why
+            lacks = f"no sudo on {t.host.name}" if by_sudo else f"no program {one_line(self._cmd(w).argv[0])}"
+            told = f"{told}: there is {lacks}" + (f"; {NO_SUDO}" if by_sudo else "")
         evidence = (told, "the output is longer than what is kept") if got.truncated else (told,)
         return Good(found, evidence) if got.exit == 0 else Bad(found, evidence)
 

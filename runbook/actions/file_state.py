@@ -167,8 +167,10 @@ def _state(facts: dict[str, str]) -> FileState | None:
 
 
 def _useless(t: Reader, path: str, got: Captured) -> ActionError:
+    needs = "the target needs sh, date, stat and sha256sum or shasum"
+    goes_round = "levels of symbolic links" in got.why
     return ActionError(
-        f"cannot look at {path}: {got.why}",
+        f"cannot look at {path}: {got.why.removeprefix(f'{path}: ')}",
         where=t.host.name,
-        remedy="the target needs sh, date, stat and sha256sum or shasum",
+        remedy="its links lead round in a circle: mend them first" if goes_round else needs,
     )

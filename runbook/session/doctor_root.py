@@ -5,6 +5,10 @@ Job folders, the clock and the tools for files are those of this machine; those 
 
 from __future__ import annotations
 
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -67,8 +71,22 @@ def look_at_root(target: Target, tools: tuple[str, ...], *, changes: bool) -> tu
     return tuple(found)
 
 
+def _is_mounted(root: str) -> bool:
+    """Tell whether a file system is mounted there; the list of mounts also knows folders that are mounted again."""
+    if os.path.ismount(root):
+        return True
+    place = os.fsencode(os.path.realpath(root))
+    with suppress(OSError):
+        points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_bytes().splitlines())
+        return place in {re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), point) for point in points}
+    return False
+
+
 def _place(root: str, room: str, *, writable: bool, changes: bool) -> RootFinding:
-    if writable:
+    if writable and _is_mounted(root):
         return RootFinding("good", f"mounted at {root}, {room}")
+    if writable:
+        told = f"nothing is mounted at {root}: it is a folder like any other of this machine, {room}"
+        return RootFinding("warn", told, "mount the damaged file system there, unless this folder is meant")
     told = f"mounted at {root}, and it cannot be written"
     return RootFinding("bad" if changes else "good", told, "mount it read-write, on a copy if the disk fails" * changes)

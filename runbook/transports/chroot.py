@@ -11,6 +11,7 @@ the rescuer's, too. A root has no service manager: actions that want one see it 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -168,8 +169,11 @@ def _met(host: Host) -> Root:
         known = os.stat(host.root)
         is_folder = os.path.isdir(host.root)
     except OSError as error:
+        goes_round = error.errno == errno.ELOOP
         raise ConnectError(
-            f"{host.root}: {error.strerror}", where=host.name, remedy="mount the damaged file system there"
+            f"{host.root}: {'its links lead round in a circle' if goes_round else error.strerror}",
+            where=host.name,
+            remedy="name the folder itself" if goes_round else "mount the damaged file system there",
         ) from error
     if not is_folder:
         raise ConnectError(f"{host.root} is no folder", where=host.name, remedy="name the folder where it is mounted")

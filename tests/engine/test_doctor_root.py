@@ -45,7 +45,7 @@ def test_a_root_in_which_nothing_runs_is_fit_for_files_and_says_so(desk: Desk, r
     found = see(desk, root)
 
     assert found.is_fit
-    assert f"root: mounted at {root}" in told(found, "good")
+    assert f"root: nothing is mounted at {root}" in told(found, "warn")
     assert "nothing can be run inside of it" in told(found, "warn")
     assert "login: as root" in told(found, "good")
 
@@ -72,3 +72,5 @@ def test_a_root_that_is_not_mounted_is_told_with_the_remedy(desk: Desk, root: Pa
 
     assert not found.is_reachable
     assert "nothing is mounted there" in told(found, "bad")
+    (root.parent / "loop").symlink_to("loop")
+    assert "loop: its links lead round in a circle" in told(see(desk, root.parent / "loop"), "bad")
