@@ -93,7 +93,7 @@ class Printer:
                 self._about_run(event)
 
     def _about_run(self, fact: f.Fact) -> None:
-        if not isinstance(fact, (f.GuardSampled, f.LeaseClaimed, f.LeaseReturned)):
+        if not isinstance(fact, (f.GuardSampled, f.TargetMet, f.LeaseClaimed, f.LeaseReturned)):
             # Before a question, and before the end, nothing is kept back.
             self._crowd.flush()
         match fact:

@@ -38,6 +38,8 @@ def fact_words(fact: f.Fact, style: Style) -> str:
             return one_line(f"note{f' on {fact.step}' if fact.step else ''}{_by(fact.actor)}: {fact.text}", LINE)
         case f.UndoAsked():
             return one_line(f"going back: {', '.join('@'.join(s[:2]) for s in fact.steps)}{_reason(fact.reason)}", LINE)
+        case f.TargetMet():
+            return one_line(f"{fact.target} met as {fact.place}, key {fact.host_key}", LINE)
         case f.LeaseClaimed():
             over = f", taken over from {fact.over}" if fact.over else ""
             return one_line(f"{fact.target} claimed{over}{_reason(fact.reason)}", LINE)

@@ -10,6 +10,7 @@ from runbook.engine.mask import kept
 from runbook.engine.names import Names
 from runbook.engine.services import Services
 from runbook.engine.sink import OutputSink
+from runbook.engine.survey import meet
 from runbook.engine.work import Operations, Watched, op_key
 from runbook.errors import ActionError, RunbookError
 from runbook.events import fact as f
@@ -141,7 +142,7 @@ class StepContext:
         transport = self.services.transports.get(host.transport)
         if transport is None:
             raise ActionError(f"{host.name} needs the transport {host.transport}, which this version does not have")
-        return transport.target(host, self.cancel)
+        return meet(self.services, self._record, transport.target(host, self.cancel))
 
     def phase(self, phase: str, words: str = "") -> None:
         """Tell what is being done."""

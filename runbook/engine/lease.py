@@ -15,7 +15,7 @@ from threading import Event
 from runbook.engine.move import Away
 from runbook.engine.services import Services
 from runbook.engine.spread import spread
-from runbook.engine.survey import refuse_twins
+from runbook.engine.survey import meet, refuse_twins
 from runbook.errors import JournalError, RefusedError, RunbookError
 from runbook.events import fact as f
 from runbook.events.state import RunState
@@ -43,7 +43,7 @@ def claim(
     if not state.claimed:
         wanted |= _to_be_changed(steps, state)
         wanted -= (state.excluded | _gone(state)) - set(asked)
-    lost = _look(services, steps, wanted) if not state.claimed and not state.undo_left else {}
+    lost = _look(services, record, steps, wanted) if not state.claimed and not state.undo_left else {}
     over = Event()
 
     def take(name: str) -> LeaseHeld | RunbookError | bool:
@@ -75,7 +75,9 @@ def claim(
     return away | lost
 
 
-def _look(services: Services, steps: Mapping[str, PlannedStep], wanted: Container[str]) -> dict[str, Away]:
+def _look(
+    services: Services, record: Callable[..., None], steps: Mapping[str, PlannedStep], wanted: Container[str]
+) -> dict[str, Away]:
     """Look at these targets before any of them is claimed; returns those that could not be reached.
 
     Raises RefusedError if two of them turn out to be one machine that a step would change twice.
@@ -83,8 +85,10 @@ def _look(services: Services, steps: Mapping[str, PlannedStep], wanted: Containe
 
     def survey(name: str) -> Survey | RunbookError:
         try:
-            target = _target(services, services.plan.hosts[name])
+            target = meet(services, record, _target(services, services.plan.hosts[name]))
             return target.survey() if isinstance(target, Surveyed) else Survey()
+        except JournalError:
+            raise
         except RunbookError as error:
             return error
 

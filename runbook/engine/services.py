@@ -56,5 +56,7 @@ class Services(Struct, frozen=True, kw_only=True):
     failpoint: Callable[[str], None] = no_failpoint
     forgotten: set[OpKey] = field(default_factory=set)
     """Jobs whose output was removed in this session; each worker adds its own."""
+    met: dict[str, object] = field(default_factory=dict)
+    """Targets that have proven who they are in this session; who puts the name in has recorded it."""
     introduced: set[str] = field(default_factory=set)
     """Targets on which a job folder of this session says what run this is."""

@@ -1,16 +1,29 @@
-"""What the survey of the targets means for a plan: what is said in it, and when nothing may begin.
+"""What is found on the targets before anything is changed: who they are, what a plan must say, when nothing may begin.
 
-Owns the words, and the rule that one machine behind two names of the inventory is not changed twice by one step. The
-survey itself is made by the transports.
+Owns the record of the first meeting, the words, and the rule that one machine behind two names of the inventory is not
+changed twice by one step. The survey itself is made by the transports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from runbook.engine.services import Services
 from runbook.errors import RefusedError
+from runbook.events import fact as f
 from runbook.model.plan import PlannedStep
-from runbook.ports.target import Survey
+from runbook.ports.target import Keyed, Survey, Target
+
+
+def meet(services: Services, record: Callable[..., None], target: Target) -> Target:
+    """Return the target; the first time in a session, record who it has proven to be."""
+    name = target.host.name
+    if name not in services.met and isinstance(target, Keyed) and target.host_key:
+        mark = object()
+        # Two workers may meet the same one at the same time: one of them tells.
+        if services.met.setdefault(name, mark) is mark:
+            record(f.TargetMet(target=name, place=target.place, host_key=target.host_key))
+    return target
 
 
 def survey_notes(found: Survey, host: str) -> list[str]:

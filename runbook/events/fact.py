@@ -304,6 +304,19 @@ class UndoAsked(Base, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TargetMet(Base, frozen=True, kw_only=True):
+    """The first connection of a session to a target that has proven who it is."""
+
+    type = "target.met"
+    code = "R505"
+    durable = False
+    target: str
+    place: str
+    """Login and address by which it was reached, as ssh resolves them: `user@address`, and the port if unusual."""
+    host_key: str
+    """Kind and fingerprint of its key."""
+
+
 class LeaseClaimed(Base, frozen=True, kw_only=True):
     """The target is claimed by this run."""
 
@@ -414,6 +427,7 @@ Fact: TypeAlias = (
     | UndoStarted
     | UndoFinished
     | UndoAsked
+    | TargetMet
     | LeaseClaimed
     | LeaseReturned
     | ListenerFailed

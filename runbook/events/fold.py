@@ -72,7 +72,7 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
             return replace(state, guards=state.guards | {fact.guard: _sampled(state.guards.get(fact.guard), fact)})
         case f.GuardBreached():
             return _breached(state, fact)
-        case f.JournalRepaired() | f.ListenerFailed() | f.SecretFound():
+        case f.JournalRepaired() | f.ListenerFailed() | f.SecretFound() | f.TargetMet():
             return state
         case _:
             return _step(state, fact)

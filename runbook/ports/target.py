@@ -249,7 +249,11 @@ class Keyed(Protocol):
 
     @property
     def host_key(self) -> str:
-        """Kind and fingerprint of its key, as ssh-keygen -l shows it."""
+        """Kind and fingerprint of its key, as ssh-keygen -l shows it; empty before the first connection."""
+
+    @property
+    def place(self) -> str:
+        """Login and address by which it is reached."""
 
 
 class Survey(Struct, frozen=True, kw_only=True):

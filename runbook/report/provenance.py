@@ -80,13 +80,35 @@ def _parameters(opened: f.SessionOpened | None) -> list[str]:
 def _hosts(story: Story) -> str:
     """Return every host as it was when a session opened; one that changed in between shows twice."""
     found: dict[tuple[str, ...], None] = {}
+    proven = _proven(story)
     for session in story.sessions:
         for host in session.opened.hosts:
             entry: Mapping[str, Json] = host if isinstance(host, dict) else {"name": host}
             named = tuple(value_text(entry[word]) if entry.get(word) else "" for word in _HOST_WORDS)
             more = "; ".join(f"{_label(k)} {value_text(v)}" for k, v in entry.items() if v and k not in _HOST_SILENT)
-            found[*named, more] = None
+            known = "; ".join((*filter(None, (more,)), *proven.get(str(entry.get("name")), ())))
+            found[*named, known] = None
     return table(("Name", "Transport", "Address", "User", "More"), found)
+
+
+def _proven(story: Story) -> dict[str, dict[str, None]]:
+    """Return what hosts have proven and shown, by name: how they were reached, their keys, how far clocks were off."""
+    found: dict[str, dict[str, None]] = {}
+    for each in story.timed:
+        match each.fact:
+            case f.TargetMet(target=host, place=place, host_key=key):
+                found.setdefault(host, {}).update(
+                    dict.fromkeys((f"reached as {value_text(place)}", f"key {value_text(key)}"))
+                )
+            case f.LeaseClaimed(target=host, host_key=key, clock_offset=offset):
+                told = found.setdefault(host, {})
+                if key:
+                    told[f"key {value_text(key)}"] = None
+                if offset is not None:
+                    told["its clock agreed" if offset == 0 else f"its clock was {offset:+d} s off"] = None
+            case _:
+                pass
+    return found
 
 
 def _sessions(story: Story) -> list[str]:

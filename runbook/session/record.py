@@ -26,7 +26,7 @@ _HEAD = ("step", "target", "attempt", "operation")
 def to_entry(fact: f.Fact) -> Entry:
     """Return the entry of a fact: its place in the head, all else in `data`."""
     data: dict[str, Any] = msgspec.to_builtins(fact)
-    if not isinstance(fact, (f.AtStep, f.LeaseClaimed, f.LeaseReturned)):
+    if not isinstance(fact, (f.AtStep, f.TargetMet, f.LeaseClaimed, f.LeaseReturned)):
         return Entry(fact.type, fact.code, data=_clean(data))
     head = {name: data.pop(name) for name in _HEAD if name in data}
     return Entry(fact.type, fact.code, data=_clean(data), **head)

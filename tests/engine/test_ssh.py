@@ -18,6 +18,7 @@ from runbook.session.control import Control
 from runbook.session.doctor import examine
 from runbook.session.order import Order
 from runbook.session.rehearse import rehearse
+from runbook.session.review import report
 from runbook.session.unattended import Unattended
 from runbook.transports.ssh import SshTransport
 from tests.engine.desk import Desk, Ear, change, touch, until
@@ -97,6 +98,9 @@ def test_one_host_that_is_away_does_not_hold_back_the_other(desk: Desk, host: Ss
 
     assert desk.statuses(result.run) == {"look@web1": "succeeded", "look@web2": "unreachable"}
     assert result.status == "partial"
+    met = [fact for fact in desk.facts(result.run) if isinstance(fact, f.TargetMet)]
+    assert [(fact.target, fact.place) for fact in met] == [("web1", f"{host.user}@127.0.0.1:{host.port}")]
+    assert f"reached as {met[0].place}; key {met[0].host_key}" in report(desk.settings, result.run)
 
 
 def test_a_command_at_its_time_limit_is_gone_from_the_host(desk: Desk, host: Sshd) -> None:

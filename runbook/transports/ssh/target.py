@@ -88,6 +88,11 @@ class SshTarget:
         return self._connection.host_key
 
     @property
+    def place(self) -> str:
+        """Login and address by which it is reached."""
+        return self._connection.settings.place
+
+    @property
     def connection(self) -> Connection:
         """The connection, for who wants to know how the host was reached."""
         return self._connection

@@ -27,6 +27,7 @@ _WORDS = {
     "step.finished": "outcome",
     "undo.started": "undo",
     "undo.finished": "undone",
+    "target.met": "met",
     "lease.claimed": "lease",
     "lease.returned": "returned",
     "guard.sampled": "sample",
@@ -67,6 +68,8 @@ def record_words(fact: f.Fact) -> tuple[str, str]:
             return what, one_line(f"{fact.question.kind} {fact.question.step}", 80)
         case f.NoteWritten():
             return what, one_line(fact.text, 80)
+        case f.TargetMet():
+            return what, one_line(f"{fact.target} {fact.host_key}", 80)
         case f.LeaseClaimed() | f.LeaseReturned():
             return what, one_line(fact.target, 80)
         case f.RunFinished() | f.SessionClosed():

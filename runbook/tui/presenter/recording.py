@@ -23,6 +23,7 @@ REST = 2.0
 
 _QUIET = (
     f.GuardSampled,
+    f.TargetMet,
     f.LeaseClaimed,
     f.LeaseReturned,
     f.ListenerFailed,
