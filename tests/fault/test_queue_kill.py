@@ -25,7 +25,7 @@ from tests.unit.actions.queues import DEAD, LIVE, Queues
 
 pytestmark = pytest.mark.fault
 
-SENT = 600
+SENT = 360
 
 CHILD = """
 import sys
@@ -119,7 +119,7 @@ def test_killed_at_named_points_again_and_again_it_is_resumed_to_the_right_end(w
 
 
 def test_killed_from_outside_at_some_moments_it_is_resumed_to_the_right_end(world: World) -> None:
-    for number, left in enumerate((550, 350, 150)):
+    for number, left in enumerate((310, 210, 110)):
         child = world.child(world.run if number else "")
         world.wait_for(left)
         child.kill()
@@ -135,6 +135,6 @@ def test_a_rehearsal_tells_what_would_go_and_changes_nothing(world: World) -> No
 
     (canary,) = (step for step in found.steps if step.step == "canary")
     assert (found.refused, canary.state) == (False, "known")
-    assert any("10 of 600 messages go" in note for note in canary.notes)
+    assert any("10 of 360 messages go" in note for note in canary.notes)
     assert (world.queues.world(), world.book.totals()) == (start_of_all, (0, 0))
     assert not list_runs(Layout(world.settings.state))
