@@ -254,7 +254,8 @@ def failure(
         lines.append(
             f"{_where(place)}: {at.status.replace('_', ' ')}: {at.error}" if at.error else f"{place}: {at.status}"
         )
-        lines.extend(f"    {line}" for line in at.evidence)
+        # The error is often the last line that was seen, word for word.
+        lines.extend(f"    {line}" for line in at.evidence if not at.error.endswith(line.strip() or "\n"))
     lines.extend(f"{_where(p)} succeeded" for p in fine)
     lines.extend(f"{_where(p)} is untouched" for p in untouched)
     changed = any(_may_have_changed(state.at(step.id, p)) for p in bad)
@@ -294,7 +295,7 @@ def _undo_one(state: RunState, *, changed: bool) -> tuple[Choice, ...]:
     if changed:
         return (Choice("undo", "undo this step where it may have changed something", key="u"),)
     last = latest_change(state)
-    return (Choice("undo", f"undo {last}: the latest change; then you are asked about it", key="u"),) if last else ()
+    return (Choice("undo", f"undo {last}: the latest change; then you decide", key="u"),) if last else ()
 
 
 def is_walked_back(state: RunState) -> bool:

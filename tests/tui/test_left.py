@@ -12,6 +12,7 @@ from runbook.testing import ScriptedApprover
 from runbook.tui import messages as msg
 from runbook.tui.presenter.left import Left, time_left
 from runbook.tui.presenter.now import now_words
+from runbook.tui.presenter.progress import Progress
 from runbook.tui.presenter.words import Row
 from runbook.tui.scene import Scene
 from tests.engine.desk import Desk, touch
@@ -101,3 +102,13 @@ def test_earlier_runs_of_the_same_playbook_tell_and_failures_do_not(tmp_path_fac
     assert 0 <= found["one"] < 60
     assert usual_seconds(desk.settings, "another") == {}
     assert usual_seconds(desk.settings, "try", apart_from=done.run) == {}
+
+
+def test_the_line_is_full_when_all_is_over_and_not_before() -> None:
+    for room in (1, 2, 31, 80, 200):
+        for of in (1, 3, 4, 300):
+            assert sum(Progress(over=of, of=of).cells(room)) == room
+            assert sum(Progress(over=of, bad=1, of=of).cells(room)) == room
+            for active, bad in ((0, 0), (1, 0), (0, 1), (1, 1)):
+                assert sum(Progress(of - 1, active, min(bad, of - 1), of).cells(room)) < room
+    assert Progress(over=3, active=1, of=4).cells(80) == (60, 0, 10)

@@ -90,6 +90,9 @@ def _loud(status: str, says: str = "") -> Row:
 
 def _waiting(scene: Scene, question: Question, now: float) -> NowWords:
     title = one_line(question.title, 200)
+    for said in (". Nothing runs now", ". It may have finished, or not"):
+        # The row below says the one, the sheet the other.
+        title = title.partition(said)[0]
     doubt = question.kind == "doubt"
     status = "in_doubt" if doubt else "waiting"
     hosts = [where(p) for p in question.places if where(p)]

@@ -21,12 +21,16 @@ class Progress(Struct, frozen=True):
     of: int = 0
 
     def cells(self, room: int) -> tuple[int, int, int]:
-        """Return how many cells are over, bad and active; what runs has one at least."""
+        """Return how many cells are over, bad and active.
+
+        What runs has one at least, and half of its share: a line is full when all is over, and not before.
+        """
         if not self.of:
             return 0, 0, 0
-        bad = -(-self.bad * room // self.of)
-        active = -(-self.active * room // self.of)
-        over = min((self.over - self.bad) * room // self.of, room - bad - active)
+        most = room if self.over == self.of else max(room - 1, 0)
+        bad = min(-(-self.bad * room // self.of), most)
+        active = min(-(-self.active * room // (2 * self.of)), most - bad)
+        over = min((self.over - self.bad) * room // self.of, most - bad - active)
         return max(over, 0), bad, active
 
 

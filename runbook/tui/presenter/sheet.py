@@ -120,6 +120,9 @@ def _lead(question: Question) -> str:
     title = one_line(question.title, 300)
     if question.kind == "confirm":
         return ""
+    for how in ("failed", "was undone"):
+        # The head says that already.
+        title = title.removeprefix(f"{one_line(question.step, 100)} {how}. ")
     return title if title.endswith(".") else f"{title}."
 
 

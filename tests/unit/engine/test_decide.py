@@ -342,7 +342,7 @@ class TestFailure:
         )
 
         (undo,) = (choice for choice in paper.asks().choices if choice.id == "undo")
-        assert undo.title == "undo one: the latest change; then you are asked about it"
+        assert undo.title == "undo one: the latest change; then you decide"
 
     def test_the_menu_of_a_step_that_changed_nothing_offers_the_way_back_of_the_change_before_it(self) -> None:
         paper = self.failed()
