@@ -18,6 +18,7 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Survey
 from runbook.secret import Secret
 from runbook.transports.ssh import hostkeys
+from runbook.transports.ssh.algorithm import restrict
 from runbook.transports.ssh.auth import Keys, log_in, wait
 from runbook.transports.ssh.channel import Running, Taker
 from runbook.transports.ssh.hostkeys import UnknownHostKey
@@ -220,6 +221,7 @@ class Connection:
         link = Link(wire)
         try:
             known = hostkeys.known_keys(self.settings)
+            restrict(link, self.settings.algorithms, self.settings.place)
             link.prefer_key_types(hostkeys.preferred(link.key_types(), known))
             self._negotiate(link, cancel)
             self._check_key(link, known, cancel)
@@ -252,7 +254,10 @@ class Connection:
                            remedy="does it take more connections at once (MaxStartups)?")  # fmt: skip
         remedy = ""
         if isinstance(error, SSHException) and "acceptable" in str(error).lower():
-            remedy = "weak algorithms are not offered: the host needs a newer sshd"
+            remedy = (
+                "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration "
+                "that adds one by name, such as `Ciphers +aes256-cbc`"
+            )
         raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
                            remedy=remedy)  # fmt: skip
 

@@ -17,23 +17,16 @@ from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 from paramiko.transport import Transport
 
+from runbook.transports.ssh.algorithm import CIPHERS, KEX, MACS
 from runbook.transports.ssh.wire import Wire
 
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
-MACS = (
-    "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512",
-)  # fmt: skip
-KEX = (
-    "curve25519-sha256@libssh.org",
-    "mlkem768x25519-sha256",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group-exchange-sha256",
-    "diffie-hellman-group14-sha256",
-)
-"""Best first; CBC, MD5, SHA-1 and DSA are not offered. curve25519 costs the host 11 ms, the post-quantum one 85."""
+_LISTS = {
+    "ciphers": ("ciphers", "_cipher_info"),
+    "macs": ("digests", "_mac_info"),
+    "kexalgorithms": ("kex", "_kex_info"),
+    "hostkeyalgorithms": ("key_types", "_key_info"),
+}
+"""The lists of ssh_config(5), as paramiko names what is offered and all that it knows."""
 
 
 class Link(Transport):
@@ -99,6 +92,18 @@ class Link(Transport):
     def key_types(self) -> tuple[str, ...]:
         """Return the kinds of host keys that are offered."""
         return tuple(self.get_security_options().key_types)
+
+    def offered(self, keyword: str) -> tuple[str, ...]:
+        """Return what is offered for a list of ssh_config(5)."""
+        return tuple(getattr(self.get_security_options(), _LISTS[keyword][0]))
+
+    def known(self, keyword: str) -> tuple[str, ...]:
+        """Return all that could be offered for it."""
+        return tuple(getattr(self, _LISTS[keyword][1]))
+
+    def offer(self, keyword: str, names: tuple[str, ...]) -> None:
+        """Offer these for it, the best first."""
+        setattr(self.get_security_options(), _LISTS[keyword][0], names)
 
     def _end_channel(self, channel: Channel, message: Message) -> None:
         # paramiko answers with an end of input and a close of its own.

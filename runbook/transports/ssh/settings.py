@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from runbook.errors import ConfigError, ConnectError
 from runbook.model.host import Host
+from runbook.transports.ssh.algorithm import Lists, named
 
 PORT = 22
 _ASKING = 10.0  # seconds for `ssh -G`, which may run a `Match exec` of the user's own file
@@ -46,6 +47,8 @@ class SshSettings(Struct, frozen=True, kw_only=True):
     """HostKeyAlias: the name under which the key of the host is known."""
     hash_known_hosts: bool = False
     connect_timeout: float = 10.0
+    algorithms: Lists = ()
+    """What the configuration names for ciphers, key exchange, checksums and host keys, where it does."""
 
     @property
     def key_name(self) -> str:
@@ -69,6 +72,7 @@ class Resolver:
         self._config = config
         self._answers: dict[tuple[str, int, str], SshSettings] = {}
         self._lock = Lock()
+        self._usual: dict[str, list[str]] | None = None
 
     def of_host(self, host: Host) -> SshSettings:
         """Return the settings of a host of an inventory. Raises ConnectError, ConfigError."""
@@ -102,6 +106,15 @@ class Resolver:
         argv += ["-F", str(self._config)] if self._config else []
         argv += ["-p", str(port)] if port else []
         argv += ["-l", user] if user else []
+        told = self._told(argv, alias)
+        if told is None:
+            return own(alias, port, user)
+        if self._usual is None:
+            self._usual = said_in(self._told(["ssh", "-G", "-F", "none"], "any") or "")
+        return _replace(read_answer(alias, told), algorithms=named(said_in(told), self._usual))
+
+    def _told(self, argv: list[str], alias: str) -> str | None:
+        """Return what `ssh -G` says of an alias; None if there is no ssh and no configuration was asked for."""
         try:
             done = subprocess.run(
                 [*argv, "--", alias], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING, check=False
@@ -111,7 +124,7 @@ class Resolver:
                 raise ConfigError(
                     "there is no ssh to read it", where=str(self._config), remedy="install the OpenSSH client"
                 ) from None
-            return own(alias, port, user)
+            return None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ConnectError(f"ssh -G does not answer: {error}", where=alias) from error
         if done.returncode != 0:
@@ -121,7 +134,7 @@ class Resolver:
                 where=str(self._config or alias),
                 remedy=f"try: ssh -G {alias}",
             )
-        return read_answer(alias, done.stdout.decode("utf-8", "surrogateescape"))
+        return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def own(address: str, port: int = 0, user: str = "") -> SshSettings:
@@ -138,12 +151,18 @@ def own(address: str, port: int = 0, user: str = "") -> SshSettings:
     )
 
 
-def read_answer(alias: str, text: str) -> SshSettings:
-    """Read what `ssh -G` said. Raises ConnectError for a way that this transport does not go."""
+def said_in(text: str) -> dict[str, list[str]]:
+    """Return the values of an answer of `ssh -G` by keyword, in their order."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, _, value = line.partition(" ")
         said.setdefault(key.lower(), []).append(value.strip())
+    return said
+
+
+def read_answer(alias: str, text: str) -> SshSettings:
+    """Read what `ssh -G` said. Raises ConnectError for a way that this transport does not go."""
+    said = said_in(text)
 
     def one(key: str, default: str = "") -> str:
         return said.get(key, [default])[-1]

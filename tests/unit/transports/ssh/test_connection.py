@@ -308,6 +308,30 @@ def test_the_quick_and_strong_algorithms_are_agreed(sshd: Sshd, opened: Open, ho
     assert target.connection.host_key.startswith("ssh-ed25519 SHA256:")
 
 
+def test_what_the_configuration_names_is_what_is_offered(opened: Open, home: Path, tmp_path: Path) -> None:
+    old = Sshd(tmp_path / "old", "Ciphers aes256-cbc\nMACs hmac-sha1")
+    old.start()
+    old.know(home)
+    config = tmp_path / "config"
+
+    def agreed(more: str) -> tuple[str, str]:
+        config.write_text(
+            f"Host old\n  HostName 127.0.0.1\n  Port {old.port}\n  IdentityFile {old.key}\n"
+            f"  UserKnownHostsFile {home}/.ssh/known_hosts\n{more}"
+        )
+        link = opened(Given(ssh_config=config)).target(Host("old", "ssh"), Cancel()).connection.link(Cancel())
+        return getattr(link, "local_cipher", ""), getattr(link, "local_mac", "")
+
+    try:
+        assert agreed("  Ciphers +aes256-cbc\n  MACs hmac-sha1\n") == ("aes256-cbc", "hmac-sha1")
+        with pytest.raises(ConnectError, match="Incompatible"):
+            agreed("  Ciphers aes256-ctr\n")
+        with pytest.raises(ConnectError, match="for ciphers is known here: chacha20-poly1305"):
+            agreed("  Ciphers chacha20-poly1305@openssh.com\n")
+    finally:
+        old.stop()
+
+
 @pytest.mark.parametrize("line", ["Ciphers aes128-cbc,3des-cbc", "KexAlgorithms diffie-hellman-group14-sha1"])
 def test_a_host_that_has_only_weak_algorithms_is_refused(line: str, opened: Open, home: Path, tmp_path: Path) -> None:
     weak = Sshd(tmp_path / "weak", line)
