@@ -82,7 +82,7 @@ def restrict(link: Link, lists: Lists, place: str) -> None:
             names = ", ".join(name.lstrip("+") for name in wanted if name != "=")
             raise ConnectError(
                 f"nothing of what its ssh configuration names for {keyword} is known here: {names}", where=place,
-                remedy=f"name one of {', '.join(known)}",
+                remedy=f"name one of {', '.join(ours)}",
             )  # fmt: skip
         link.offer(keyword, chosen)
 

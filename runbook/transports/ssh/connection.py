@@ -254,9 +254,14 @@ class Connection:
                            remedy="does it take more connections at once (MaxStartups)?")  # fmt: skip
         remedy = ""
         if isinstance(error, SSHException) and "acceptable" in str(error).lower():
+            lists = ", ".join(keyword for keyword, _ in self.settings.algorithms)
             remedy = (
-                "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration "
-                "that adds one by name, such as `Ciphers +aes256-cbc`"
+                f"your ssh configuration names {lists}: does the host have one of them?"
+                if lists
+                else (
+                    "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration "
+                    "that adds one by name, such as `Ciphers +aes256-cbc`"
+                )
             )
         raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
                            remedy=remedy)  # fmt: skip
