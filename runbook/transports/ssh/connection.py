@@ -41,6 +41,10 @@ _OPENING = 10.0
 _CONTROL = 5.0  # a host that gives no channel for ending something in this time will not do so later
 _TRIES = 4
 _SLICE = 0.1
+_WEAK = (
+    "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration that adds one "
+    "by name, such as `Ciphers +aes256-cbc`"
+)
 _ROOM = 3  # commands that could still begin, or a look does not
 
 Accept = Callable[[UnknownHostKey, SshSettings, Cancel], bool]
@@ -255,14 +259,7 @@ class Connection:
         remedy = ""
         if isinstance(error, SSHException) and "acceptable" in str(error).lower():
             lists = ", ".join(keyword for keyword, _ in self.settings.algorithms)
-            remedy = (
-                f"your ssh configuration names {lists}: does the host have one of them?"
-                if lists
-                else (
-                    "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration "
-                    "that adds one by name, such as `Ciphers +aes256-cbc`"
-                )
-            )
+            remedy = f"your ssh configuration names {lists}: does the host have one of them?" if lists else _WEAK
         raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
                            remedy=remedy)  # fmt: skip
 
