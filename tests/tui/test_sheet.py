@@ -8,6 +8,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
+from textual.widgets._toast import Toast
 
 from runbook.engine.question import ABORT, PAUSE, SKIP
 from runbook.events.state import RunState
@@ -19,7 +20,9 @@ from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.look import Look
 from runbook.tui.theme import DARK, THEMES
 from runbook.tui.widgets.choice_menu import ChoiceMenu
+from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.page import Page
+from tests.tui.canned import holds
 
 STYLES = Path(__file__).parents[2] / "runbook/tui/global.tcss"
 
@@ -142,6 +145,19 @@ async def test_escape_leaves_the_question_open() -> None:
         await press(pilot, "escape")
 
     assert app.answers == [None]
+
+
+async def test_what_is_told_in_passing_covers_neither_the_choices_nor_what_is_asked() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        app.notify("What runs comes to its end, then the run pauses; and this takes two rows.", markup=False)
+        await holds(pilot, lambda: bool(app.screen.query(Toast)) and app.screen.query_one(Toast).region.height == 2)
+
+        told = app.screen.query_one(Toast).region
+        for part in (ChoiceMenu, KeyBar, "#prompt"):
+            assert not told.overlaps(app.screen.query_one(part).region)
+        assert told.y == 1
 
 
 async def test_words_of_hosts_lie_in_the_well_harmlessly() -> None:
