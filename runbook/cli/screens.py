@@ -58,7 +58,8 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
     control = Control()
     with staged(front.settings(), control, name=incident or INCIDENT, folder=None, tell=tell) as stage:
         orders = tuple(stage.order(cure, guided=True) for cure in stage.staging.cures)
-        tell("opening the screens; `q` leaves them, and the shop with them")
+        also = "" if keep else ", and the shop with them"
+        tell(f"opening the screens; Ctrl+Q leaves them{also} (so does `q` where no text is typed)")
         left = _opened(front, stage.settings, orders)
         result = left.last.result if left.last is not None else None
         after = stage.numbers(control, patient=result is not None and result.status == "succeeded")

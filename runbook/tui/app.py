@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from runbook.errors import RunbookError
 from runbook.model.question import Answer, NoAnswer, Question
@@ -66,7 +67,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         Binding("f4", "go('run')", "Run", show=False, id="run", tooltip="The run that is open"),
         Binding("f5", "go('review')", "Review", show=False, id="review", tooltip="Past runs"),
         Binding("q", "leave", "leave", show=False, id="leave", tooltip="Leave; asks during a run"),
-        Binding("ctrl+q", "leave", "leave", show=False, system=True),
+        Binding("ctrl+q", "leave", "leave", show=False, system=True, tooltip="Leave, also where letters are text"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, system=True),
     ]
 
@@ -441,7 +442,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
     def on_stop_wanted(self) -> None:
         """Stop the running step; asked again, leave at once."""
         if self.carrier is None or not self.carrier.is_live:
-            self.notify("Nothing runs. q leaves.", markup=False)
+            self.notify(f"Nothing runs. {self._leave_key} leaves.", markup=False)
             return
         control = self.carrier.control
         if control.cancel_token.is_set():
@@ -452,7 +453,12 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
             told = "The running step is stopped, and it is checked whether it did. ^c again leaves at once."
             self.notify(told, markup=False)
         else:
-            self.notify("Nothing runs now. q leaves, and asks how the run shall rest.", markup=False)
+            told = f"Nothing runs now. {self._leave_key} leaves, and asks how the run shall rest."
+            self.notify(told, markup=False)
+
+    @property
+    def _leave_key(self) -> str:
+        return "^q" if isinstance(self.focused, Input) else "q"
 
     def _leave(self, how: str | None) -> None:
         if how:

@@ -21,6 +21,7 @@ class AlertInput(Input):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "prepare", id="alert.prepare", tooltip="Values, targets, what would change"),
         Binding("down", "leave(1)", "list", id="alert.down", tooltip="To the list of playbooks"),
+        Binding("ctrl+q", "app.leave", "leave", id="alert.quit", tooltip="Leave; q is a letter here"),
         Binding("up", "leave(-1)", "open loops", show=False, id="alert.up", tooltip="To what is open"),
     ]
 
