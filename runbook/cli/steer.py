@@ -7,7 +7,7 @@ import time
 import click
 
 from runbook.cli.command import Command, pass_front
-from runbook.cli.exit_codes import Ending, of_run, outcome
+from runbook.cli.exit_codes import Ending, Exit, of_run, outcome
 from runbook.cli.front import Front
 from runbook.cli.order import pairs, step_and_target
 from runbook.errors import UsageError
@@ -55,11 +55,24 @@ def pause(front: Front, run_id: str, reason: str) -> None:
 @click.option("--reason", default="", help="Why; it goes on record.")
 @pass_front
 def cancel(front: Front, run_id: str, reason: str) -> None:
-    """Stop the running step of a live run, and look whether it did; a resting run is closed as aborted."""
+    """Stop the running step of a live run, and look whether it did; a resting run is closed as aborted.
+
+    If the end of a change is unknown, what still lives of it on the targets is ended first, and `resume` settles the
+    step. It is in doubt (8) where that end could not be confirmed.
+    """
+    from runbook.cli.conduct import Conduct
     from runbook.session import review, steer
+    from runbook.session.outlived import end_jobs
 
     settings = front.settings()
     found = review.find(settings, run_id)
+    person = Conduct(front, asks=False, asks_for_secrets=front.is_interactive).approver()
+    ended = end_jobs(settings, found, reason, person)
+    if ended is not None:
+        follows = f"`runbook resume {found}` finds out what became of it"
+        _done(front, found, "\n".join((*ended.lines, follows)))
+        front.code = Exit.SUCCEEDED if ended.are_dead else Exit.IN_DOUBT
+        return
     _done(front, found, steer.cancel(settings, found, reason))
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.model.question import Answer
+from runbook.session.outlived import end_jobs
 from runbook.session.record import JournalRecorder
 from runbook.session.run import reopen
 from runbook.session.steer import decide
@@ -272,3 +273,32 @@ def test_an_edit_voids_the_typed_confirmation_of_a_destructive_step(desk: Desk) 
 
     assert (result.status, desk.path("more").exists()) == ("succeeded", True)
     assert [q.kind for q in approver.asked] == ["confirm", "confirm"]
+
+
+def test_a_job_that_outlived_its_run_is_ended_with_proof_and_the_step_stays_to_be_settled(desk: Desk) -> None:
+    run = desk.start("steps:\n" + BUSY).run
+    pid = int(desk.text("pid"))
+    assert (desk.state(run).status, psutil.pid_exists(pid)) == ("in_doubt", True)
+
+    ended = end_jobs(desk.settings, run, "it holds up the others")
+
+    assert ended is not None
+    assert ended.are_dead
+    assert ended.lines[0].startswith("lost on local: the end of its job run is confirmed: sent TERM to")
+    until(lambda: not psutil.pid_exists(pid))
+    assert desk.state(run).status == "in_doubt"
+    notes = [fact.text for fact in desk.facts(run) if isinstance(fact, f.NoteWritten)]
+    assert notes == list(ended.lines)
+    assert desk.resume(run).status == "in_doubt"
+    assert desk.lines("counter") == ["x"]
+    assert desk.holds()
+    assert end_jobs(desk.settings, desk.start("steps:\n" + touch("after")).run, "") is None
+
+
+def test_command_lines_are_left_out_of_the_proof_where_the_run_hides_something(desk: Desk) -> None:
+    run = desk.start("steps:\n" + BUSY + "    redact: [counter]\n").run
+
+    ended = end_jobs(desk.settings, run, "")
+
+    assert ended is not None
+    assert ended.lines == ("lost on local: the end of its job run is confirmed: looked again: nothing of it lives",)
