@@ -19,6 +19,7 @@ from runbook.tui.dialogs.palette import PaletteSheet
 from runbook.tui.look import Look, look_of, theme_now
 from runbook.tui.presenter.keys import Key, rows, written
 from runbook.tui.terminal import is_light, lightness
+from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.pile import Pile
 from tests.tui.canned import ENTRIES, Canned, entry, plain
 
@@ -44,6 +45,8 @@ async def test_help_shows_the_keys_of_where_one_is() -> None:
     app = staged()
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: bool(app.library.entries))
+        # Where q is a letter, the way out that is named is another key.
+        assert "^q leave" in plain(app.library.query_one(KeyBar))
         await pilot.press("f1")
         await pilot.pause()
         assert isinstance(app.screen, HelpSheet)
@@ -52,7 +55,12 @@ async def test_help_shows_the_keys_of_where_one_is() -> None:
         assert "To the list of playbooks" in shown
         assert "EVERYWHERE" in shown
 
-        await pilot.press("escape", "down", "question_mark")
+        await pilot.press("escape", "q")
+        assert app.library.alert == "q"
+        await pilot.press("escape", "ctrl+c", "down", "ctrl+c")
+        told = [notice.message for notice in app._notifications]
+        assert told == ["Nothing runs. ^q leaves.", "Nothing runs. q leaves."]
+        await pilot.press("question_mark")
         await pilot.pause()
         assert "THE LIST" in plain(app.screen)
 
