@@ -62,6 +62,8 @@ class Var(Struct, frozen=True):
     value: Json
     line: int = 0
     column: int = 0
+    file: str = ""
+    """Where it stands, if not in the inventory itself."""
 
 
 class Group(Struct):
@@ -78,6 +80,10 @@ class Told(Struct):
     hosts: dict[str, dict[str, Var]]
     """The variables of each host itself, in the order of the file."""
     groups: dict[str, Group]
+    group_files: dict[str, dict[str, Var]] = {}
+    """What `group_vars` says of groups."""
+    host_files: dict[str, dict[str, Var]] = {}
+    """What `host_vars` says of hosts."""
 
     def group(self, name: str) -> Group:
         """Return a group, which is new if nobody has named it yet."""
@@ -91,11 +97,11 @@ class Faults:
         self.file = file
         self.found: list[Diagnostic] = []
 
-    def add(self, line: int, column: int, message: str, hint: str = "") -> None:
-        """Note a fault; a few hundred are enough for everybody."""
+    def add(self, line: int, column: int, message: str, hint: str = "", *, file: str = "") -> None:
+        """Note a fault, in the inventory itself or in a file beside it; a few hundred are enough for everybody."""
         if len(self.found) <= MAX_FAULTS:
             words = (one_line(text, MAX_WORDS) for text in (message, "", hint))
-            self.found.append(Diagnostic(self.file, line, column, "error", *words))
+            self.found.append(Diagnostic(file or self.file, line, column, "error", *words))
 
 
 def check_host(name: str, line: int, column: int, faults: Faults) -> None:
@@ -124,14 +130,21 @@ def assemble(told: Told, faults: Faults) -> tuple[Host, ...]:
         for host in group.hosts:
             direct.setdefault(host, []).append(name)
     hosts: list[Host] = []
-    refused: set[tuple[int, int, str]] = set()
+    refused: set[tuple[str, int, int, str]] = set()
     for name, own in told.hosts.items():
         groups = _closure(direct.get(name, ()), above)
         merged: dict[str, Var] = dict(told.group("all").vars)
-        for each in sorted(groups, key=rank.__getitem__):
+        ordered = sorted(groups, key=rank.__getitem__)
+        for each in ordered:
             merged |= told.groups[each].vars
-        merged |= own
         kept = tuple(group for group in told.groups if group in groups and group != "all") or ("ungrouped",)
+        # As in Ansible the files of `all` stand above what the inventory itself says of any group.
+        for each in (
+            dict.fromkeys(("all", *ordered, *(kept if kept == ("ungrouped",) else ()))) if told.group_files else ()
+        ):
+            merged |= told.group_files.get(each, {})
+        merged |= own
+        merged |= told.host_files.get(name, {})
         hosts.append(_host(name, kept, merged, faults, refused))
     if LOCAL not in told.hosts:
         hosts.insert(0, Host(LOCAL, "local"))
@@ -181,7 +194,7 @@ def _depths(told: Told, faults: Faults) -> dict[str, int] | None:
 
 
 def _host(
-    name: str, groups: tuple[str, ...], merged: dict[str, Var], faults: Faults, refused: set[tuple[int, int, str]]
+    name: str, groups: tuple[str, ...], merged: dict[str, Var], faults: Faults, refused: set[tuple[str, int, int, str]]
 ) -> Host:
     said: dict[str, Any] = {}
     values: dict[str, Json] = {}
@@ -192,12 +205,12 @@ def _host(
             if _NAME.fullmatch(variable):
                 values[variable] = _readable(var.value)
             continue
-        place = (var.line, var.column, variable)
+        place = (var.file, var.line, var.column, variable)
         # The same line of a group speaks for all its hosts and is told once.
         if not _IDLE.fullmatch(variable) and not _is_off(var.value) and place not in refused:
             refused.add(place)
             remedy = next((text for word, text in _REMEDIES.items() if word in variable), "leave it out")
-            faults.add(var.line, var.column, f"{variable} cannot be honoured", remedy)
+            faults.add(var.line, var.column, f"{variable} cannot be honoured", remedy, file=var.file)
     for variable, field in _SAYS.items():
         if variable in merged and field not in said and not _is_off(merged[variable].value):
             said[field] = _connection(name, variable, field, merged[variable], faults)
@@ -218,7 +231,9 @@ def _connection(name: str, variable: str, field: str, var: Var, faults: Faults) 
     value = _readable(var.value) if isinstance(var.value, dict) else var.value
     if isinstance(value, dict) or (isinstance(value, str) and ("{{" in value or "{%" in value)):
         what = "is encrypted" if isinstance(value, dict) else "is a template"
-        faults.add(var.line, var.column, f"{variable} of {name} {what}, which only Ansible can read", LISTED)
+        faults.add(
+            var.line, var.column, f"{variable} of {name} {what}, which only Ansible can read", LISTED, file=var.file
+        )
         return None
     text = str(value)
     match field:
@@ -235,9 +250,10 @@ def _connection(name: str, variable: str, field: str, var: Var, faults: Faults) 
         case "transport" if text in _HERE:
             return "local"
         case "transport":
-            faults.add(var.line, var.column, f"{name} has the connection {shown(text)}", "there are ssh and local")
+            hint = "there are ssh and local"
+            faults.add(var.line, var.column, f"{name} has the connection {shown(text)}", hint, file=var.file)
         case _:
-            faults.add(var.line, var.column, f"{variable} of {name} is {shown(value)}")
+            faults.add(var.line, var.column, f"{variable} of {name} is {shown(value)}", file=var.file)
     return None
 
 

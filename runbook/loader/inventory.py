@@ -24,6 +24,7 @@ from msgspec import Meta, Struct
 
 from runbook.errors import InventoryError, PlaybookError
 from runbook.loader.ansible import ADDRESS, HOST_NAME, LISTED, USER, Faults, Told, assemble
+from runbook.loader.ansible_folder import Folder
 from runbook.loader.ansible_ini import looks_like_ini, read_ini
 from runbook.loader.ansible_tree import TAGS, looks_like_tree, read_tree
 from runbook.loader.diagnostic import Diagnostic, Findings, TooManyFaults, from_error
@@ -136,14 +137,19 @@ def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Fin
 
 
 def _ansible(text: str, file: str, read: Callable[[Faults], Told]) -> tuple[Inventory, list[Diagnostic]]:
-    """Return what an inventory of Ansible means. What lies beside it and would change its meaning is a fault."""
+    """Return what an inventory of Ansible means, with the variables that lie beside it."""
     faults = Faults(file)
     told = read(faults)
-    beside = [name for name in ("group_vars", "host_vars") if file and (Path(file).parent / name).is_dir()]
-    if beside and "_meta" not in text:
-        faults.add(0, 0, f"{' and '.join(beside)} beside it would not be read", f"run {LISTED}")
-    hosts = assemble(told, faults)
-    return Inventory(hosts, file, sha256_of(text)), sorted(set(faults.found))
+    beside: list[tuple[str, str]] = []
+    if file and "_meta" not in text:
+        # What `ansible-inventory` lists holds them already.
+        groups, hosts = (Folder(Path(file).parent / name, faults) for name in ("group_vars", "host_vars"))
+        told.group_files = groups.of(dict.fromkeys((*told.groups, "ungrouped")))
+        told.host_files = hosts.of(told.hosts)
+        beside = [*groups.read, *hosts.read]
+    found = assemble(told, faults)
+    digest = sha256_of("\0".join((text, *(each for _, each in beside))))
+    return Inventory(found, file, digest, tuple(name for name, _ in beside)), sorted(set(faults.found))
 
 
 def _script(file: str) -> Diagnostic:

@@ -38,6 +38,9 @@ class Inventory(Struct, frozen=True):
     hosts: tuple[Host, ...] = (Host(LOCAL, "local"),)
     path: str = ""
     sha256: str = ""
+    """Of the file, and of those beside it."""
+    beside: tuple[str, ...] = ()
+    """The files beside it that were read as well."""
 
 
 _UNREADABLE = "unreadable"

@@ -131,7 +131,10 @@ def load_hosts(path: Path | None) -> Inventory:
     if path is None:
         return Inventory()
     check_owner(path)
-    return load_inventory(path)
+    found = load_inventory(path)
+    for beside in found.beside:
+        check_owner(Path(beside))
+    return found
 
 
 def _plan(

@@ -164,9 +164,46 @@ def test_variables_beside_the_file_are_never_left_out_silently(tmp_path: Path) -
     path = tmp_path / "hosts"
     path.write_text("[web]\nh1\n")
     (tmp_path / "group_vars").mkdir()
-    assert "group_vars beside it would not be read; run ansible-inventory" in diagnose_inventory(path)[0].sentence()
+    (tmp_path / "group_vars/web.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    found = diagnose_inventory(path)[0]
+    assert (Path(found.file).name, found.message) == ("web.yml", "the file is encrypted by Ansible Vault")
+    assert found.hint.startswith("run ansible-inventory")
+    (tmp_path / "group_vars/web.yml").write_text("a: 1\nansible_become: true\n")
+    found = diagnose_inventory(path)[0]
+    assert (Path(found.file).name, found.line, found.message) == ("web.yml", 2, "ansible_become cannot be honoured")
     path.write_text(JSON)
     assert diagnose_inventory(path) == []
+
+
+def test_variables_beside_the_file_win_over_it_as_in_ansible(tmp_path: Path) -> None:
+    """The expected values are those of `ansible-inventory --list`."""
+    files = {
+        "hosts": "[web]\nh1 a=inline\nh2\n[db]\nh3\n[prod:children]\nweb\n[web:vars]\na=web\nb=web\nc=web\n"
+        "[all:vars]\nd=all\n",
+        "group_vars/all.yml": "b: all-file\nd: all-file\ne: all-file\nfrom: all\n",
+        "group_vars/prod/z.yaml": "e: prod-z\nfrom: prod\n",
+        "group_vars/prod/a.yml": "e: prod-a\nf: [1, {g: x}]\n",
+        "group_vars/prod/.hidden": "e: hidden\n",
+        "group_vars/prod/note.txt": "e: text\n",
+        "group_vars/web": "from: web\nansible_user: ops\n",
+        "group_vars/web.yml": "from: never\n",
+        "group_vars/other.yml": "from: [unclosed\n",
+        "host_vars/h1.json": '{"a": "file", "ansible_port": 2222}',
+        "host_vars/h2/": "",
+    }  # fmt: skip
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text(text)
+
+    inventory = load_inventory(tmp_path / "hosts")
+
+    h1, h2, h3 = (host for host in inventory.hosts if host.name != "local")
+    shared = {"b": "all-file", "c": "web", "d": "all-file", "e": "prod-z", "f": [1, {"g": "x"}], "from": "web"}
+    assert (h1.vars, h1.user, h1.port) == ({**shared, "a": "file"}, "ops", 2222)
+    assert (h2.vars, h2.user, h2.port) == ({**shared, "a": "web"}, "ops", 0)
+    assert h3.vars == {"b": "all-file", "d": "all-file", "e": "all-file", "from": "all"}
+    assert [Path(name).name for name in inventory.beside] == ["all.yml", "web", "a.yml", "z.yaml", "h1.json"]
 
 
 @pytest.mark.parametrize(
