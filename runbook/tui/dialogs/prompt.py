@@ -25,7 +25,7 @@ class PromptSheet(Modal[T]):
 
     CSS_PATH = "sheet.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "take it", id="prompt.accept", priority=True, tooltip="Take what is written"),
+        Binding("enter", "take", "take it", id="prompt.accept", priority=True, tooltip="Take what is written"),
         Binding("escape", "leave", "back", id="prompt.leave", tooltip="Leave it as it is"),
         Binding("question_mark", "app.help", "help", show=False, id="prompt.help", tooltip="In a field it is a letter"),
         Binding("f1", "app.help", "help", id="prompt.help.f1", tooltip="The keys of where you are"),
@@ -63,8 +63,13 @@ class PromptSheet(Modal[T]):
         self.query_one("#hint", Static).update(words)
 
     @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self.action_accept()
+    def action_take(self) -> None:
+        """Take what is written, once the letters that were typed before this key are in their field."""
+        (self.focused or self).call_later(self._take)
+
+    def _take(self) -> None:
+        if self.is_current:
+            self.action_accept()
 
     def action_accept(self) -> None:
         """Take what is written, if it is good."""

@@ -65,10 +65,10 @@ class ReviewScreen(PlayingFrame):
         Binding("w", "follow", "watch", show=False, id="review.follow", tooltip="Watch a live run"),
         Binding("r", "resume", "resume", id="review.resume", tooltip="Go on with this run"),
         Binding("u", "undo", "undo", id="review.undo", tooltip="Walk back what this run changed"),
-        Binding("H", "handover", "hand over", id="review.handover", tooltip="Let somebody else go on elsewhere"),
-        Binding("escape", "back", "back", id="review.back", tooltip="Back to the runs, then to the library"),
         Binding("d", "compare", "compare", id="review.compare", tooltip="Beside another run"),
         Binding("E", "export", "report", id="review.export", tooltip="Write the report as a Markdown file"),
+        Binding("H", "handover", "hand over", id="review.handover", tooltip="Let somebody else go on elsewhere"),
+        Binding("escape", "back", "back", id="review.back", tooltip="Back to the runs, then to the library"),
         Binding("V", "verify", "verify", id="review.verify", tooltip="Verify the record again"),
         Binding("slash", "find", "search", id="review.find", tooltip="Find a run, or a text in the output"),
     ]
@@ -442,6 +442,9 @@ class ReviewScreen(PlayingFrame):
     def action_compare(self) -> None:
         """Choose the run that stands beside this one."""
         self._player.playing = False
+        if self.past.runs and all(run.id == self.run or run.error for run in self.past.runs):
+            self.notify("There is no other run to compare this one with.", markup=False)
+            return
         self._choose(True)
         self._enter("list")
 

@@ -36,7 +36,7 @@ def key_name(key: str, look: Look) -> str:
 
 
 class KeyBar(Widget):
-    """Draws the bindings that act now, most important first; what does not fit is left out as a whole, never cut."""
+    """Draws the bindings that act now, most important first; an ellipsis tells that some did not fit."""
 
     def __init__(self, look: Look) -> None:
         super().__init__()
@@ -57,6 +57,9 @@ class KeyBar(Widget):
         general = {b.action.rpartition(".")[2]: self._item(b) for b in shown}
         right = [general[action] for action in GENERAL if action in general]
         room = self.size.width - 2
+        if _length(left, right) > room and "help" in general:
+            # There is more than what is shown: the help has it.
+            right[right.index(general["help"])] = general["help"] = Content(self._look.own("… ")) + general["help"]
         for action in ("command_palette", "find"):
             if action in general and len(right) > 1 and _length(left, right) > room:
                 right.remove(general[action])

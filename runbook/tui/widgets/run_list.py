@@ -111,9 +111,8 @@ class RunList(Vertical):
         """Draw all rows."""
         pile = self.pile
         cells = max((pile.scrollable_content_region.width or self.size.width) - 2, 20)
-        shown = matching(self._runs, self.text, self._found) if self.text else self._runs
-        if self._other:
-            shown = tuple(run for run in shown if run.id != self._other)
+        every = self._offered
+        shown = matching(every, self.text, self._found) if self.text else every
         of = columns(shown, cells)
         pile.show(
             tuple(
@@ -129,17 +128,25 @@ class RunList(Vertical):
         self.query_one("#runs-head", Page).show(lambda _: [head_words(of)])
         self.query_one("#runs-empty", Page).show(lambda _: self._empty())
 
+    @property
+    def _offered(self) -> tuple[RunSummary, ...]:
+        """All runs, or those that can stand beside the chosen one."""
+        return tuple(run for run in self._runs if run.id != self._other and not (self._other and run.error))
+
     def _count(self, shown: int) -> Words:
         if not self._is_read:
             return (muted("reading the journals"),)
-        of = f" of {len(self._runs)}" if shown != len(self._runs) else ""
-        noun = "run" if len(self._runs) == 1 else "runs"
+        most = len(self._offered)
+        of = f" of {most}" if shown != most else ""
+        noun = f"{'other ' if self._other else ''}{'run' if most == 1 else 'runs'}"
         words: Words = (bold(str(shown)), muted(f"{of} {noun}, newest first"))
         if self._progress:
             words += (muted(f"   {self._progress}"),)
         return words
 
     def _empty(self) -> list[Words]:
+        if self._other and not self._offered:
+            return [(plain("There is no other run to compare with."),), (muted("Esc leads back."),)]
         if self._runs:
             return [(plain("No run holds that text."),), (muted("Esc clears it, and shows all runs."),)]
         return [
