@@ -60,7 +60,9 @@ rb_claim_somewhere() {
     /*) rb_disk=$XDG_STATE_HOME/runbook ;;
     *) rb_disk=${HOME:-/nonexistent}/.local/state/runbook ;;
   esac
-  rb_memory=/dev/shm/runbook-$(id -u)
+  rb_user=
+  while read -r rb_line rb_p rb_user rb_word; do [ "$rb_line" = Uid: ] && break; done </proc/self/status
+  rb_memory=/dev/shm/runbook-${rb_user:-$(id -u)}
   for rb_dir in "$rb_disk/jobs/$rb_key" "$rb_memory/jobs/$rb_key"; do
     [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
   done
@@ -215,18 +217,31 @@ rb_watch() {
   rb_end
 }
 
-# Copies what is new to the caller; fd 5 and 6 keep their place in the files across all that read them.
+# Copies what is new to the caller; fd 5 and 6 keep their place in the files across all that read them. Most commands
+# leave one of them empty, and a program less is felt.
+rb_pass() {
+  { [ -e /dev/fd/5 ] && [ ! -s /dev/fd/5 ]; } || cat <&5 >&3 || return 1
+  { [ -e /dev/fd/6 ] && [ ! -s /dev/fd/6 ]; } || cat <&6 >&4
+}
+
 rb_follow() {
-  rb_last=
+  rb_last= rb_napping= rb_part=0.05
   trap 'rb_last=1' TERM
   # A TERM that came before the trap stood is lost; then the status tells of the end.
   while [ -z "$rb_last" ] && rb_wraps && IFS= read -r rb_line <"$rb_dir/status" && [ -z "${rb_line##open*}" ]; do
-    cat <&5 >&3 && cat <&6 >&4 || exit 0
-    rb_nap 05 &
-    wait $!
+    rb_pass || exit 0
+    # A TERM that came meanwhile would interrupt no wait.
+    [ "$rb_last" ] && break
+    sleep $rb_part 3>&- 4>&- &
+    rb_napping=$!
+    wait $rb_napping
+    case $? in 1 | 2) rb_part=1 ;; esac # a sleep that takes whole seconds only
+    [ "$rb_last" ] || rb_napping=
   done
+  # It must neither outlive this nor look like a part of the job.
+  [ "$rb_napping" ] && kill -9 $rb_napping && wait $rb_napping
   # A wrapper that was killed outright can neither end this nor pass on the rest.
-  rb_wraps || { cat <&5 >&3; cat <&6 >&4; }
+  rb_wraps || rb_pass
 }
 
 rb_run() {
@@ -298,8 +313,7 @@ if [ "$rb_stream" ]; then
   sync "$rb_dir/status" "$rb_dir" || sync
   kill "$rb_follower"
   wait "$rb_follower"
-  cat <&5 >&3
-  cat <&6 >&4
+  rb_pass
   printf 'runbook-job ended %s %s\n' "$rb_exit" "$rb_why" >&4
   exit "$rb_exit"
 fi

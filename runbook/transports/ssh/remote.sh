@@ -21,7 +21,9 @@ rb_places() {
     /*) rb_disk=$XDG_STATE_HOME/runbook ;;
     *) rb_disk=${HOME:-/nonexistent}/.local/state/runbook ;;
   esac
-  rb_memory=/dev/shm/runbook-$(id -u)
+  rb_user=
+  while read -r rb_line rb_p rb_user rb_word; do [ "$rb_line" = Uid: ] && break; done </proc/self/status
+  rb_memory=/dev/shm/runbook-${rb_user:-$(id -u)}
   rb_stat $$ && rb_own=$rb_session || rb_own=none
 }
 
