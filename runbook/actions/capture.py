@@ -115,6 +115,15 @@ def require_exit(got: Captured, what: str, *, where: str = "") -> Captured:
     raise ActionError(failure(what, got), where=where)
 
 
+def lacks(got: Captured, needs: str) -> str:
+    """Return the remedy for a look that gave no whole answer: what it said itself goes before the tools it needs."""
+    if "levels of symbolic links" in got.why:
+        return "its links lead round in a circle: mend them first"
+    if got.why.startswith("sudo: "):
+        return "allow it with NOPASSWD in sudoers, or run where somebody can give the password"
+    return f"the target needs {needs}"
+
+
 def failure(what: str, got: Captured) -> str:
     """Say in one line how a command failed that is known to be over."""
     seconds = f"{got.finished.seconds:.0f} s"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runbook.actions.capture import Captured, Keep, answer
+from runbook.actions.capture import Captured, Keep, answer, lacks
 from runbook.actions.form import folder_of, script
 from runbook.errors import ActionError, DeadlineError
 from runbook.ports.target import Cmd, Reader
@@ -167,10 +167,8 @@ def _state(facts: dict[str, str]) -> FileState | None:
 
 
 def _useless(t: Reader, path: str, got: Captured) -> ActionError:
-    needs = "the target needs sh, date, stat and sha256sum or shasum"
-    goes_round = "levels of symbolic links" in got.why
     return ActionError(
         f"cannot look at {path}: {got.why.removeprefix(f'{path}: ')}",
         where=t.host.name,
-        remedy="its links lead round in a circle: mend them first" if goes_round else needs,
+        remedy=lacks(got, "sh, date, stat and sha256sum or shasum"),
     )

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runbook.actions.capture import answer
+from runbook.actions.capture import answer, lacks
 from runbook.actions.file_state import CLOCK, ROOM, SUM
 from runbook.actions.form import folder_of, script
 from runbook.errors import ActionError
@@ -133,9 +133,9 @@ def look_folder(t: Reader, path: str, *, sudo: bool, timeout: float, to: str = "
     kind, place = facts.get("kind", ""), facts.get("folder", "")
     if got.exit != 0 or not facts.get("now") or not place or kind not in ("folder", "other", "missing", "denied"):
         raise ActionError(
-            f"cannot look at {path}: {got.why}",
+            f"cannot look at {path}: {got.why.removeprefix(f'{path}: ')}",
             where=t.host.name,
-            remedy="the target needs sh, find, stat, sort, comm and sha256sum or shasum",
+            remedy=lacks(got, "sh, find, stat, sort, comm and sha256sum or shasum"),
         )
     state = FolderState(
         kind,  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from runbook.actions.capture import answer, capture
+from runbook.actions.capture import answer, capture, lacks
 from runbook.actions.form import PathText, Sudo, Timeout, With, absolute, folder_of, inside, script
 from runbook.errors import ActionError
 from runbook.model.scalar import Template
@@ -144,7 +144,7 @@ def look(t: Reader, place: Place, *, sudo: bool, timeout: float) -> LinkState:
         raise ActionError(
             f"cannot look at {place.link}: {got.why}",
             where=t.host.name,
-            remedy="the target needs sh, date, readlink and stat",
+            remedy=lacks(got, "sh, date, readlink and stat"),
         )
     versions = sorted((name for key, name in pairs if key == "version"), key=_order)
     return LinkState(

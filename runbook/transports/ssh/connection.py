@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Event, Lock
 from typing import TYPE_CHECKING
 
-from runbook.errors import ConnectError
+from runbook.errors import AuthError, ConnectError
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Survey
 from runbook.secret import Secret
@@ -241,7 +241,11 @@ class Connection:
         settings = self.settings
         if self.via is None:
             return dial(settings.address, settings.port, settings.connect_timeout, cancel)
-        self.via.link(cancel)
+        try:
+            self.via.link(cancel)
+        except (ConnectError, AuthError) as error:
+            where = f"{error.where}, the way to {settings.place}"
+            raise type(error)(error.message, where=where, remedy=error.remedy) from error
         return Wire(self.via.stream((settings.address, settings.port), cancel))
 
     def _negotiate(self, link: Link, cancel: Cancel) -> None:
