@@ -104,6 +104,10 @@ class Sshd:
                 assert time.monotonic() < deadline, f"sshd does not listen: {told}"
                 time.sleep(0.01)
 
+    def logins(self) -> int:
+        """Return how many have logged in so far."""
+        return (self.folder / "log").read_text().count("Accepted publickey")
+
     def processes(self) -> list[int]:
         """Return sshd and the processes of its connections, the one that listens first."""
         assert self._process is not None
