@@ -26,15 +26,15 @@ def meet(services: Services, record: Callable[..., None], target: Target) -> Tar
     return target
 
 
-def survey_notes(found: Survey, host: str) -> list[str]:
+def survey_notes(found: Survey) -> list[str]:
     """Say what a target lacks for a change that can be ended, found again and told of later."""
     notes = []
     if found.store == "memory":
-        notes.append(f"The job folder goes to the memory of {host}, and a restart forgets it: {found.why}")
+        notes.append(f"The job folder goes to memory, and a restart of the host forgets it: {found.why}")
     elif found.store == "none":
-        notes.append(f"{host} has no place for a job folder, so the change will be refused: {found.why}")
+        notes.append(f"There is no place for a job folder, so the change will be refused: {found.why}")
     if not found.has_proc:
-        notes.append(f"{host} has no /proc: what the job starts is found less surely when it has to be ended")
+        notes.append("The host has no /proc: what the job starts is found less surely when it has to be ended")
     return notes
 
 

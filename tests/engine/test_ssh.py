@@ -201,7 +201,7 @@ def test_the_plan_of_a_change_says_that_its_job_folder_goes_to_memory(desk: Desk
 
     leads_nowhere = f"{host.home}/.local is a link that leads nowhere"
     assert seen.steps[0].notes == (
-        f"The job folder goes to the memory of web1, and a restart forgets it: {leads_nowhere}",
+        f"The job folder goes to memory, and a restart of the host forgets it: {leads_nowhere}",
     )
     (disk,) = (finding for finding in checkup.findings if finding.what == "disk")
     assert (disk.state, leads_nowhere in disk.told) == ("warn", True)
