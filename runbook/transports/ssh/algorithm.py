@@ -7,12 +7,9 @@ names one that `ssh` does not offer by itself either: then somebody has decided 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from runbook.errors import ConnectError
-
-if TYPE_CHECKING:
-    from runbook.transports.ssh.link import Link
 
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 MACS = (
@@ -73,7 +70,20 @@ def offer(ours: Sequence[str], known: Sequence[str], wanted: Sequence[str]) -> t
     return there or tuple(dict.fromkeys(name for name in kept if name in known))
 
 
-def restrict(link: Link, lists: Lists, place: str) -> None:
+class Offering(Protocol):
+    """A connection before its handshake."""
+
+    def offered(self, keyword: str) -> tuple[str, ...]:
+        """Return what is offered for a list of ssh_config(5)."""
+
+    def known(self, keyword: str) -> tuple[str, ...]:
+        """Return all that could be offered for it."""
+
+    def offer(self, keyword: str, names: tuple[str, ...]) -> None:
+        """Offer these for it, the best first."""
+
+
+def restrict(link: Offering, lists: Lists, place: str) -> None:
     """Have a connection offer what the configuration names. Raises ConnectError if nothing of it is known here."""
     for keyword, wanted in lists:
         ours, known = link.offered(keyword), link.known(keyword)
