@@ -11,6 +11,7 @@ from runbook.cli.exit_codes import Ending, Exit, of_leaving, of_run, outcome
 from runbook.cli.style import Style, place
 from runbook.events.degradation import still_open
 from runbook.events.fact import RunFinished
+from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.events.status import BAD
 from runbook.session.result import Result, standing
@@ -99,7 +100,8 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     """
     state = result.state
     status = "aborted" if ending.status == "aborted" and not ending.in_doubt else outcome(ending)
-    head = style.status(status).replace(status_word(status), status_word(status).upper(), 1)
+    said = outcome_word(state, status=status) if status == "undone" else status_word(status)
+    head = style.status(status).replace(status_word(status), said.upper(), 1)
     if status == "aborted" and result.pending_undo:
         head += f", {standing(result.pending_undo)}"
     lines = [f"{head}  {one_line(result.plan.title or result.playbook, LINE)} · run {result.run}"]
@@ -121,8 +123,10 @@ def verified_words(state: RunState) -> str:
     """Return in words how many changes stand and how many of them are known to be good."""
     count = len({(step, target) for step, target, _ in state.standing})
     if not count:
-        undone = any(at.status == "undone" for at in state.steps.values())
-        return "every change is undone" if undone else "nothing was changed"
+        undone, every = state.undone_of
+        if undone < every:
+            return f"{every - undone} of {changes(every)} {'stands' if every - undone == 1 else 'stand'}: no way back"
+        return "every change is undone" if every else "nothing was changed"
     good = count - state.unverified
     return f"{changes(count)}: {good} verified, {state.unverified} left unverified"
 
@@ -174,6 +178,8 @@ def _bad(state: RunState) -> list[str]:
 def next_command(run: str, ending: Ending, *, missing: bool = False, adhoc: bool = False) -> str:
     """Return the command that goes on from here; empty if nothing is left to do."""
     match of_run(ending):
+        case Exit.SUCCEEDED if ending.pending_undo:
+            return f"runbook undo {run}, or runbook audit report {run}"
         case Exit.SUCCEEDED:
             return f"runbook audit report {run}"
         case Exit.WAITING if missing and adhoc:

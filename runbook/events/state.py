@@ -187,8 +187,31 @@ class RunState(Struct, frozen=True):
     @property
     def pending_undo(self) -> int:
         """How many standing changes have a way back; the playbook says of some that they have none."""
-        plans = (self.change(*key).planned for key in self.standing)
-        return sum(1 for planned in plans if planned is None or not planned.undo.startswith(NO_WAY_BACK))
+        return len({key[:2] for key in self._with_way_back})
+
+    @property
+    def _with_way_back(self) -> tuple[tuple[str, str, int], ...]:
+        plans = ((key, self.change(*key).planned) for key in self.standing)
+        return tuple(key for key, plan in plans if plan is None or not plan.undo.startswith(NO_WAY_BACK))
+
+    @property
+    def undone_of(self) -> tuple[int, int]:
+        """How many changes are undone, and how many there were; one that has no way back stands."""
+        changed = {key[:2] for key in self.changes}
+        stands = {key[:2] for key in self.standing}
+        stands |= {place for place in changed if any(_passed_by(a) for a in self.at(*place).attempts)}
+        return len(changed - stands), len(changed)
+
+    @property
+    def undo_open(self) -> int:
+        """How many changes are still to be undone: none of a run that succeeded, and none that a person left alone."""
+        if self.status == "succeeded":
+            return 0
+        if self.status != "undone":
+            return self.pending_undo
+        made = (d for d in self.decisions if d.kind == "drift" and d.choice == "leave")
+        left = {(d.step, place) for d in made for place in d.places}
+        return len({key[:2] for key in self._with_way_back} - left)
 
     @property
     def unverified(self) -> int:
@@ -198,6 +221,10 @@ class RunState(Struct, frozen=True):
 
 
 PENDING = StepState()
+
+
+def _passed_by(attempt: Attempt) -> bool:
+    return attempt.may_have_changed and attempt.undone is not None and attempt.undone.status == "none"
 
 
 def _stands(step: StepState, number: int) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from runbook.events.outcome import outcome_word
 from runbook.report.block import code, item
 from runbook.report.decision import about, is_break_glass, who, why
 from runbook.report.story import Story
 from runbook.report.summary import outcome_sentence
 from runbook.report.word import counted, full_moment, marked, person, took
 from runbook.text import markdown
+from runbook.text.mark import mark_of
 
 
 def headline(story: Story, verification: str, now: str) -> list[str]:
@@ -31,7 +33,7 @@ def _outcome(story: Story) -> str:
     if status == "aborted" and story.state.pending_undo:
         left = story.state.pending_undo
         return f"{marked(status)}, {counted(left, 'change')} {'stands' if left == 1 else 'stand'}"
-    return marked(status)
+    return f"{mark_of(status).symbol} {outcome_word(story.state)}"
 
 
 def _warnings(story: Story) -> list[str]:

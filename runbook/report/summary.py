@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from runbook.events.outcome import outcome_word
 from runbook.events.state import Place, RunState
 from runbook.events.status import RunStatus, Status
 from runbook.report.word import counted, words
@@ -34,7 +35,7 @@ def outcome_sentence(state: RunState, *, status: RunStatus | None = None) -> str
     """
     if not state.facts:
         return "nothing is on record"
-    word = words(status or state.status)
+    word = outcome_word(state, status=status or "")
     ran = {step for (step, target), at in state.steps.items() if _began(at.status) and not target.startswith("#")}
     changed = {(step, target) for step, target, _ in state.changes}
     parts = [

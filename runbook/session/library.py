@@ -197,9 +197,9 @@ def _loop(settings: Settings, run: RunSummary) -> OpenLoop | None:
         why, command = run.error, f"runbook audit verify {run.id}"
     elif run.live:
         why, command = "runs now", f"runbook watch {run.id}"
-    elif run.outcome in ("succeeded", "undone") or run.handed_over:
+    elif run.outcome == "succeeded" or run.handed_over or (run.outcome == "undone" and not run.pending_undo):
         return None
-    elif run.outcome in ("aborted", "undo_incomplete", "failed", "partial") and run.pending_undo:
+    elif run.outcome in ("aborted", "undone", "undo_incomplete", "failed", "partial") and run.pending_undo:
         why, command = standing(run.pending_undo), f"runbook undo {run.id}"
     elif run.outcome in ("failed", "refused", "unreachable", "partial", "aborted"):
         return None

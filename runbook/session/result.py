@@ -36,5 +36,5 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def pending_undo(self) -> int:
-        """How many changes stand that have a way back, if the run did not succeed."""
-        return 0 if self.status in CLOSED else self.state.pending_undo
+        """How many changes are left to be undone, if the run did not succeed."""
+        return 0 if self.status == "succeeded" else self.state.undo_open

@@ -35,6 +35,7 @@ from runbook.journal import follow as follow_records
 from runbook.journal import read as read_records
 from runbook.model.built import built
 from runbook.session.record import to_fact
+from runbook.text.mark import status_word
 
 
 class Stop(Protocol):
@@ -72,12 +73,19 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     deviated: bool
     unverified: int
     pending_undo: int
+    partly_undone: bool = False
+    """It was led back, and something of it stands."""
     handed_over: str = ""
     """The bundle with which it goes on elsewhere; empty if it is here."""
     incident: str = ""
     actor: str = ""
     error: str = ""
     """Why its journal cannot be read; all else is unknown then."""
+
+    @property
+    def word(self) -> str:
+        """How it ended, in words."""
+        return "partly undone" if self.partly_undone else status_word(self.outcome)
 
 
 def find(settings: Settings, prefix: str) -> str:
@@ -138,6 +146,9 @@ def summary(settings: Settings, run: str) -> RunSummary:
         status = "interrupted" if folded.status in ("running", "waiting") else folded.status
     finished = next((t.fact for t in reversed(timed) if isinstance(t.fact, f.RunFinished)), None)
     actor = folded.sessions[-1].actor if folded.sessions else {}
+    undone, every = folded.undone_of
+    # What stands of a run that had done its work was wanted, whatever was taken back of it later.
+    had_succeeded = status == "undone" and any(_is_success(item.fact) for item in timed)
     return RunSummary(
         id=run,
         playbook=str(opened.playbook.get("id", "")) if opened else "",
@@ -150,11 +161,16 @@ def summary(settings: Settings, run: str) -> RunSummary:
         verified=finished.verified if finished else False,
         deviated=folded.deviated,
         unverified=folded.unverified,
-        pending_undo=0 if status in ("succeeded", "undone") else folded.pending_undo,
+        pending_undo=0 if had_succeeded else folded.undo_open,
+        partly_undone=status == "undone" and undone < every,
         handed_over=folded.handed_over,
         incident=str(opened.options.get("incident", "")) if opened else "",
         actor=f"{actor.get('user', '')}@{actor.get('host', '')}" if actor else "",
     )
+
+
+def _is_success(fact: f.Fact) -> bool:
+    return isinstance(fact, f.RunFinished) and fact.status == "succeeded"
 
 
 def _unreadable(run: str, error: str) -> RunSummary:

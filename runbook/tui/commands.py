@@ -14,7 +14,6 @@ from msgspec import Struct
 from runbook.model.plan import Plan
 from runbook.session.review import RunSummary
 from runbook.text import one_line
-from runbook.text.mark import status_word
 from runbook.tui.presenter.ago import ago
 from runbook.tui.presenter.keys import Key, written
 
@@ -54,7 +53,7 @@ def of_runs(runs: Iterable[RunSummary], look: Callable[[str], Do]) -> Iterator[C
     now = datetime.now(UTC)
     for run in runs:
         when = "runs now" if run.live else ago(run.started, now)
-        about = f"{status_word(run.outcome)} {when}"
+        about = f"{run.word} {when}"
         yield Command("run", f"{one_line(run.playbook, 60)} {run.id[:10]}", about, look(run.id))
 
 

@@ -183,6 +183,49 @@ def test_a_run_can_be_undone_by_the_beginning_of_its_id(call: Call, place: Path)
     assert (said.code, said.json["outcome"], (place / "made").exists()) == (0, "undone", False)
 
 
+ON_TWO = """\
+schema: runbook/v1
+id: on-two
+title: On two hosts
+targets: {{all: {{hosts: "a,b"}}}}
+steps:
+  - id: one
+    command: [sh, -c, "touch {at}/$0", "{{{{ host.name }}}}"]
+    effect: change
+    verify: [{{command: [test, -e, "{at}/{{{{ host.name }}}}"]}}]
+    undo: [{{command: [rm, "{at}/{{{{ host.name }}}}"]}}]
+  - id: two
+    command: [touch, "{at}/two"]
+    effect: change
+    verify: [{{command: [test, -e, "{at}/two"]}}]
+    undo: {{none: it is wanted}}
+  - {{id: bad, command: ["false"], effect: read}}
+"""
+
+
+def test_a_part_that_is_undone_is_not_told_as_the_whole(call: Call, place: Path) -> None:
+    write(place, "on-two", ON_TWO.format(at=place))
+    (place / "hosts.yaml").write_text("hosts:\n  a: {transport: local}\n  b: {transport: local}\n")
+    call("replay", "on-two", "--inventory", str(place / "hosts.yaml"), "--on-failure", "stop")
+    run = run_of(call)
+
+    part = call("undo", run, "one@a")
+    assert (part.code, (place / "a").exists(), (place / "b").exists()) == (0, False, True)
+    assert part.out.startswith("↶ 1 OF 4 CHANGES UNDONE  On two hosts · run ")
+    assert "  Open: 1 change can be undone\n" in part.out
+    assert f"  Next: runbook undo {run}, or runbook audit report {run}\n" in part.out
+    (listed,) = call("audit", "list", "--open", "--output", "json").json
+    assert (listed["outcome"], listed["partly_undone"], listed["pending_undo"]) == ("undone", True, 1)
+    assert "↶ partly undone" in call("audit", "list").out
+    assert call("audit", "report", run).out.startswith("# On two hosts: ↶ 1 of 4 changes undone\n")
+
+    rest = call("undo", run)
+    assert rest.out.startswith("↶ 2 OF 4 CHANGES UNDONE  On two hosts · run ")
+    assert "  2 of 4 changes stand: no way back\n" in rest.out
+    assert "can be undone" not in rest.out
+    assert call("audit", "list", "--open", "--output", "json").json == []
+
+
 def test_undoing_twice_says_that_nothing_stands(call: Call) -> None:
     call("replay", "touch-file")
     run = run_of(call)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 from textual.widgets import Input
 
+from runbook.events import fact as f
 from runbook.events.signal import OutputReceived
 from runbook.model.question import Choice, Question
 from runbook.session.control import Control
@@ -14,6 +15,7 @@ from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
 from runbook.tui.dialogs.form import EditPrompt, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
+from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.screens.run import RunScreen
 from runbook.tui.widgets.choice_menu import ChoiceMenu
@@ -135,3 +137,18 @@ async def test_controls_that_were_taken_out_of_an_output_are_counted_beside_it()
     async with stage.run_test(size=(80, 24)) as pilot:
         stage.run_screen.board.view(3)
         await holds(pilot, lambda: "3 controls removed" in stage.text("#tail"))
+
+
+def test_the_now_line_says_how_much_of_a_run_is_undone_and_what_is_left() -> None:
+    scene = scenes.at_rest()
+    every = len({key[:2] for key in scene.state.changes})
+    step, target, attempt = scene.state.changes[-1]
+    ended = f.UndoFinished(step=step, target=target, attempt=attempt, status="undone")
+    scenes.take(scene, 1.0, [ended, f.RunFinished(status="undone"), f.SessionClosed(status="undone")])
+
+    said = now_words(scene, 2.0, rest=Rest(pending_undo=scene.state.undo_open))
+    assert said.title == f"↶ 1 of {every} changes undone"
+    assert "".join(text for text, _ in said.first) == (
+        f"↶ 1 OF {every} CHANGES UNDONE  {every - 1} changes stand, {every - 1} can be undone"
+    )
+    assert "".join(text for text, _ in said.second) == "↵ review · u undo"

@@ -14,7 +14,6 @@ from runbook.model.playbook import UndoNone
 from runbook.session.library import COMMON, Entry, OpenLoop, stem
 from runbook.session.review import RunSummary
 from runbook.text import duration_text
-from runbook.text.mark import status_word
 from runbook.tui.presenter.ago import ago, counted, day_ago, moment, span
 from runbook.tui.presenter.loops import kind
 
@@ -56,7 +55,7 @@ def _item(entry: Entry, last: RunSummary | None, still: OpenLoop | None, now: da
     if still is not None and not entry.error:
         status, says, when = _open(still, now)
     elif last is not None:
-        status, says = last.outcome, status_word(last.outcome)
+        status, says = last.outcome, last.word
         when = "runs now" if last.live else ago(last.ended or last.started, now)
     return Item(
         path=entry.path,
@@ -204,7 +203,7 @@ def last_words(run: RunSummary, now: datetime) -> tuple[str, str, tuple[str, ...
     """Return status, word and the rest about a run: how long it took, and when it was."""
     took = f"in {duration_text(run.seconds)}" if run.seconds is not None and not run.live else ""
     when = "runs now" if run.live else ago(run.ended or run.started, now)
-    return run.outcome, status_word(run.outcome), tuple(part for part in (took, when) if part)
+    return run.outcome, run.word, tuple(part for part in (took, when) if part)
 
 
 def reviewed_words(entry: Entry, now: datetime) -> str:

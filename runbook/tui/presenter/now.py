@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.model.plan import Plan
 from runbook.model.question import Question
@@ -205,12 +206,13 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
         )
     mark = mark_of(state.status)
     outcome: Callable[[RunState], Row] = _succeeded if state.status == "succeeded" else _stopped
-    first = (*_loud(state.status), *outcome(state))
+    said = outcome_word(state)
+    first = (*_loud(state.status, said), *outcome(state))
     why = rest.error or rest.why
     second: list[tuple[str, str]] = [plain(one_line(why, 300))] if why else []
     for words in _next(rest):
         second += ([muted(" · ")] if second else []) + [words]
-    title = f"{mark.symbol} {status_word(state.status)}"
+    title = f"{mark.symbol} {said}"
     return NowWords(mark.tone, first, _clock(scene, now, rests=True), tuple(second), (), title)
 
 
@@ -234,7 +236,10 @@ def _succeeded(state: RunState) -> Row:
 def _stopped(state: RunState) -> Row:
     stands = len({key[:2] for key in state.standing})
     if not stands:
-        return (plain("nothing changed"),) if not state.changes else (plain("all changes are undone"),)
+        undone, every = state.undone_of
+        if undone < every:
+            return (plain(f"{count(every - undone, 'change')} without a way back"),)
+        return (plain("all changes are undone"),) if every else (plain("nothing changed"),)
     pending = state.pending_undo
     way = f", {pending} can be undone" if pending else ""
     return (plain(f"{count(stands, 'change')} stand{'s' if stands == 1 else ''}{way}"),)

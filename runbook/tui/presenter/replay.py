@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from runbook.events import fact as f
+from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.events.status import RESUMABLE
 from runbook.journal import Report
@@ -70,14 +71,15 @@ def review_words(known: Recording, state: RunState, report: Report | str | None,
     mark = mark_of(status)
     opened = state.opened
     title = one_line(str(opened.playbook.get("title") or opened.playbook.get("id") or ""), 200) if opened else ""
-    first: Row = ((f"{mark.symbol} {status_word(status).upper()}  ", f"bold ${mark.tone}"), bold(title))
+    said = outcome_word(state) if status == state.status else status_word(status)
+    first: Row = ((f"{mark.symbol} {said.upper()}  ", f"bold ${mark.tone}"), bold(title))
     times = from_to(known.timed[0].time, known.timed[-1].time) if known.timed else ""
     right: Row = (muted("run "), plain(known.run if wide else known.run[:10]))
     if wide:
         right += (muted(f"   {times}"),)
     second = _outcome(known, state)
     proof: Row = (muted("live: its record is open"),) if live and report is None else badge(report, wide=wide)
-    return NowWords(mark.tone, first, right, second, proof, f"review: {mark.symbol} {status_word(status)}")
+    return NowWords(mark.tone, first, right, second, proof, f"review: {mark.symbol} {said}")
 
 
 def as_recording(said: NowWords, player: Playing, *, live: bool) -> NowWords:
@@ -104,8 +106,8 @@ def _outcome(known: Recording, state: RunState) -> Row:
         parts.append(muted(count(retries, "retry", "retries")))
     unverified = f"{count(state.unverified, 'change')} left unverified"
     parts.append((unverified, "$wait") if state.unverified else muted(unverified))
-    if state.pending_undo and state.status not in ("succeeded", "undone"):
-        parts.append(muted(f"{state.pending_undo} can be undone"))
+    if state.undo_open:
+        parts.append(muted(f"{state.undo_open} can be undone"))
     if state.deviated:
         parts.append(muted("went another way than written"))
     if state.handed_over:
@@ -169,7 +171,8 @@ def can_resume(state: RunState, *, live: bool) -> bool:
 
 def can_undo(state: RunState, *, live: bool) -> bool:
     """Tell whether anything of it can be walked back from here."""
-    return not live and not state.handed_over and state.status != "undone" and state.pending_undo > 0
+    left = state.undo_open if state.status == "undone" else state.pending_undo
+    return not live and not state.handed_over and left > 0
 
 
 def playback_rows(player: Playing, cells: int, *, live: bool, ahead: float = 0.0) -> tuple[Row, Row]:

@@ -23,6 +23,14 @@ def status_of(run: RunSummary) -> str:
     return "running" if run.live and run.outcome not in ("waiting", "paused", "in_doubt") else run.outcome
 
 
+def word_of(run: RunSummary) -> str:
+    """Return the status of a row in words."""
+    status = status_of(run)
+    if status == "running" and run.live:
+        return "live"
+    return run.word if status == run.outcome else status_word(status)
+
+
 class Columns(Struct, frozen=True):
     """How wide the first columns are."""
 
@@ -33,7 +41,7 @@ class Columns(Struct, frozen=True):
 def columns(runs: Iterable[RunSummary], cells: int) -> Columns:
     """Return the columns for these runs in so many cells: as wide as their words, as far as there is room."""
     every = tuple(runs)
-    status = max([12, *(len(status_word(status_of(run))) + 2 for run in every)]) + 2
+    status = max([12, *(len(word_of(run)) + 2 for run in every)]) + 2
     room = max(cells - status - _WHEN - _TOOK - 20, 12)
     return Columns(status, min(max([12, *(len(run.playbook) for run in every)]), room, 40))
 
@@ -48,7 +56,7 @@ def run_words(run: RunSummary, of: Columns, now: datetime, found: str = "") -> R
         )
     status = status_of(run)
     mark = mark_of(status)
-    word = "live" if status == "running" and run.live else status_word(status)
+    word = word_of(run)
     tail = [part for part in (one_line(run.incident, 30), one_line(run.actor, 30)) if part]
     left = [count(run.pending_undo, "undo open", "undos open")] if run.pending_undo and not run.live else []
     left += [f"{run.unverified} unverified"] if run.unverified else []
@@ -109,5 +117,5 @@ def matching(runs: Iterable[RunSummary], text: str, found: Mapping[str, str]) ->
 
 
 def _row_text(run: RunSummary) -> str:
-    parts = (run.id, run.playbook, run.title, status_word(run.outcome), run.incident, run.actor, run.error)
+    parts = (run.id, run.playbook, run.title, run.word, run.incident, run.actor, run.error)
     return " ".join((*parts, "live" if run.live else "", when(run.started, datetime.now().astimezone()))).lower()

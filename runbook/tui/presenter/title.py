@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.events.outcome import outcome_word
 from runbook.model.question import Question
 from runbook.text import one_line
-from runbook.text.mark import mark_of, status_word
+from runbook.text.mark import mark_of
 from runbook.tui.presenter.now import now_words
 from runbook.tui.scene import Scene
 
@@ -18,7 +19,5 @@ def title_words(scene: Scene, now: float, *, asked: Question | None = None, ende
         return NAME
     if ended:
         mark = mark_of(scene.state.status)
-        return (
-            f"{mark.symbol} {status_word(scene.state.status)}: {one_line(scene.plan.title or scene.plan.playbook, 80)}"
-        )
+        return f"{mark.symbol} {outcome_word(scene.state)}: {one_line(scene.plan.title or scene.plan.playbook, 80)}"
     return now_words(scene, now, asked=asked).title or NAME

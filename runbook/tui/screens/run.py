@@ -228,11 +228,12 @@ class RunScreen(Frame):
         state = self.scene.state
         error = getattr(ended.error, "message", "") or ended.words
         why = ended.result.why if ended.result is not None else ""
+        left = state.undo_open if state.status == "undone" else state.pending_undo
         return Rest(
             error=error,
             remedy=getattr(ended.error, "remedy", ""),
             why="handed over: it goes on elsewhere" if state.handed_over else why,
-            pending_undo=0 if state.status == "undone" or state.handed_over else state.pending_undo,
+            pending_undo=0 if state.handed_over else left,
             resumable=self._can_resume,
         )
 

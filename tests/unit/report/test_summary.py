@@ -68,7 +68,7 @@ def test_a_change_without_a_way_back_stays_unverified_after_an_undo() -> None:
     passed_by = f.UndoFinished(step="drop", target="order-1", attempt=1, status="none", error="no way back")
     state = fold_all([opened(), *changed("drop", "order-1", verified=False), passed_by, *ended("undone")])
 
-    assert outcome_sentence(state) == "undone: 1 step, 1 change, 1 left unverified"
+    assert outcome_sentence(state) == "0 of 1 change undone: 1 step, 1 change, 1 left unverified"
 
 
 def test_readings_are_no_changes() -> None:
