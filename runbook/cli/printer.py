@@ -16,7 +16,7 @@ from runbook.cli.watching import watch_words
 from runbook.events import fact as f
 from runbook.events.plain import thaw
 from runbook.events.signal import OutputReceived, PhaseEntered, Progressed, Signal
-from runbook.text import duration_text, one_line, sanitise
+from runbook.text import duration_text, one_line
 from runbook.text.mark import WARNING, status_word
 
 LINE = 400
@@ -217,28 +217,28 @@ class Printer:
 
     def _output_lines(self, event: OutputReceived) -> None:
         key = (event.step, event.target, event.stream)
-        *lines, rest = sanitise(self._rest.pop(key, "") + event.text).split("\n")
+        whole, newline, rest = (self._rest.pop(key, "") + event.text).rpartition("\n")
         if len(rest) > LONG:
-            lines, rest = [*lines, rest], ""
+            whole, newline, rest = f"{whole}{newline}{rest}", "\n", ""
         if rest:
             self._rest[key] = rest
-        self._output_block(event.target, event.stream, lines)
+        if newline:
+            self._output_block(event.target, event.stream, whole)
 
-    def _output_block(self, target: str, stream: str, lines: list[str]) -> None:
-        # All at once: a talkative command writes more lines in a second than could be written one by one.
-        texts = [line if len(line) <= LONG else f"{line[:LONG]}…" for line in lines]
+    def _output_block(self, target: str, stream: str, lines: str) -> None:
+        # All at once: a talkative command writes more lines in a second than could be touched one by one.
+        lines = lines if _is_short(lines) else "\n".join(_cut(line) for line in lines.split("\n"))
         if self._output is not None and stream == "out":
-            self._output.lines([f"{target} | {text}" for text in texts] if self._hosts > 1 else texts)
+            self._output.line(_begun_with(f"{target} | ", lines) if self._hosts > 1 else lines)
             return
         sign = self._to.style.paint("!", WARNING.tone) if stream == "err" else "|"
-        begin = f"  {f'{target} ' if self._hosts > 1 else ''}{sign} "
-        self._to.lines([begin + text for text in texts])
+        self._to.line(_begun_with(f"  {f'{target} ' if self._hosts > 1 else ''}{sign} ", lines))
 
     def _flush(self, step: str, target: str) -> None:
         for stream in ("out", "err"):
             rest = self._rest.pop((step, target, stream), "")
             if rest:
-                self._output_block(target, stream, [rest])
+                self._output_block(target, stream, rest)
 
     def _flush_all(self) -> None:
         for step, target, _ in list(self._rest):
@@ -293,6 +293,24 @@ def pace_words(fact: f.PaceSet) -> str:
     """Return the rate that was set, as people say it."""
     rate = thaw(fact.rate)
     return f"{rate:g} a second" if isinstance(rate, (int, float)) and rate else "no limit"
+
+
+def _is_short(lines: str) -> bool:
+    """Tell whether no line is longer than `LONG`, in leaps from the last line end that is near enough to the next."""
+    at = 0
+    while len(lines) - at > LONG:
+        at = lines.rfind("\n", at, at + LONG + 1) + 1
+        if not at:
+            return False
+    return True
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONG else f"{line[:LONG]}…"
+
+
+def _begun_with(begin: str, lines: str) -> str:
+    return begin + lines.replace("\n", f"\n{begin}")
 
 
 def _message(fact: f.StepFinished) -> str:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from runbook.cli.clock import Clock
 from runbook.cli.front import encode
-from runbook.cli.printer import Printer
+from runbook.cli.printer import LONG, Printer
 from runbook.cli.stream import CLEAR, Stream
 from runbook.cli.style import Style, cells, table
 from runbook.events import fact as f
 from runbook.events.signal import OutputReceived, Progressed
+from runbook.text import sanitise
 
 
 def heard(*events: object, hosts: int = 1, style: Style | None = None) -> str:
@@ -48,6 +49,20 @@ def test_a_line_that_comes_in_parts_is_shown_once() -> None:
     )
 
 
+@given(st.lists(st.text("ab\n", max_size=9), max_size=6))
+def test_lines_are_shown_whole_however_they_come_and_cut_where_they_are_long(parts: list[str]) -> None:
+    whole = "".join(parts).replace("b", "b" * (LONG // 2))
+
+    shown = heard(*(output(part.replace("b", "b" * (LONG // 2))) for part in parts))
+
+    lines = whole.removesuffix("\n").split("\n") if whole else []
+    if any(len(line) > LONG for line in lines):
+        # Of a line that is too long the parts that came apart may be shown, each of them cut.
+        assert all(len(line) <= LONG + len("  | …") for line in shown.split("\n"))
+        return
+    assert shown == "".join(f"  | {line}\n" for line in lines)
+
+
 def test_hosts_are_named_when_there_are_several() -> None:
     assert heard(output("a\n"), output("b\n", "err", "order-2"), hosts=2) == "  order-1 | a\n  order-2 ! b\n"
 
@@ -58,7 +73,10 @@ def test_two_streams_and_hosts_do_not_mix_their_halves() -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_no_text_of_a_target_controls_the_terminal(text: str) -> None:
-    shown = heard(output(text), finished(status="failed", error=text, evidence=[text, text]), f.NoteWritten(text=text))
+    # Output is clean text when it comes here: the sink of the engine is its border.
+    shown = heard(
+        output(sanitise(text)), finished(status="failed", error=text, evidence=[text, text]), f.NoteWritten(text=text)
+    )
 
     assert not any((ord(c) < 32 and c not in "\n\t") or 0x7F <= ord(c) < 0xA0 for c in shown)
 
