@@ -187,6 +187,34 @@ async def test_a_destructive_step_wants_target_and_host_count_and_enter_is_dead_
     assert app.answers == [Answer(choice="confirm", values={"typed": "app 3"})]
 
 
+@pytest.mark.parametrize("final", [True, False])
+async def test_what_cannot_be_taken_back_is_read_to_its_end_before_it_is_approved(final: bool) -> None:
+    back = "Way back: none: it is wanted" if final else "Way back: made again"
+    app = Table(
+        Question(
+            id="approve/long",
+            kind="approve",
+            title="Approve it",
+            step="long",
+            places=("h1",),
+            previews=tuple(Preview("h1", f"Deletes part {n}.", ("rm -rf /x",), notes=(back,)) for n in range(9)),
+            choices=(Choice("approve", "approve exactly what is shown", key="y"), PAUSE, ABORT),
+            safe="pause",
+        )
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        await holds(pilot, lambda: "more lines: PgDn" in text_of(app))
+        await press(pilot, "y")
+        if not final:
+            assert app.answers == [Answer(choice="approve")]
+            return
+
+        assert app.answers == []
+        assert "more lines to read first: PgDn" in text_of(app)
+        await press(pilot, *["pagedown"] * 9, "pageup", "y")
+        assert app.answers == [Answer(choice="approve")]
+
+
 async def test_hosts_with_the_same_plan_are_shown_together() -> None:
     app = Table(DESTRUCTIVE)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -27,7 +27,7 @@ from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet, head_of
 from runbook.tui.look import Look, bold
-from runbook.tui.presenter.sheet import about_rows, sheet_words
+from runbook.tui.presenter.sheet import about_rows, is_grave, sheet_words
 from runbook.tui.presenter.words import count
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
@@ -79,6 +79,8 @@ class Sheet(Modal[Answer | NoAnswer]):
         self.state = state
         self._deaf = deaf
         self.words = sheet_words(question, state)
+        self._read_to_end = False
+        """The end of what it is about was in sight."""
 
     # --- what is shown ------------------------------------------------------------------------------------------
 
@@ -134,11 +136,18 @@ class Sheet(Modal[Answer | NoAnswer]):
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
         about = self.query_one("#about", VerticalScroll)
-        below = int(about.max_scroll_y - about.scroll_y)
-        more = (count(below, "more line"), ": ", ("PgDn", "bold $accent")) if below > 0 else ()
+        below = self._below
+        self._read_to_end = self._read_to_end or (about.max_scroll_y > 0 and not below)
+        more = (count(below, "more line"), ": ", ("PgDn", "bold $accent")) if below else ()
         self.query_one("#prompt", Static).update(
             Content.assemble(bold(self.words.prompt), "   " if more else "", *more)
         )
+
+    @property
+    def _below(self) -> int:
+        """How many lines of what it is about are out of sight below."""
+        about = self.query_one("#about", VerticalScroll)
+        return max(int(about.max_scroll_y - about.scroll_y), 0)
 
     def _listen(self) -> None:
         self.disabled = False
@@ -155,8 +164,11 @@ class Sheet(Modal[Answer | NoAnswer]):
         self.take(next(each for each in self.question.choices if each.id == message.choice))
 
     def take(self, choice: Choice) -> None:
-        """Complete an answer with what the choice needs."""
-        if choice.typed:
+        """Complete an answer with what the choice needs; what cannot be taken back is read to its end first."""
+        if choice.id in ("approve", "confirm") and is_grave(self.question) and self._below and not self._read_to_end:
+            left = f"{count(self._below, 'more line')} to read first: "
+            self.query_one("#prompt", Static).update(Content.assemble((left, "bold $wait"), ("PgDn", "bold $accent")))
+        elif choice.typed:
             about = partial(about_rows, self.question, self.words)
             sheet = TypedSheet(self.words, choice, self.look, about)
             self.app.push_screen(sheet, lambda sure: self._typed(choice, bool(sure)))

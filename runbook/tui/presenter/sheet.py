@@ -211,6 +211,12 @@ def about_rows(question: Question, words: SheetWords, cells: int) -> list[Row]:
     return rows
 
 
+def is_grave(question: Question) -> bool:
+    """Tell whether something is agreed to that destroys, or has no way back."""
+    final = any(note.startswith(f"Way back: {NO_WAY_BACK}") for each in question.previews for note in each.notes)
+    return question.kind == "confirm" or (question.kind == "approve" and final)
+
+
 def alike(previews: tuple[Preview, ...]) -> tuple[tuple[Preview, tuple[str, ...]], ...]:
     """Gather hosts for which the same will happen: one of their previews, and all their names."""
     found: dict[tuple[str, tuple[str, ...], str, tuple[str, ...]], tuple[Preview, list[str]]] = {}
