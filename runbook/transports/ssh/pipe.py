@@ -23,7 +23,9 @@ class Pipe:
         """Keep a part."""
         if data:
             self._parts.append(data)
-            self._wake.set()
+            # Who reads puts the sign down before it looks: while it is up, this part will be seen.
+            if not self._wake.is_set():
+                self._wake.set()
 
     def close(self) -> None:
         """End the stream."""
