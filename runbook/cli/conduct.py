@@ -66,7 +66,7 @@ class Conduct:
         from runbook.cli.guided import Guided
 
         person = Guided(self._front.err, self._witness.arguments, steps=lambda: self.control.steps)
-        return person if self._asks else _Keyholder(person)
+        return person if self._asks else Keyholder(person)
 
     def around(self, act: Callable[[Approver, tuple[Listener, ...], Control], T], approver: Approver) -> T:
         """Carry a run to its rest under the watch of signals; the end is told by `tell`."""
@@ -111,7 +111,7 @@ class Conduct:
         front.end({"type": "result"} | row if front.format == "ndjson" else row)
 
 
-class _Keyholder(Unattended):
+class Keyholder(Unattended):
     """Has a person open keys and logins, and answers nothing else: as ssh does for a command."""
 
     def __init__(self, person: Approver) -> None:

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from runbook.cli.conduct import Keyholder
 from runbook.errors import JournalFull
 from runbook.events import fact as f
+from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
+from runbook.ports.cancel import Cancel
 from runbook.session.record import JournalRecorder
+from runbook.testing import ScriptedApprover
 from tests.cli.conftest import Call, Said, steady
 
 APPROVED = """\
@@ -556,3 +560,17 @@ def test_an_error_after_a_run_has_come_to_its_rest_names_no_run(call: Call) -> N
     assert call("replay", "touch-file", "--output", "json").json["outcome"] == "succeeded"
 
     assert "id" not in call("resume", "nothing", "--output", "json").json
+
+
+def test_a_command_at_a_terminal_asks_for_secrets_and_nothing_else() -> None:
+    person = ScriptedApprover({"secret": Answer(choice="answer", values={"secret": "sesame"}), "host_key": "accept"})
+    holder = Keyholder(person)
+
+    def answer(kind: QuestionKind) -> Answer | NoAnswer:
+        choices = (Choice("accept", "yes"), Choice("answer", "this"))
+        return holder.ask(Question(id=kind, kind=kind, title="?", choices=choices, safe="accept"), Cancel())
+
+    given = answer("secret")
+    assert isinstance(given, Answer)
+    assert given.values == {"secret": "sesame"}
+    assert isinstance(answer("host_key"), NoAnswer)
