@@ -16,7 +16,7 @@ GOING = ("--on-failure", "--take-over")
 ANSWERS = ("--approve", "--answers")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "open": (),
+    "open": (*VALUES, "--incident"),
     "list": ("--for",),
     "show": (*VALUES, "--explain"),
     "doctor": VALUES,
@@ -56,7 +56,7 @@ TAKES: dict[str, str] = {
 """Of what the first argument of a command is one."""
 
 OF_FIRST: dict[str, tuple[str, tuple[str, ...]]] = {
-    "--set": ("params", ("show", "doctor", "rehearse", "run", "replay")),
+    "--set": ("params", ("open", "show", "doctor", "rehearse", "run", "replay")),
     "--approve": ("gates", ("rehearse", "replay", "resume")),
 }
 """Options whose value is a word of the playbook, or run, that the first argument names; and where that is so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ import click
 from runbook.cli.command import Command, pass_front
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
+from runbook.cli.order import incident_option, pairs, value_options
 from runbook.errors import UsageError
 from runbook.session.order import Order
 from runbook.text import one_line
@@ -72,11 +74,22 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
 
 @click.command("open", cls=Command)
 @click.argument("playbook")
+@value_options
+@incident_option
 @pass_front
-def open_playbook(front: Front, playbook: str) -> None:
-    """Open the screens straight at one playbook."""
+def open_playbook(
+    front: Front,
+    playbook: str,
+    values: tuple[str, ...],
+    vars_files: tuple[Path, ...],
+    inventory: Path | None,
+    limit: str,
+    incident: str,
+) -> None:
+    """Open the screens straight at one playbook; values stand in its form, to be looked at before anything runs."""
     from runbook.config import find_playbook
 
+    given = pairs(values)
     found = find_playbook(front.settings(), playbook)
     if not has_screen(front):
         raise UsageError(
@@ -84,4 +97,19 @@ def open_playbook(front: Front, playbook: str) -> None:
             where=playbook,
             remedy=f"`runbook show {playbook}` prints it, `runbook run {playbook}` walks it in plain lines",
         )
-    open_screens(front, Order(playbook=str(found.path), guided=True))
+    order = Order(
+        playbook=str(found.path),
+        values=given,
+        vars_files=vars_files,
+        inventory=inventory,
+        limit=limit,
+        incident=incident,
+        guided=True,
+    )
+    if order.values or vars_files:
+        from runbook.session.library import show
+        from runbook.session.value import offers
+
+        # A form has no field for a name that the playbook does not have: it would be lost there.
+        offers(show(front.settings(), Order(playbook=order.playbook)).playbook, files=vars_files, given=order.values)
+    open_screens(front, order)

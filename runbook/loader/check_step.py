@@ -11,6 +11,7 @@ from runbook.loader.check_name import NameCheck
 from runbook.loader.check_param import check_params
 from runbook.loader.diagnostic import Findings
 from runbook.loader.later import LATER, PEER_REMEDY, needs_peer
+from runbook.loader.lone import key_of_act
 from runbook.model.convert import keys_of
 from runbook.model.fault import ValuePath, did_you_mean, one_of
 from runbook.model.playbook import Approve, Notify, Retry, Step, UndoNone
@@ -206,7 +207,10 @@ class StepCheck:
         path = here.path
         if isinstance(step.verify, dict) and (info is None or "verify" not in keys_of(info.model)):
             name = info.name if info is not None else "this step"
-            self._findings.add((*path, "verify"), f"{name} has no check with options", "a list of probes", at_key=True)
+            key = key_of_act(step.verify)
+            said = "verify is one probe without a list" if key else f"{name} has no check with options"
+            hint = f"write the probe as an item of a list: verify: [{{{key}: …}}]" if key else ""
+            self._findings.add((*path, "verify"), said, "a list of probes", hint, at_key=True)
         if isinstance(step.verify, tuple):
             self._acts_of((*path, "verify"), step.verify, here.raw.get("verify"), probe=True)
         if isinstance(step.undo, tuple):
@@ -228,7 +232,7 @@ class StepCheck:
         brings_verify = not claimed and info is not None and info.brings_verify
         brings_undo = not claimed and info is not None and info.brings_undo
         name = here.raw.get("uses") or ("command" if step.command is not None else "shell")
-        if not brings_verify and not isinstance(step.verify, tuple):
+        if not brings_verify and not isinstance(step.verify, tuple) and not key_of_act(step.verify):
             self._findings.add(here.path, f"nothing checks what {name} changed", "verify: a list of probes")
         if not brings_undo and step.undo is None:
             self._findings.add(

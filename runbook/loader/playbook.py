@@ -15,6 +15,7 @@ from runbook.errors import PlaybookError, UsageError
 from runbook.loader.check import check
 from runbook.loader.diagnostic import Diagnostic, Findings, PlaybookFaults, TooManyFaults, from_error
 from runbook.loader.document import parse, read_text, sha256_of
+from runbook.loader.lone import as_lone
 from runbook.loader.mark import Marks
 from runbook.loader.param import check_value
 from runbook.loader.written import restore_text
@@ -109,7 +110,7 @@ class _Load:
         includes: dict[str, Loaded] = {}
         inner: list[Diagnostic] = []
         try:
-            for fault in faults:
+            for fault in as_lone(raw, faults):
                 findings.add_fault(fault)
             check(playbook, raw, findings, self._catalogue, stem)
             includes, inner = self._includes(playbook, findings, file, above)

@@ -10,7 +10,8 @@ from runbook.model.fault import shown
 _ID = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 _TEXT = """\
-# yaml-language-server: $schema=../assets/runbook.schema.json
+# Keys are checked and completed in an editor after: runbook schema > runbook.schema.json
+# yaml-language-server: $schema=runbook.schema.json
 schema: runbook/v1
 id: @ID@                  # the name of this file without .yaml
 title: @TITLE@
@@ -50,6 +51,12 @@ steps:
   #   approve: operator
   #   verify: [{command: [systemctl, is-active, "{{ params.service }}"]}]
   #   undo: {none: "a restart cannot be taken back"}
+  # - id: close
+  #   on: app
+  #   command: [mv, /srv/open, /srv/closed]
+  #   effect: change
+  #   verify: [{command: [test, -e, /srv/closed]}]
+  #   undo: [{command: [mv, /srv/closed, /srv/open]}]     # a list of steps
   #   on_failure: ask       # ask, stop, undo, continue or goto:LATER-STEP
 
   - id: confirm

@@ -448,3 +448,16 @@ def test_a_question_about_a_stage_says_how_far_it_goes() -> None:
     guided.ask(question, Cancel())
 
     assert "  on a, b, steps 2 to 3 of 4\n" in screen.getvalue()
+
+
+def test_values_that_are_given_to_open_stand_in_its_form_and_one_for_no_parameter_opens_nothing(
+    terminal: Open,
+) -> None:
+    wide = {"TERM": "xterm-256color"}
+    wrong = terminal("open", "touch-file", "--set", "flie=x", env=wide)
+    wrong.until("has no parameter flie")
+    assert wrong.end() == 2
+    screens = terminal("open", "touch-file", "--set", "file=/srv/given", env=wide)
+    screens.until("/srv/given")
+    screens.type("\x11")
+    assert screens.end() == 0

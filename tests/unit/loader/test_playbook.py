@@ -159,6 +159,14 @@ STEP_FAULTS = {
         "- {id: a, shell: ls, effect: change, verify: [{command: [ls]}]}",
         "shell knows no way back; expected undo: a list of steps; or say why",
     ),
+    "undo without its list": (
+        "- {id: a, shell: ls, effect: change, verify: [{command: [ls]}], undo: {command: [ls]}}",
+        "undo is one step without a list; expected a list of steps; write the step as an item of a list: undo: [{com",
+    ),
+    "verify without its list": (
+        "- {id: a, shell: ls, effect: change, verify: {shell: ls}, undo: [{command: [ls]}]}",
+        "verify is one probe without a list; expected a list of probes; write the probe as an item of a list: verify",
+    ),
     "guest without undo": (
         "- {id: a, uses: acme.half, with: {unit: x}, verify: [{command: [ls]}]}",
         "acme.half knows no way back",
