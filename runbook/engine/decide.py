@@ -107,16 +107,16 @@ def first_open(plan: Plan, state: RunState, first: int, override: str = "") -> i
 def _is_over(unit: Unit, state: RunState, override: str) -> bool:
     lost = broken(unit, state)
     return all(
-        _over(unit, step, state.at(step.id, place), lost, override)
+        _all_over(unit, step, places_of(unit, step, wave, state), lost, state, override)
         for wave in range(len(unit.waves))
         for step in unit.steps
-        for place in places_of(unit, step, wave, state)
     )
 
 
 def places_of(unit: Unit, step: PlannedStep, wave: int, state: RunState) -> tuple[str, ...]:
     """Return where a step runs in a wave (counted from 0), without excluded hosts."""
-    return tuple(place for place in places_in(unit, step, wave) if place not in state.excluded)
+    places = places_in(unit, step, wave)
+    return tuple(place for place in places if place not in state.excluded) if state.excluded else places
 
 
 def _unit(plan: Plan, unit: Unit, state: RunState, rules: Rules) -> tuple[Move, ...] | None:
@@ -133,8 +133,9 @@ def _unit(plan: Plan, unit: Unit, state: RunState, rules: Rules) -> tuple[Move, 
             return (Hold(unit.id, wave, unit.pause),)
         for step in unit.steps:
             places = places_of(unit, step, wave, state)
-            places = tuple(p for p in places if p not in out or state.at(step.id, p).status in BAD)
-            if not all(_over(unit, step, state.at(step.id, p), lost, rules.on_failure) for p in places):
+            if out:
+                places = tuple(p for p in places if p not in out or state.at(step.id, p).status in BAD)
+            if not _all_over(unit, step, places, lost, state, rules.on_failure):
                 return _step(plan, unit, wave, step, places, lost, state, rules)
     return None
 
@@ -148,6 +149,17 @@ def _wave_begun(unit: Unit, wave: int, state: RunState) -> bool:
 def _out(unit: Unit, state: RunState) -> frozenset[str]:
     """Return the hosts of a unit that go no further, because a step failed there."""
     return frozenset(h for step in unit.steps for h in step.hosts if state.at(step.id, h).status in BAD)
+
+
+def _all_over(
+    unit: Unit, step: PlannedStep, places: tuple[str, ...], lost: frozenset[str], state: RunState, override: str
+) -> bool:
+    # Looked at for all hosts of a fleet whenever one of them ends: a plain loop takes a third of the time.
+    for place in places:
+        at = state.at(step.id, place)
+        if at.status != "succeeded" and not _over(unit, step, at, lost, override):
+            return False
+    return True
 
 
 def _over(unit: Unit, step: PlannedStep, at: StepState, lost: frozenset[str], override: str) -> bool:
