@@ -28,7 +28,7 @@ from runbook.session.record import JournalRecorder, facts_of
 from runbook.session.run import reopen
 from runbook.session.way import as_recorded, ways
 
-_SHOWS = re.compile(r"\b[0-9]+ ")
+_COMMAND = re.compile(r"\A((?:sent \w+ to|may not end|\D*lives:|\D*running:) [0-9]+)\b.*", re.DOTALL)
 """In a line of evidence: the number of a process, with its command line behind it."""
 
 
@@ -111,7 +111,6 @@ def _end(settings: Settings, state: RunState, run: str, approver: Approver | Non
 
 def _told(job: OpKey, answer: Dead | NotConfirmed, *, hides: bool) -> str:
     what = f"{job.step} on {job.target}: the end of its job {job.name} is "
-    # What refuses says why and shows no command line; a list of processes does.
-    seen = [line for line in answer.evidence if not (hides and _SHOWS.search(line))]
+    seen = [_COMMAND.sub(r"\1", line) if hides else line for line in answer.evidence]
     evidence = f": {'; '.join(seen)}" if seen else ""
     return what + ("confirmed" if isinstance(answer, Dead) else "NOT confirmed") + evidence
