@@ -228,6 +228,9 @@ def alike(previews: tuple[Preview, ...]) -> tuple[tuple[Preview, tuple[str, ...]
 
 _LABEL = 12
 
+MOST_EVIDENCE = 2000
+"""Characters of a line of evidence that are shown: the record has all of it."""
+
 
 def _preview(preview: Preview, hosts: tuple[str, ...], cells: int) -> list[Row]:
     """Return the rows of one preview; the diff comes first, and every control character in it is visible."""
@@ -270,7 +273,14 @@ def diff_tone(text: str) -> str:
 
 def evidence_rows(question: Question) -> tuple[str, ...]:
     """Return the lines of evidence, each clean; they may be words of hosts."""
-    return tuple(reveal(text, keep="\t").replace("␊", " ⏎ ") for text in question.evidence if text.strip())
+    return tuple(_cut(text) for text in question.evidence if text.strip())
+
+
+def _cut(text: str) -> str:
+    """Return a line of evidence, clean; one that nobody would read to its end is told as that."""
+    more = len(text) - MOST_EVIDENCE
+    clean = reveal(text[:MOST_EVIDENCE], keep="\t").replace("␊", " ⏎ ")
+    return f"{clean} … and {more} more characters" if more > 0 else clean
 
 
 def typed_hint(wanted: str, typed: str) -> Row:
