@@ -160,9 +160,11 @@ def answer(tty: Tty, incident: str) -> None:
             tty.press("enter")
         elif "To run it, type:" in text:
             tty.press(text.split("To run it, type:")[1].split("\n")[0].strip(), "enter")
+    elif "to read first" in text:
+        tty.press("pagedown")
     else:
         known = (key for words, key in ANSWERS.get(incident, {}).items() if words in text)
-        default = "y" if "  y  approve" in text else "d" if "  d  done" in text else "1"
+        default = "y" if " y  approve" in text else "d" if "  d  done" in text else "1"
         tty.press(next(known, default))
 
 

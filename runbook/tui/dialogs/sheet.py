@@ -168,6 +168,7 @@ class Sheet(Modal[Answer | NoAnswer]):
         if choice.id in ("approve", "confirm") and is_grave(self.question) and self._below and not self._read_to_end:
             left = f"{count(self._below, 'more line')} to read first: "
             self.query_one("#prompt", Static).update(Content.assemble((left, "bold $wait"), ("PgDn", "bold $accent")))
+            self.query_one(ChoiceMenu).go_to(self.question.safe)
         elif choice.typed:
             about = partial(about_rows, self.question, self.words)
             sheet = TypedSheet(self.words, choice, self.look, about)

@@ -51,6 +51,10 @@ class ChoiceMenu(Widget, can_focus=True):
         self.set_reactive(ChoiceMenu.cursor, next((n for n, o in enumerate(offers) if o.id == focus), 0))
         self.styles.height = len(offers)
 
+    def go_to(self, choice: str) -> None:
+        """Put the focus on a choice."""
+        self.cursor = next((n for n, offer in enumerate(self._offers) if offer.id == choice), self.cursor)
+
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor inside."""
         return min(max(cursor, 0), len(self._offers) - 1)
