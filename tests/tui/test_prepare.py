@@ -23,7 +23,7 @@ from runbook.tui.theme import THEMES
 from runbook.tui.widgets.begin import Begin
 from runbook.tui.widgets.field_row import FieldInput, FieldRow
 from runbook.tui.widgets.pile import Pile
-from tests.tui.canned import Canned, plain
+from tests.tui.canned import Canned, holds, plain
 
 PLAYBOOK = """\
 schema: runbook/v1
@@ -285,10 +285,10 @@ async def test_what_came_with_an_order_is_kept_when_the_library_opens_the_file_t
     async with stage.run_test(size=(80, 24)) as pilot:
         await opened(stage, pilot)
         stage.prepare.open(given)
-        await until(
+        await holds(
             pilot, lambda: any(r.field == "pause" and r.editor.value == "9s" for r in stage.prepare.query(FieldRow))
         )
-        await until(pilot, lambda: isinstance(stage.prepare.focused, Begin))
+        await holds(pilot, lambda: isinstance(stage.prepare.focused, Begin))
         stage.row("pause").editor.focus()
         await pilot.press("end", "backspace", "m")
         stage.prepare.open(Order(playbook="other", guided=True))
@@ -297,6 +297,18 @@ async def test_what_came_with_an_order_is_kept_when_the_library_opens_the_file_t
 
         assert stage.prepare.order.values == {"good_ref": "v2", "pause": "9m"}
         assert stage.prepare.order.inventory == place / "hosts.yaml"
+
+
+async def test_what_is_typed_ahead_of_the_focus_goes_where_the_focus_goes(place: Path) -> None:
+    stage = staged(place, inventory=False)
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await opened(stage, pilot)
+        for key in ("v", "1", "enter", *str(place / "hosts.yaml"), "enter", "enter"):
+            stage.post_message(events.Key(key, "\r" if key == "enter" else key))
+        await holds(pilot, lambda: bool(stage.row(":inventory").editor.value))
+        await holds(pilot, lambda: stage.prepare.order.inventory == place / "hosts.yaml")
+
+        assert stage.prepare.order.values == {"good_ref": "v1"}
 
 
 async def test_digits_open_the_views_and_leave_text_alone(place: Path) -> None:

@@ -343,6 +343,15 @@ class PrepareScreen(LookingFrame):
         self.call_after_refresh(self._draw)
 
     @on(FieldRow.Done)
+    def _done(self) -> None:
+        """Go on, and let what was typed meanwhile follow the focus."""
+        self.action_next()
+        self.app.call_later(self._pass_on)
+
+    def _pass_on(self) -> None:
+        for row in self.query(FieldRow):
+            row.pass_on(self.focused or self)
+
     def action_next(self) -> None:
         """Go to the next value to fix, or to the beginning of the run."""
         row = next((row for row in self.query(FieldRow) if row.has_focus_within), None)

@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.suggester import Suggester
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from runbook.text import one_line
@@ -85,6 +86,28 @@ class FieldInput(Input):
             select_on_focus=False,
         )
         self._found = value
+        self._held: list[events.Key] | None = None
+        """What was typed since Enter, while the focus is on its way; None while it stays."""
+
+    async def on_key(self, event: events.Key) -> None:
+        """Hold what is typed behind Enter: it is meant for where the focus goes."""
+        if self._held is not None:
+            self._held.append(event)
+        elif event.key == "enter":
+            self._held = []
+            await self.action_submit()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def pass_on(self, target: Widget) -> None:
+        """Give what is held to where the focus is."""
+        held, self._held = self._held or (), None
+        for event in held:
+            event.stop(False)
+            event.prevent_default(False)
+            target.post_message(event)
 
     def action_leave(self, by: int) -> None:
         """Go to another field."""
@@ -171,6 +194,11 @@ class FieldRow(Vertical):
     def editor(self) -> Input | Picker:
         """Where it is typed."""
         return self.query_one(Picker) if self._words else self.query_one(FieldInput)
+
+    def pass_on(self, target: Widget) -> None:
+        """Give what was typed behind Enter to where the focus is."""
+        for field in self.query(FieldInput):
+            field.pass_on(target)
 
     def tell(self, verdict: Row, message: Row, *, wrong: bool) -> None:
         """Show what is thought of the value; what is wrong always, what it is for only while it has the focus."""
