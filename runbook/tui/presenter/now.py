@@ -34,6 +34,8 @@ class Rest(Struct, frozen=True):
     why: str = ""
     pending_undo: int = 0
     resumable: bool = False
+    told: bool = False
+    """What went wrong stands elsewhere, in full."""
 
 
 class NowWords(Struct, frozen=True):
@@ -204,11 +206,14 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
             (*_loud("refused", "not started"), plain(rest.error)),
             second=(plain(rest.remedy or "nothing was run"),),
         )
-    mark = mark_of(state.status)
-    outcome: Callable[[RunState], Row] = _succeeded if state.status == "succeeded" else _stopped
-    said = outcome_word(state)
-    first = (*_loud(state.status, said), *outcome(state))
-    why = rest.error or rest.why
+    # Who could not write its end to the journal was interrupted.
+    cut = bool(rest.error) and state.status in ("running", "waiting")
+    status = "interrupted" if cut else state.status
+    mark = mark_of(status)
+    outcome: Callable[[RunState], Row] = _succeeded if status == "succeeded" else _stopped
+    said = status_word(status) if cut else outcome_word(state)
+    first = (*_loud(status, said), *outcome(state))
+    why = "" if rest.told else rest.error or rest.why
     second: list[tuple[str, str]] = [plain(one_line(why, 300))] if why else []
     for words in _next(rest):
         second += ([muted(" · ")] if second else []) + [words]

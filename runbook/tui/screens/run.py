@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -27,10 +28,10 @@ from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.head import seal
-from runbook.tui.presenter.now import Rest, now_words
+from runbook.tui.presenter.now import NowWords, Rest, now_words
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.take_back import ALL, ways_back
-from runbook.tui.presenter.words import Row, muted, plain, width, wrapped
+from runbook.tui.presenter.words import muted, plain, width, wrapped
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.board import Board
@@ -180,9 +181,11 @@ class RunScreen(Frame):
         if not self._in_sight:
             return
         now, row = self._clock(), self.look.row
-        words = now_words(self.scene, now, asked=self._question, rest=self._rest(), wide=self.size.width >= 110)
+        rest, wide = self._rest(), self.size.width >= 110
+        words = now_words(self.scene, now, asked=self._question, rest=rest, wide=wide)
+        if self._says_why(rest, words) and rest is not None:
+            words = now_words(self.scene, now, rest=replace(rest, told=True), wide=wide)
         self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
-        self._say_why(words.second)
         error = self._ended.words if self._ended is not None and self.scene.run else ""
         broken = error if "journal" in error else ""
         sealed = seal(self.scene.state, error=broken, more=self.size.width >= 110)
@@ -195,14 +198,15 @@ class RunScreen(Frame):
         self._want_usual()
         self._want_health(now)
 
-    def _say_why(self, second: Row) -> None:
-        """Say in full what the now line had to cut off."""
-        page, rest = self.query_one("#why", Page), self._rest()
+    def _says_why(self, rest: Rest | None, said: NowWords) -> bool:
+        """Say in full what the now line would have to cut off; tell whether there was need."""
+        page = self.query_one("#why", Page)
         why = one_line(rest.error or rest.why, 2000) if rest is not None else ""
-        page.display = bool(why) and width(second) > self.size.width - 7
+        page.display = bool(why) and any(width(row) > self.size.width - 7 for row in (said.first, said.second))
         if page.display and rest is not None:
             words = (plain(why), *((muted(f"  {one_line(rest.remedy, 400)}"),) if rest.remedy else ()))
             page.show(lambda cells: wrapped(words, cells))
+        return bool(page.display)
 
     def _want_usual(self) -> None:
         scene = self.scene
