@@ -16,11 +16,12 @@ from runbook.tui.carrier import Ended
 from runbook.tui.dialogs.form import EditPrompt, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.presenter.now import Rest, now_words
+from runbook.tui.presenter.runs import columns, matching, run_words
 from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.screens.run import RunScreen
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from tests.tui import scenes
-from tests.tui.canned import holds
+from tests.tui.canned import NOW, holds, summary
 from tests.tui.test_run import Stage, clock, put
 
 __all__ = ["clock"]
@@ -152,3 +153,12 @@ def test_the_now_line_says_how_much_of_a_run_is_undone_and_what_is_left() -> Non
         f"↶ 1 OF {every} CHANGES UNDONE  {every - 1} changes stand, {every - 1} can be undone"
     )
     assert "".join(text for text, _ in said.second) == "↵ review · u undo"
+
+
+def test_a_run_that_was_led_back_in_part_says_so_in_the_list() -> None:
+    run = summary("back", "undone", {"hours": 1}, partly_undone=True, pending_undo=2)
+    said = "".join(text for text, _ in run_words(run, columns([run], 80), NOW))
+
+    assert said.startswith("↶ partly undone ")
+    assert "2 undos open" in said
+    assert matching([run], "partly", {}) == (run,)
