@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,10 +13,12 @@ import pytest
 
 from runbook.errors import JournalFull
 from runbook.journal import Disk, Entry, Layout, Writer, holder, read, verify_all, verify_run
+from tests.small_disk import MEBIBYTE, fill, small_disk
+
+__all__ = ["small_disk"]
 
 pytestmark = pytest.mark.fault
 RUN = "run-1"
-MEBIBYTE = 1024 * 1024
 
 
 def entry(number: int, size: int = 100) -> Entry:
@@ -26,32 +27,6 @@ def entry(number: int, size: int = 100) -> Entry:
 
 def numbers(layout: Layout) -> list[int]:
     return [record.data["number"] for record in read(layout, RUN)]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 20 MiB; skipped where that is not allowed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m,mode=0700", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this machine lets us mount nothing")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Take all the space there is, to the last byte."""
-    path = folder / "filler"
-    with path.open("ab", buffering=0) as file:
-        for size in (MEBIBYTE, 4096, 1):
-            with suppress(OSError):
-                while file.write(b"x" * size) == size:
-                    pass
-    assert Disk().room(folder).size == 0
-    return path
 
 
 def test_on_a_full_disk_the_kept_space_closes_the_run_and_no_change_starts(small_disk: Path) -> None:

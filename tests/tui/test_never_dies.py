@@ -19,7 +19,10 @@ import pytest
 from runbook.config import settings
 from runbook.journal import Audit
 from runbook.session import review
+from tests.small_disk import fill, small_disk
 from tests.tui.tty import Forked, Screen, Tty
+
+__all__ = ["small_disk"]
 
 pytestmark = pytest.mark.slow
 
@@ -358,3 +361,29 @@ def test_hostile_text_reaches_no_terminal(place: Place) -> None:
     assert not {"\u202e", "\u200b"} & set(left)
     assert [title for title in tty.screen.titles if title.startswith("OWNED")] == []
     assert b"\x1b]52;" not in tty.raw
+
+
+def test_on_a_full_disk_nothing_more_is_changed_the_screens_say_so_and_the_run_goes_on_later(
+    place: Place, small_disk: Path
+) -> None:
+    # The journals alone: claims and jobs have room.
+    settings().state.mkdir(mode=0o700, parents=True)
+    (settings().state / "runs").symlink_to(small_disk)
+    # Its intent is longer than what may be left of the last block of the journal.
+    place.write(f'touch "$there"; : {"x" * 9000}')
+    tty = place.open("open", "walk")
+    tty.until("READY")
+    tty.insist("enter", "WAITING")
+    filler = fill(small_disk)
+    tty.insist("enter", "INTERRUPTED")
+    assert "the disk is full" in tty.until("free space there")
+    assert not place.there.exists()
+    filler.unlink()
+    tty.press("enter")
+    tty.until("WAITING  tell")
+    assert place.there.exists()
+    tty.insist("p", "PAUSED")
+    tty.press("q")
+
+    assert (tty.end(), tty.is_restored) == (0, True)
+    assert place.runs() == ["paused"]
