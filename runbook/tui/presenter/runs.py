@@ -91,13 +91,15 @@ def when(written: str, now: datetime) -> str:
 
 
 def from_to(first: str, last: str) -> str:
-    """Return from when to when: `14 Nov 03:15 to 03:29`."""
+    """Return from when to when: `14 Nov 03:15 to 03:29`; one time if it is the same minute."""
     one, other = moment(first), moment(last)
     if one is None or other is None:
         return ""
     one, other = one.astimezone(), other.astimezone()
     begun = f"{one.day} {MONTHS[one.month - 1]} {one:%H:%M}"
     if one.date() == other.date():
+        if f"{one:%H:%M}" == f"{other:%H:%M}":
+            return begun
         return f"{begun} to {other:%H:%M}"
     return f"{begun} to {other.day} {MONTHS[other.month - 1]} {other:%H:%M}"
 

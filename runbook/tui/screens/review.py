@@ -278,7 +278,7 @@ class ReviewScreen(PlayingFrame):
                     "rule",
                     first=bold("Two runs side by side"),
                     first_right=muted(ids),
-                    second=muted("What differs is marked with !, what is the same is grey. Nothing is executed here."),
+                    second=muted("! marks what differs, grey is what is the same; nothing is executed here"),
                 )
             )
         elif self._choosing:
