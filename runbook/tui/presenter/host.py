@@ -26,7 +26,7 @@ def health_rows(seen: Mapping[str, Seen], active: Iterable[str], now: float, mos
     """
     if not seen:
         return []
-    rows: list[Row] = [(muted(fit("HOSTS", _NAME)), muted("load of cores   memory free   disk free"))]
+    rows: list[Row] = [(muted(f"{'HOSTS':<{_NAME}}{'load of cores':<14}{'memory free':>12}{'disk free':>12}"),)]
     names = in_order(seen, active, now)
     kept = names if len(names) <= most else names[: max(most - 1, 0)]
     rows += [(plain(fit(one_line(name, 40), _NAME)), *_row(seen[name], now)) for name in kept]
