@@ -23,7 +23,10 @@ LINE = 400
 """Characters of a message in one line."""
 
 LONG = 4000
-"""Characters of one line of output; more is cut, as the side file has it whole."""
+"""Characters of one line of output in a narration; more is cut, as the side file has it whole."""
+
+FEW = 64
+"""Pieces of a line that is data, after which what came of it is written."""
 
 SEEN = 3
 """Lines of what a step that only reads has seen; all of them are on record."""
@@ -67,6 +70,10 @@ class Printer:
         self._crowd = Crowd(self._write)
         self._planned: dict[tuple[str, str], f.StepPlanned] = {}
         self._rest: dict[tuple[str, str, str], str] = {}
+        self._pieces: dict[tuple[str, str], list[str]] = {}
+        """The beginning of a line that is data, by step and target: it is never cut."""
+        self._begun_lines: set[tuple[str, str]] = set()
+        """Where a part of such a line is written already."""
         self._hosts = 1
         self._seen: set[str] = set()
         """The hosts that were told of: only the first session of a run names them all."""
@@ -216,6 +223,9 @@ class Printer:
             self._evidence(fact.evidence)
 
     def _output_lines(self, event: OutputReceived) -> None:
+        if self._output is not None and event.stream == "out":
+            self._data(self._output, (event.step, event.target), event.text)
+            return
         key = (event.step, event.target, event.stream)
         whole, newline, rest = (self._rest.pop(key, "") + event.text).rpartition("\n")
         if len(rest) > LONG:
@@ -225,23 +235,46 @@ class Printer:
         if newline:
             self._output_block(event.target, event.stream, whole)
 
+    def _data(self, to: Stream, key: tuple[str, str], text: str) -> None:
+        """Write what came as data, whole lines at once; a long one of a single host in the pieces in which it comes."""
+        pieces = self._pieces.setdefault(key, [])
+        whole, newline, rest = text.rpartition("\n")
+        if newline:
+            lines = "".join((*pieces, whole))
+            pieces.clear()
+            self._begun_lines.discard(key)
+            to.line(_begun_with(f"{key[1]} | ", lines) if self._hosts > 1 else lines)
+        if rest:
+            pieces.append(rest)
+        if self._hosts == 1 and (len(rest) > LONG or len(pieces) > FEW):
+            # Of several hosts a line waits for its end, as another may speak before it.
+            to.raw("".join(pieces))
+            pieces.clear()
+            self._begun_lines.add(key)
+
     def _output_block(self, target: str, stream: str, lines: str) -> None:
         # All at once: a talkative command writes more lines in a second than could be touched one by one.
-        lines = lines if _is_short(lines) else "\n".join(_cut(line) for line in lines.split("\n"))
-        if self._output is not None and stream == "out":
-            self._output.line(_begun_with(f"{target} | ", lines) if self._hosts > 1 else lines)
-            return
+        lines = lines if _is_short(lines) else "\n".join(self._cut(line) for line in lines.split("\n"))
         sign = self._to.style.paint("!", WARNING.tone) if stream == "err" else "|"
         self._to.line(_begun_with(f"  {f'{target} ' if self._hosts > 1 else ''}{sign} ", lines))
 
+    def _cut(self, line: str) -> str:
+        if len(line) <= LONG:
+            return line
+        run = self._run()
+        return f"{line[:LONG]}… cut{f'; all of it: runbook audit show {run} --with-output' if run else ''}"
+
     def _flush(self, step: str, target: str) -> None:
+        key = (step, target)
+        if self._output is not None and (self._pieces.get(key) or key in self._begun_lines):
+            self._data(self._output, key, "\n")
         for stream in ("out", "err"):
             rest = self._rest.pop((step, target, stream), "")
             if rest:
                 self._output_block(target, stream, rest)
 
     def _flush_all(self) -> None:
-        for step, target, _ in list(self._rest):
+        for step, target in {*self._pieces, *((step, target) for step, target, _ in self._rest)}:
             self._flush(step, target)
 
     def _evidence(self, lines: Sequence[str]) -> None:
@@ -303,10 +336,6 @@ def _is_short(lines: str) -> bool:
         if not at:
             return False
     return True
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= LONG else f"{line[:LONG]}…"
 
 
 def _begun_with(begin: str, lines: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -317,7 +318,7 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
         id="exec",
         kind="probe" if effect == "read" else "action",
         uses="command",
-        with_={"argv": list(order.argv), "sudo": order.sudo, "timeout": f"{order.timeout:g}s"},
+        with_={"argv": [_literal(word) for word in order.argv], "sudo": order.sudo, "timeout": f"{order.timeout:g}s"},
         effect=effect,
         hosts=names,
         once=False,
@@ -342,6 +343,11 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
     plan = Plan(playbook="exec", title="Ad-hoc command", units=(unit,), hosts={h.name: h for h in hosts})
     plan = msgspec.structs.replace(plan, digest=digest_of(plan))
     return Prepared(plan=plan, values=Values({}, {}, {}, {}), include_params={}, snapshot=snapshot, actions=actions)
+
+
+def _literal(word: str) -> str:
+    """Return the template that stands for a word as it is: whoever types a command has had a shell fill in all."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", word)
 
 
 def opening(prepared: Prepared, **more: Any) -> SessionOpened:

@@ -58,9 +58,36 @@ def test_lines_are_shown_whole_however_they_come_and_cut_where_they_are_long(par
     lines = whole.removesuffix("\n").split("\n") if whole else []
     if any(len(line) > LONG for line in lines):
         # Of a line that is too long the parts that came apart may be shown, each of them cut.
-        assert all(len(line) <= LONG + len("  | …") for line in shown.split("\n"))
+        assert all(len(line) <= LONG + len("  | … cut") for line in shown.split("\n"))
         return
     assert shown == "".join(f"  | {line}\n" for line in lines)
+
+
+@given(st.lists(st.text("ab\n", max_size=9), max_size=6), st.integers(1, 2))
+def test_lines_that_are_data_are_never_cut_however_they_come(parts: list[str], hosts: int) -> None:
+    parts = [part.replace("b", "b" * (LONG - 1)) for part in parts]
+    out = io.StringIO()
+    printer = Printer(Stream(io.StringIO(), Style(), narration=True), output=Stream(out, Style()))
+    printer.hear(
+        f.SessionOpened(mode="exec", actor={}, boot_id="", versions={}, hosts=[{"name": f"h{n}"} for n in range(hosts)])
+    )
+
+    for part in parts:
+        printer.hear(output(part, target="h0"))
+    printer.close()
+
+    whole = "".join(parts)
+    begin = "h0 | " if hosts > 1 else ""
+    assert out.getvalue() == "".join(f"{begin}{line}\n" for line in whole.removesuffix("\n").split("\n") if whole)
+
+
+def test_a_line_of_a_narration_that_is_cut_says_where_all_of_it_is() -> None:
+    out = io.StringIO()
+    printer = Printer(Stream(out, Style(), narration=True), run=lambda: "0r")
+
+    printer.hear(output("x" * (LONG + 1) + "\n"))
+
+    assert out.getvalue() == f"  | {'x' * LONG}… cut; all of it: runbook audit show 0r --with-output\n"
 
 
 def test_hosts_are_named_when_there_are_several() -> None:

@@ -380,6 +380,14 @@ def test_the_output_of_an_ad_hoc_command_is_the_data(call: Call, place: Path) ->
     assert "SUCCEEDED" in said.err
 
 
+def test_the_words_of_an_ad_hoc_command_are_no_templates(call: Call) -> None:
+    words = ("{{ 7*7 }}", "{{.Names}}", "{{{%x", "{# a #}", "{{ '", "{{- x -}}")
+
+    said = call("exec", "--", "printf", "%s\n", *words)
+
+    assert said.out.splitlines() == list(words)
+
+
 def test_an_ad_hoc_command_is_on_record(call: Call) -> None:
     call("exec", "--", "true")
 
