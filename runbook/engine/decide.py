@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from runbook.engine import question as ask
+from runbook.engine.condition import conditions_of, holds, is_past
 from runbook.engine.failure import end_of, failure_moves, handled, resting_after_stop, retry_of
 from runbook.engine.gate import gate, needs_agreement, put
 from runbook.engine.guard import watch_moves
@@ -23,7 +23,6 @@ from runbook.engine.undoing import back_from, undo_moves
 from runbook.errors import RunbookError
 from runbook.events.state import RunState, StepState
 from runbook.events.status import BAD
-from runbook.expression import compile_expression
 from runbook.model.plan import Plan, PlannedStep, Unit
 
 NamesAt = Callable[[RunState, PlannedStep, str], Mapping[str, object]]
@@ -218,35 +217,23 @@ def _conditions(
 
     Asked until something was sent: a step of an approved stage is planned long before its turn.
     """
-    written = (*unit.outer, (step.scope, unit.when), (step.scope, step.source.when))
-    conditions = [(scope, condition) for scope, condition in written if condition]
+    conditions = conditions_of(unit, step)
     if not conditions:
         return ()
     moves: list[Move] = []
     for place in pending:
         at = state.at(step.id, place)
-        if any(a.finished is None or a.finished.dispatched for a in at.attempts):
+        if is_past(at):
             continue
         for scope, condition in conditions:
-            holds, why = _holds(condition, step, scope, place, state, rules)
-            if holds is None:
+            verdict, why = holds(condition, step, scope, place, state, rules.names)
+            if verdict is None:
                 moves.append(ask.untellable(step, place, at.next_attempt, condition, why))
                 break
-            if not holds:
+            if not verdict:
                 moves.append(Skip(step.id, (place,), "when", condition))
                 break
     return tuple(moves)
-
-
-def _holds(
-    condition: str, step: PlannedStep, scope: str, place: str, state: RunState, rules: Rules
-) -> tuple[bool | None, str]:
-    seen_from = step if scope == step.scope else replace(step, scope=scope)
-    try:
-        holds = compile_expression(condition).verdict(rules.names(state, seen_from, place))
-    except RunbookError as error:
-        return None, error.message
-    return holds, "a value that it needs is not known"
 
 
 def _go(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runbook.engine import question as ask
+from runbook.engine.condition import Foresight
 from runbook.engine.move import Ask, Inspect, Move, Rest
 from runbook.engine.place import places_in
 from runbook.events.state import RunState, StepState
@@ -59,9 +60,13 @@ def put(
 def _approval(
     unit: Unit, wave: int, step: PlannedStep, state: RunState, unanswered: frozenset[str], names: ask.NamesAt
 ) -> tuple[Move, ...]:
-    """Ask once for the whole unit; steps whose turn has not come are looked at early."""
+    """Ask once for the whole unit; steps whose turn has not come are looked at early.
+
+    What is known not to run is not asked about.
+    """
     later: list[Move] = []
     covered: list[tuple[PlannedStep, str]] = []
+    foresight = Foresight(unit, state, names)
     begun = False
     for number in range(len(unit.waves)):
         for each in unit.steps:
@@ -72,12 +77,17 @@ def _approval(
                 at = state.at(each.id, place)
                 if at.status not in ("pending", "waiting") or place in state.excluded:
                     continue
-                if at.planned is None or at.stale:
-                    later.append(Inspect(each.id, place, early=not (number == wave and each.id == step.id)))
                 covered.append((each, place))
+                if (at.planned is None or at.stale) and foresight.of(each, place)[0]:
+                    later.append(Inspect(each.id, place, early=not (number == wave and each.id == step.id)))
+                    if len(later) == unit.parallel:
+                        return tuple(later)
     if later:
-        return tuple(later[: unit.parallel])
-    return put(ask.approve(unit, tuple(covered), state, names), state, unanswered, "waiting")
+        return tuple(later)
+    seen = [(each, place, *foresight.of(each, place)) for each, place in covered]
+    shown = tuple((each, place) for each, place, may_run, _ in seen if may_run)
+    only_if = {(each.id, place): condition for each, place, _, condition in seen if condition}
+    return put(ask.approve(unit, shown, state, names, only_if), state, unanswered, "waiting")
 
 
 def _changes(at: StepState) -> bool:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from runbook.engine.move import Fail
 from runbook.engine.words import filled
 from runbook.events.state import NO_WAY_BACK, RunState, StepState
@@ -42,6 +44,10 @@ def previews(step: PlannedStep, places: tuple[str, ...], state: RunState) -> tup
         notes = tuple(planned.notes) + ((f"Way back: {planned.undo}",) if planned.undo else ())
         found.append(Preview(place, planned.words, tuple(planned.commands), planned.diff, notes))
     return tuple(found)
+
+
+def _conditional(preview: Preview, condition: str) -> Preview:
+    return replace(preview, notes=(f"Only if: {condition}", *preview.notes)) if condition else preview
 
 
 def _covers(pairs: tuple[tuple[PlannedStep, str], ...], state: RunState) -> dict[str, str]:
@@ -127,12 +133,22 @@ def latest_change(state: RunState) -> str:
     return ""
 
 
-def approve(unit: Unit, covered: tuple[tuple[PlannedStep, str], ...], state: RunState, names: NamesAt) -> Question:
-    """Ask for the approval of a whole unit, for all its waves."""
+def approve(
+    unit: Unit,
+    covered: tuple[tuple[PlannedStep, str], ...],
+    state: RunState,
+    names: NamesAt,
+    only_if: Mapping[tuple[str, str], str] = {},
+) -> Question:
+    """Ask for the approval of a whole unit, for all its waves; `only_if` has the open conditions of what may run."""
     covers = _covers(covered, state)
     digest = _digest(covers, unit.id)
     steps = tuple(dict.fromkeys(step.id for step, _ in covered))
-    shown = tuple(p for step, place in covered for p in previews(step, (place,), state))
+    shown = tuple(
+        _conditional(p, only_if.get((step.id, place), ""))
+        for step, place in covered
+        for p in previews(step, (place,), state)
+    )
     places = tuple(dict.fromkeys(place for _, place in covered))
     hosts = len(places)
     title = _words(unit.title, covered[0][0], places, state, names)

@@ -246,7 +246,7 @@ def _preview(preview: Preview, hosts: tuple[str, ...], cells: int) -> list[Row]:
         label, _, rest = note.partition(": ")
         if label == "Way back" and rest.startswith(NO_WAY_BACK):
             rows.extend(_labelled("No way back", (reveal(rest.removeprefix(NO_WAY_BACK).strip()), "$bad"), cells))
-        elif label == "Way back":
+        elif label in ("Way back", "Only if"):
             rows.extend(_labelled(label, plain(reveal(rest)), cells))
         else:
             rows.extend(_labelled("Note", muted(reveal(note)), cells))

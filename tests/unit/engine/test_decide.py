@@ -179,6 +179,21 @@ class TestApproval:
         assert sorted(question.covers) == ["one@a", "one@b", "two@a", "two@b"]
         assert set(paper.state.steps) == {("one", "a"), ("one", "b"), ("two", "a"), ("two", "b")}
 
+    def test_an_approval_leaves_out_what_is_known_not_to_run_and_says_what_is_open(self) -> None:
+        steps = act("one") + act("never", "    when: \"run.id == 'other'\"\n")
+        steps += act("maybe", "    when: \"steps.one.status == 'succeeded'\"\n")
+        paper = Paper(plan_of(ONE + stage("roll", steps, "    approve: operator\n")))
+        paper.inspects()
+        paper.inspects()
+
+        question = paper.asks()
+        assert question.title == "Approve roll: 2 changing steps on 1 target"
+        assert [(p.words, p.notes) for p in question.previews] == [
+            ("Do one", ()),
+            ("Do maybe", ("Only if: steps.one.status == 'succeeded'",)),
+        ]
+        assert set(question.covers) == {"one@local", "maybe@local"}
+
     def test_an_approval_is_void_when_the_plan_changed(self) -> None:
         paper = Paper(plan_of(ONE + act("one", "    approve: operator\n")))
         paper.inspects()
