@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Input
 
 from runbook.errors import RunbookError
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.session.order import Order
 from runbook.tui import messages as msg
+from runbook.tui.ascii import PlainBar
 from runbook.tui.backend import Backend
 from runbook.tui.bridge import Asked, Bridge
 from runbook.tui.carrier import Act, Carrier, Ended
@@ -87,6 +89,8 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         """Nothing but this application lives in the process."""
         self.backend = backend
         self.look = look or look_of()
+        self.is_ascii = not self.look.unicode
+        ScrollBar.renderer = PlainBar if self.is_ascii else ScrollBarRender
         self._orders = deque(orders)
         self.demo: str | None = None
         """The incident that is to be staged, if the interface was left for that."""
@@ -110,7 +114,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self.library = LibraryScreen(self.look, backend)
         for theme_known in THEMES:
             self.register_theme(theme_known)
-        self.theme = theme or theme_of()
+        self.wear(theme or theme_of())
         self.add_mode("library", lambda: self.library)
         self.add_mode("prepare", lambda: self.prepare)
         self.add_mode("run", lambda: self.run_screen)

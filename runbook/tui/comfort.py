@@ -55,7 +55,7 @@ class Comfort(App[int]):
         self.preferences = preferences
         self.set_keymap(preferences.keymap)
         if preferences.theme in COLOURS:
-            self.theme = COLOURS[preferences.theme]
+            self.wear(COLOURS[preferences.theme])
 
     def bell(self) -> None:
         """Ring, unless the user wants quiet."""
@@ -101,13 +101,14 @@ class Comfort(App[int]):
         return (binding.id or "").startswith(_MOVES) or binding.action in ("help", "command_palette")
 
     def _colours(self) -> Iterator[Command]:
-        for word, name in COLOURS.items():
+        for word, name in COLOURS.items() if not self.no_color else ():
             yield Command(
-                "colours", f"{word} colours", "in use" if self.theme == name else "", partial(self._wear, name)
+                "colours", f"{word} colours", "in use" if self.theme == name else "", partial(self.wear, name)
             )
 
-    def _wear(self, theme: str) -> None:
-        self.theme = theme
+    def wear(self, theme: str) -> None:
+        """Change the colours; without any, only the theme that tells things apart by other means is good."""
+        self.theme = SIXTEEN.name if self.no_color else theme
 
     async def _do(self, command: Command | None) -> None:
         if command is not None:

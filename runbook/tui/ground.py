@@ -17,7 +17,9 @@ from textual.cache import LRUCache
 from textual.color import Color
 from textual.css.stylesheet import Stylesheet
 from textual.driver import Driver
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
+
+from runbook.tui.ascii import Ascii
 
 QUIET = 10.0
 """Seconds without a key after which a question rings: who types is there already."""
@@ -61,11 +63,15 @@ class Ground(App[int]):
 
     failure: BaseException | None = None
     """What ended the screens against the will of their user."""
+    is_ascii = False
+    """The terminal draws no other signs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stylesheet = ParsedOnce(self.get_css_variables())
         self._harmless = Harmless()
+        self._plain = NoColor()
+        self._ascii = Ascii()
         self._last_key = time.monotonic()
 
     # --- the terminal -------------------------------------------------------------------------------------------
@@ -111,8 +117,12 @@ class Ground(App[int]):
         await super().on_event(event)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Add the last filter."""
-        return [*super().get_line_filters(), self._harmless]
+        """Add the last filter; without colour the terminal's own two are left.
+
+        Textual makes its grey of the theme that it starts with, and grey of "the terminal's own" is black on black.
+        """
+        plain = (self._plain if isinstance(each, Monochrome) else each for each in super().get_line_filters())
+        return [*plain, self._harmless, *((self._ascii,) if self.is_ascii else ())]
 
     # --- failures -----------------------------------------------------------------------------------------------
 

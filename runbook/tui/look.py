@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 from textual.content import Content
@@ -80,9 +81,27 @@ def look_of(environment: Mapping[str, str] = os.environ, symbols: str = "auto") 
     """
     if symbols != "auto":
         return Look(unicode=symbols == "unicode")
-    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    given = "LC_CTYPE" if _was_given("LC_CTYPE", environment) else ""
+    locale = environment.get("LC_ALL") or environment.get(given) or environment.get("LANG") or ""
+    if not locale:
+        # Nobody has said anything about it, and Python has chosen.
+        locale = environment.get("LC_CTYPE", "")
     utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
     return Look(unicode=utf8 and environment.get("TERM", "") != "linux" and not environment.get("RUNBOOK_ASCII"))
+
+
+def _was_given(name: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether a variable was given to this process, and not set by Python itself in place of the C locale.
+
+    See PEP 538, "Coercing the legacy C locale". Where the system does not tell, it was given.
+    """
+    if environment is not os.environ:
+        return name in environment
+    try:
+        given = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return name in environment
+    return any(each.startswith(name.encode() + b"=") for each in given.split(b"\0"))
 
 
 def theme_now(wanted: str = "auto", environment: Mapping[str, str] = os.environ) -> str:
@@ -103,15 +122,19 @@ def theme_now(wanted: str = "auto", environment: Mapping[str, str] = os.environ)
 def theme_of(environment: Mapping[str, str] = os.environ) -> str:
     """Choose the theme: the user's word, else by the colours and the background that the terminal tells of.
 
+    Without colour (NO_COLOR) there is one that tells things apart by other means, whatever the user's word is.
+
     `COLORFGBG` is set by rxvt, Konsole and others: its last field is the colour number of the background.
     """
     wanted = environment.get("RUNBOOK_THEME", "")
     named = {"dark": DARK, "light": LIGHT, "16": SIXTEEN}
+    if environment.get("NO_COLOR"):
+        return SIXTEEN.name
     if wanted in named:
         return named[wanted].name
     term = environment.get("TERM", "")
     rich = environment.get("COLORTERM", "") in ("truecolor", "24bit") or "256" in term or "direct" in term
-    if environment.get("NO_COLOR") or not rich:
+    if not rich:
         return SIXTEEN.name
     background = environment.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.color import Color
 from textual.binding import Binding
 from textual.pilot import Pilot
 
@@ -13,6 +18,7 @@ from runbook.config import Settings, settings
 from runbook.errors import ConfigError
 from runbook.session.preference import Preferences, preferences
 from runbook.tui.app import RunbookApp
+from runbook.tui.ascii import stand_in
 from runbook.tui.comfort import binding_ids
 from runbook.tui.dialogs.help import HelpSheet
 from runbook.tui.dialogs.palette import PaletteSheet
@@ -35,10 +41,10 @@ async def until(pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
     raise AssertionError("it did not come")
 
 
-def staged() -> RunbookApp:
+def staged(look: Look | None = None) -> RunbookApp:
     """Return the whole interface over a canned session; one playbook has a title that looks like markup."""
     hostile = entry("hostile", "Free [/dev/sda1] [@click=app.exit]now[/]", path=str(CONFIG))
-    return RunbookApp(Canned((*ENTRIES, hostile), settings=settings(), playbook=CONFIG), Look(), "runbook-dark")
+    return RunbookApp(Canned((*ENTRIES, hostile), settings=settings(), playbook=CONFIG), look or Look(), "runbook-dark")
 
 
 async def test_help_shows_the_keys_of_where_one_is() -> None:
@@ -178,6 +184,51 @@ def test_the_users_word_on_colours_and_symbols_counts_most() -> None:
     assert theme_now("dark", terminal) == "runbook-dark"
     assert theme_now("16", terminal) == "runbook-16"
     assert look_of(terminal, "ascii") == Look(unicode=False)
+    assert theme_now("dark", {**terminal, "NO_COLOR": "1"}) == "runbook-16"
+
+
+async def test_without_colour_every_text_is_in_the_terminals_own_colours_and_focus_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = staged()
+    app.prefer(Preferences(theme="dark"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        await pilot.press("down")
+        await pilot.pause()
+        drawn = [segment for strip in app.screen._compositor.render_strips() for segment in strip]
+        assert app.theme == "runbook-16"
+
+    styles = [segment.style for segment in drawn if segment.style is not None and segment.text.strip()]
+    assert {(style.color or Color.default()).name for style in styles} == {"default"}
+    assert {(style.bgcolor or Color.default()).name for style in styles} == {"default"}
+    assert any(style.reverse for style in styles)
+
+
+async def test_without_unicode_nothing_but_ascii_is_drawn() -> None:
+    app = staged(Look(unicode=False))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        lines = ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+
+    assert [line for line in lines if not line.isascii()] == []
+    assert {cell_len(line) for line in lines} == {80}
+
+
+def test_a_sign_has_a_stand_in_of_the_same_width_and_a_letter_stays() -> None:
+    assert stand_in("▌ ▁▆ … │ é 名 🔥") == "| _= . | é 名 ??"
+
+
+def test_a_locale_that_python_chose_itself_is_nobodys_word() -> None:
+    told = "from runbook.tui.look import look_of; print(look_of().unicode)"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+
+    def drawn(**given: str) -> str:
+        asked = subprocess.run([sys.executable, "-c", told], env=clean | given, capture_output=True, check=True)
+        return asked.stdout.decode().strip()
+
+    assert [drawn(LANG="C"), drawn(LC_ALL="C"), drawn(LANG="C", LC_CTYPE="C.UTF-8")] == ["False", "False", "True"]
 
 
 @pytest.mark.parametrize(

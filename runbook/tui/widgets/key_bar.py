@@ -59,7 +59,9 @@ class KeyBar(Widget):
         room = self.size.width - 2
         if _length(left, right) > room and "help" in general:
             # There is more than what is shown: the help has it.
-            right[right.index(general["help"])] = general["help"] = Content(self._look.own("… ")) + general["help"]
+            right[right.index(general["help"])] = general["help"] = (
+                Content("… " if self._look.unicode else "... ") + general["help"]
+            )
         for action in ("command_palette", "find"):
             if action in general and len(right) > 1 and _length(left, right) > room:
                 right.remove(general[action])
