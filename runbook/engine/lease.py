@@ -143,6 +143,8 @@ def _take(services: Services, record: Callable[..., None], name: str, *, fresh: 
             reason=services.takeover if over else "",
             host_key=target.host_key if isinstance(target, Keyed) else "",
             clock_offset=_offset(answer.lease) if fresh else None,
+            anew=not fresh and not answer.kept,
+            boot=answer.boot,
         )
     )
     return None

@@ -18,7 +18,7 @@ from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw_object
 from runbook.events.state import Attempt, Operation
 from runbook.ports.action import Done, NotDone, OpenOp, Settlement, Unknown, Verdict
-from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, NoJob
+from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, JobUnknown, NoJob
 
 WRITTEN = "written-"
 """Begins the names of the operations of written undo steps, with the number of the step behind it."""
@@ -103,6 +103,7 @@ def settle_operations(
             settled.append(operation)
             continue
         key = op_key(context.key(attempt.number), operation.name, operation.tries, undo=undo)
+        context.target.uprooted = attempt.uprooted
         job = context.target.job(key)
         if isinstance(job, NoJob) and operation.intent.get("through") != TUNNEL and not context.target.fence(key):
             # What was sent over a connection that broke has arrived meanwhile.
@@ -160,7 +161,7 @@ def _answer(
     return context.services.catalogue.action(uses).settle(model, before, operation, context.target)
 
 
-def _job_lines(name: str, job: object) -> tuple[str, ...]:
+def _job_lines(name: str, job: JobState) -> tuple[str, ...]:
     match job:
         case NoJob():
             return (f"{name}: there is no job folder: it was never started",)
@@ -170,8 +171,10 @@ def _job_lines(name: str, job: object) -> tuple[str, ...]:
             return (f"{name}: its job was started, is gone, and left no status", *seen)
         case JobRunning(pid=pid):
             return (f"{name}: its job still runs (pid {pid})",)
+        case JobUnknown(evidence=seen):
+            return (f"{name}: nothing is known of its job", *seen)
         case _:
-            return (f"{name}: nothing is known of its job",)
+            raise AssertionError(job)
 
 
 def _last_evidence(

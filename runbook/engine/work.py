@@ -22,9 +22,11 @@ from runbook.ports.target import (
     Fencing,
     Finished,
     JobState,
+    JobUnknown,
     Lease,
     LeaseHeld,
     LeaseTaken,
+    NoJob,
     NotConfirmed,
     Noting,
     OpKey,
@@ -32,6 +34,11 @@ from runbook.ports.target import (
     Survey,
     Surveyed,
     Target,
+)
+
+_UPROOTED = (
+    "there is no job folder, which proves nothing here: the claim of this run is not where it was, "
+    "or the machine was started anew"
 )
 
 
@@ -45,6 +52,9 @@ class Watched:
         self.last: Finished | None = None
         self.last_read: Finished | None = None
         self.dispatched = False
+        self.uprooted = False
+        """That there is no job folder of what was begun before proves nothing: see `Attempt.uprooted`."""
+        self._met: set[OpKey] = set()
         self.operating = False
         """An operation is being carried out: what goes through a tunnel now may be a part of it."""
 
@@ -69,8 +79,17 @@ class Watched:
         return self._target.tunnel(address)
 
     def job(self, op: OpKey) -> JobState:
-        """Find out what became of an operation."""
-        return self._target.job(op)
+        """Find out what became of an operation. Only where that is proven there is said to be none."""
+        found = self._target.job(op)
+        if not isinstance(found, NoJob):
+            if not isinstance(found, JobUnknown):
+                self._met.add(op)
+            return found
+        if op in self._met:
+            return JobUnknown(("its job folder was there a moment ago, and is gone",))
+        if self.uprooted:
+            return JobUnknown((_UPROOTED,))
+        return found
 
     def job_output(self, op: OpKey, sink: Sink) -> None:
         """Replay what the job has written."""

@@ -329,6 +329,10 @@ class LeaseClaimed(Base, frozen=True, kw_only=True):
     """Kind and fingerprint of the key that the host has proven; empty where there is none."""
     clock_offset: int | None = None
     """Seconds that the clock of the target is ahead; None if the claim is an older one."""
+    anew: bool = False
+    """The claim that an earlier session made, and did not give back, was not there any more."""
+    boot: str = ""
+    """A word that changes with every start of the target; empty where there is none."""
 
 
 class LeaseReturned(Base, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@ def _fold(state: RunState, fact: f.Fact) -> RunState:
         case f.NoteWritten():
             return replace(state, notes=(*state.notes, fact))
         case f.LeaseClaimed():
-            return replace(state, leases=state.leases | {fact.target}, claimed=state.claimed | {fact.target})
+            return _claimed(state, fact)
         case f.LeaseReturned():
             return replace(state, leases=state.leases - {fact.target}, claimed=state.claimed - {fact.target})
         case f.UndoAsked():
@@ -139,6 +139,35 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         breach=None,
         claimed=frozenset(),
     )
+
+
+def _claimed(state: RunState, fact: f.LeaseClaimed) -> RunState:
+    before = state.boots.get(fact.target, "")
+    moved = fact.target in state.leases and (fact.anew or (before and fact.boot and before != fact.boot))
+    return replace(
+        state,
+        leases=state.leases | {fact.target},
+        claimed=state.claimed | {fact.target},
+        boots=state.boots | {fact.target: fact.boot} if fact.boot else state.boots,
+        steps=state.steps | _uprooted(state, fact.target) if moved else state.steps,
+    )
+
+
+def _uprooted(state: RunState, target: str) -> dict[Place, StepState]:
+    """Return the steps in a place with their open operations marked: of these, a missing job folder says nothing."""
+    return {
+        place: replace(
+            at,
+            attempts=tuple(
+                replace(one, uprooted=True)
+                if any(op.receipt is None for op in (*one.operations, *one.undo_operations))
+                else one
+                for one in at.attempts
+            ),
+        )
+        for place, at in state.steps.items()
+        if place[1] == target and at.attempts
+    }
 
 
 def _left_to_a_person(state: RunState) -> frozenset[Place]:

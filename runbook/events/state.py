@@ -57,6 +57,8 @@ class Attempt(Struct, frozen=True):
     undone: UndoFinished | None = None
     again: bool = False
     """Made while undoing, because the step activates an undone one."""
+    uprooted: bool = False
+    """The place of its job folders is not the one any more where it was begun: that there is none proves nothing."""
 
     @property
     def is_open(self) -> bool:
@@ -158,6 +160,8 @@ class RunState(Struct, frozen=True):
     """A breach that asks to undo, and what is undone is not yet on record."""
     leases: frozenset[str] = frozenset()
     """Targets that this run has claimed and not given back."""
+    boots: dict[str, str] = {}
+    """The start of each target at its last claim, where one is known."""
     claimed: frozenset[str] = frozenset()
     """Those of them that this session has claimed itself: an older claim may have been taken over since."""
     deviated: bool = False

@@ -96,7 +96,7 @@ class JobLost(Struct, frozen=True, tag="lost"):
 
 
 class JobUnknown(Struct, frozen=True, tag="unknown"):
-    """It could not be found out."""
+    """It could not be found out; also where there is no job folder and that proves nothing."""
 
     evidence: tuple[str, ...] = ()
 
@@ -144,6 +144,10 @@ class LeaseTaken(Struct, frozen=True):
     """The lease is ours (it may have been ours before)."""
 
     lease: Lease
+    kept: bool = False
+    """An earlier claim of the same run was still there: so is the place where its job folders lie."""
+    boot: str = ""
+    """A word that changes with every start of the target; empty where there is none."""
 
 
 class LeaseHeld(Struct, frozen=True):

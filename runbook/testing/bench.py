@@ -103,8 +103,9 @@ class Bench:
         """Claim the bench."""
         if self._lease is not None and self._lease.run not in {lease.run, over}:
             return LeaseHeld(self._lease, ())
+        kept = self._lease is not None and self._lease.run == lease.run
         self._lease = lease
-        return LeaseTaken(lease)
+        return LeaseTaken(lease, kept=kept)
 
     def release_lease(self, run: str) -> None:
         """Give the claim back."""

@@ -18,6 +18,7 @@ import msgspec
 from runbook.errors import TransportError
 from runbook.model.built import built
 from runbook.ports.target import Lease, LeaseHeld, LeaseTaken, OpKey
+from runbook.transports import process
 from runbook.transports.folder import Jobs, sync_path
 
 
@@ -38,7 +39,7 @@ class Leases:
                 held = self._read(place)
                 if held is not None and held.run == lease.run:
                     os.utime(place)
-                    return LeaseTaken(held)
+                    return LeaseTaken(held, kept=True, boot=process.boot_id())
                 if held is not None:
                     live = self._jobs.unfinished(held.run, host)
                     if not over or held.run != over or live:
@@ -46,7 +47,7 @@ class Leases:
                     self._take_away(place, over)
                 made = self._link(place, lease)
                 if made is not None:
-                    return LeaseTaken(made)
+                    return LeaseTaken(made, boot=process.boot_id())
         except OSError as error:
             remedy = "make room, or make the folder writable"
             raise TransportError(

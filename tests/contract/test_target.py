@@ -679,10 +679,13 @@ def test_the_first_run_gets_the_lease_and_the_second_is_told_whose_it_is(way: Wa
     assert (first.lease.owner, first.lease.since[-1]) == ("olga@run1", "Z")
 
 
-def test_taking_a_lease_again_refreshes_it(way: Way) -> None:
+def test_taking_a_lease_again_refreshes_it_and_tells_that_it_was_there(way: Way) -> None:
     first = way.target().take_lease(lease("run1"))
 
-    assert way.target().take_lease(lease("run1")) == first
+    assert isinstance(first, LeaseTaken)
+    assert not first.kept
+    assert first.boot
+    assert way.target().take_lease(lease("run1")) == replace(first, kept=True)
 
 
 def test_of_many_runs_at_once_one_gets_the_lease(way: Way, pool: ThreadPoolExecutor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import psutil
 import pytest
@@ -45,6 +46,20 @@ def test_unattended_it_stays_in_doubt_however_often_it_is_resumed(desk: Desk, ru
     assert desk.lines("counter") == ["x"]
     assert desk.lines("log") == []
     assert desk.holds()
+
+
+def test_a_job_folder_that_went_with_the_claim_is_no_proof_that_nothing_was_started(
+    desk: Desk, run: str
+) -> None:
+    """The state folder is gone with both, as after a restart that forgets it, or with another login."""
+    for place in ("jobs", "leases"):
+        shutil.rmtree(desk.settings.state / place)
+
+    for _ in range(2):
+        result = desk.resume(run, ScriptedApprover({"doubt": ["look", "pause"]}))
+        assert result.state.at("lost", "local").status == "in_doubt"
+
+    assert desk.lines("counter") == ["x"]
 
 
 def test_looking_again_finds_what_was_true_all_along(desk: Desk, run: str) -> None:

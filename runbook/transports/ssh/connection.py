@@ -77,6 +77,8 @@ class Connection:
         self.via = via
         self.host_key = ""
         """Kind and fingerprint of the key that was checked; empty before the first connection."""
+        self.boot = ""
+        """The start of the host, by the word that it has for it, when the run first claimed it; else empty."""
         self.sudo = ""
         """How sudo lets the login through, once somebody has asked: free, narrow, password or none."""
         self.password: Secret | None = None

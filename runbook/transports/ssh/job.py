@@ -231,9 +231,13 @@ class Dispatch:
 
     def _look(self) -> JobState:
         try:
-            return remote.state_of(self._ask("look", control=True, key=self._key, patient="1"))
+            state = remote.state_of(self._ask("look", control=True, key=self._key, patient="1"), self._connection.boot)
         except TransportError as error:
             return JobUnknown((str(error),))
+        greeting = self._output.greeting
+        if isinstance(state, NoJob) and greeting is not None and greeting.started:
+            return JobUnknown(("it was started, and its job folder is gone",))
+        return state
 
     def _fence(self, intent: str, broke: str) -> bool:
         """Take the place of a job that did not begin; what is still on its way to the host then finds it taken.

@@ -72,8 +72,8 @@ def answer(data: bytes) -> Answer:
     return Answer(tuple((line.partition(" ")[0], line.partition(" ")[2]) for line in lines))
 
 
-def state_of(said: Answer) -> JobState:
-    """Return what became of a job, by the answer to `look`."""
+def state_of(said: Answer, boot: str = "") -> JobState:
+    """Return what became of a job, by the answer to `look`; `boot` is the start of the host that the run began with."""
     folder = said.one("folder")
     living = tuple(f"lives: {line}" for line in said.all("living"))
     if folder is None:
@@ -81,6 +81,9 @@ def state_of(said: Answer) -> JobState:
     if folder == "none":
         if living:
             return JobRunning(_pid(said), 0.0, ("its job folder is gone", *living))
+        if boot and said.one("boot") not in {None, "", boot}:
+            # One that lay in memory went with the restart.
+            return JobUnknown(("there is no job folder, and the machine was started anew since",))
         return NoJob()
     if said.one("foreign") is not None:
         return JobUnknown((f"others may write to {said.one('foreign')}: what stands there proves nothing",))

@@ -231,6 +231,8 @@ rb_do_look() {
 RUNBOOK_JOB=$rb_memory/jobs/$rb_key/"
     rb_sids= rb_spare= rb_helpers=
     rb_members
+    rb_boot_id
+    rb_say boot "$rb_boot"
     rb_say folder none
     rb_living
     return
@@ -453,6 +455,8 @@ rb_do_sudo_try() {
 # Takes the lease rb_head TIME rb_tail for rb_host, or says who holds it.
 rb_do_lease() {
   umask 077
+  rb_boot_id
+  rb_say boot "$rb_boot"
   rb_held && return
   for rb_root in "$rb_disk" "$rb_memory"; do
     rb_draft=$rb_root/leases/.new-$$-$rb_mark

@@ -138,7 +138,7 @@ class SshTarget:
     def job(self, op: OpKey) -> JobState:
         """Find out, by reading only, what became of an operation."""
         try:
-            found = remote.state_of(self._ask("look", key=folder_name(op), patient="1"))
+            found = remote.state_of(self._ask("look", key=folder_name(op), patient="1"), self._connection.boot)
         except TransportError as error:
             return JobUnknown((str(error),))
         return NoJob() if is_fenced(found) else found
@@ -223,9 +223,10 @@ class SshTarget:
         # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
         for _ in range(8):
             said = self._ask("lease", host=place, head=head, tail=tail, mark=secrets.token_hex(4))
-            taken, holder = said.one("taken"), said.one("held")
+            taken, holder, boot = said.one("taken"), said.one("held"), said.one("boot") or ""
             if taken is not None:
-                return LeaseTaken(remote.lease_of(taken))
+                self._connection.boot = self._connection.boot or boot
+                return LeaseTaken(remote.lease_of(taken), boot=boot)
             if holder is None:
                 raise TransportError(
                     "the lease cannot be taken", where=f"{self._host.name}: {said.one('failed')}",
@@ -234,7 +235,8 @@ class SshTarget:
             held = remote.lease_of(holder)
             if held.run == lease.run:
                 self._ask("refresh", host=place)
-                return LeaseTaken(held)
+                self._connection.boot = self._connection.boot or boot
+                return LeaseTaken(held, kept=True, boot=boot)
             prefix = f"{remote.host_part(held.run)}."
             live = remote.unfinished(self._ask("unfinished", prefix=prefix), held.run, self._host.name)
             if not over or held.run != over or live:

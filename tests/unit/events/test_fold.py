@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.fold import fold_all
@@ -133,6 +134,21 @@ def test_a_claim_holds_for_its_session_and_is_remembered_for_the_return() -> Non
     assert later.claimed == frozenset()
     assert later.leases == {"a"}
     assert state(opened(), claimed, f.LeaseReturned(target="a")).leases == frozenset()
+
+
+def test_what_was_begun_before_the_claim_was_lost_or_the_target_started_anew_is_told_apart() -> None:
+    claimed, begins = f.LeaseClaimed(target="a", boot="1"), begun()
+    intent = f.OperationIntended(**PLACE, attempt=1, operation="run", intent={})
+
+    def uprooted(claim: f.LeaseClaimed, *before: f.Fact) -> list[bool]:
+        found = state(opened(), *before, *begins, intent, opened("resume"), claim)
+        return [attempt.uprooted for at in found.steps.values() for attempt in at.attempts]
+
+    assert uprooted(claimed, claimed) == [False]
+    assert uprooted(replace(claimed, boot="2"), claimed) == [True]
+    assert uprooted(replace(claimed, anew=True), claimed) == [True]
+    assert uprooted(replace(claimed, boot=""), claimed) == [False]
+    assert uprooted(replace(claimed, target="b", anew=True), claimed) == [False]
 
 
 def test_a_change_without_a_good_check_is_counted_as_unverified() -> None:

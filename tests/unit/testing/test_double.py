@@ -103,7 +103,7 @@ def test_a_lease_is_for_one_run() -> None:
     target, mine, theirs = Bench(), Lease("1", "olga", ""), Lease("2", "piet", "")
 
     assert target.take_lease(mine) == LeaseTaken(mine)
-    assert target.take_lease(mine) == LeaseTaken(mine)
+    assert target.take_lease(mine) == LeaseTaken(mine, kept=True)
     assert target.take_lease(theirs) == LeaseHeld(mine, ())
     assert target.take_lease(theirs, over="1") == LeaseTaken(theirs)
     target.release_lease("1")
