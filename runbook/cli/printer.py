@@ -69,6 +69,8 @@ class Printer:
         self._clock = Clock(stream)
         self._crowd = Crowd(self._write)
         self._planned: dict[tuple[str, str], f.StepPlanned] = {}
+        self._idle: set[tuple[str, str]] = set()
+        """Where a way back has begun and nothing was done for it yet."""
         self._rest: dict[tuple[str, str, str], str] = {}
         self._pieces: dict[tuple[str, str], list[str]] = {}
         """The beginning of a line that is data, by step and target: it is never cut."""
@@ -176,7 +178,10 @@ class Printer:
                 self._line("running", f"{at(fact)}: rate set to {pace_words(fact)}{by}{_reason(fact.reason)}")
             case f.UndoStarted():
                 self._clock.begin(*key, "undoing")
+                self._idle.add(key)
                 self._each("undoing", fact)
+            case f.OperationIntended(undo=True):
+                self._idle.discard(key)
             case f.UndoFinished():
                 self._flush(*key)
                 self._clock.end(*key)
@@ -217,6 +222,8 @@ class Printer:
             "unreachable": ("undo_failed", ": it cannot be reached; undo it when it is back"),
         }
         status, text = words[fact.status]
+        if fact.status == "undone" and (fact.step, fact.target) in self._idle:
+            text = ": no way back needed"
         error = f": {one_line(fact.error, LINE)}" if fact.error else text
         self._each(status, fact, error, fact.ms)
         if fact.status not in ("undone", "none"):

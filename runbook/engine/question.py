@@ -12,6 +12,7 @@ from runbook.engine.move import Fail
 from runbook.engine.words import filled
 from runbook.events.state import NO_WAY_BACK, RunState, StepState
 from runbook.events.status import RunStatus
+from runbook.events.way_back import is_back_by_itself, is_untellable
 from runbook.expression import is_template, render
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.question import Choice, Preview, Question
@@ -275,7 +276,7 @@ def failure(
     lines.extend(f"{_where(p)} succeeded" for p in fine)
     lines.extend(f"{_where(p)} is untouched" for p in untouched)
     changed = any(_may_have_changed(state.at(step.id, p)) for p in bad)
-    how = "was undone" if all(state.at(step.id, p).status == "undone" for p in bad) else "failed"
+    how = _how([state.at(step.id, p) for p in bad])
     many = len(places) > 1
     choices = [
         Choice("retry", "retry: run the step again where it failed", key="r"),
@@ -304,6 +305,12 @@ def failure(
         choices=tuple(choices),
         safe="pause",
     )
+
+
+def _how(places: list[StepState]) -> str:
+    if all(is_back_by_itself(at) for at in places):
+        return "needed no way back"
+    return "was undone" if all(at.status == "undone" for at in places) else "failed"
 
 
 def _undo_one(state: RunState, *, changed: bool) -> tuple[Choice, ...]:
@@ -347,12 +354,14 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: Na
 
 
 def drift(step: str, target: str, state: RunState) -> Question:
-    """Ask what to do where somebody else has changed the target since."""
+    """Ask what to do where somebody else has changed the target since, or where that cannot be told."""
     at = state.at(step, target)
+    changed = "was changed by somebody else since. Nothing was overwritten"
+    unknown = "is not led back: it cannot be told whether it was changed since. Nothing was touched"
     return Question(
         id=f"drift/{_tries(step, (target,), state)}",
         kind="drift",
-        title=f"{step} on {_where(target)} was changed by somebody else since. Nothing was overwritten",
+        title=f"{step} on {_where(target)} {unknown if is_untellable(at.error) else changed}",
         step=step,
         places=(target,),
         evidence=(at.error, *at.evidence),

@@ -24,6 +24,7 @@ from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookEr
 from runbook.events import fact as f
 from runbook.events.plain import thaw
 from runbook.events.state import Attempt, Operation, RunState
+from runbook.events.way_back import CHANGED, UNTELLABLE
 from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
@@ -134,11 +135,7 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         else:
             drift = drifted(context, action, model, before, result, attempt)
             if drift.state != "good":
-                words = {
-                    "bad": "changed by somebody else since; nothing was overwritten",
-                    "no data": "cannot be told whether it was changed since; nothing was touched",
-                }[drift.state]
-                return Ended("drifted", words, drift.evidence)
+                return Ended("drifted", CHANGED if drift.state == "bad" else UNTELLABLE, drift.evidence)
             context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
         begun = True
         return _carried_back(context, action, model, before, result, attempt, sink)

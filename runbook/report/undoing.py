@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook.events import fact as f
 from runbook.events.state import Attempt
+from runbook.events.way_back import is_untellable, needed_none
 from runbook.report.block import item, part, section, table
 from runbook.report.decision import about
 from runbook.report.happened import intent, receipt
@@ -54,7 +55,7 @@ def _asked(story: Story) -> list[str]:
 
 def _line(row: Row, attempt: Attempt) -> tuple[str, ...]:
     ended = attempt.undone
-    end = _ENDS[ended.status] if ended is not None else "► began, its end is not on record"
+    end = _end(attempt)
     if attempt.again and ended is not None and ended.status == "undone":
         end = "↶ run again, so that the undo takes effect"
     ms = ended.ms if ended is not None else None
@@ -66,6 +67,15 @@ def _line(row: Row, attempt: Attempt) -> tuple[str, ...]:
         took(ms) if ms else "",
         ended.error if ended is not None else "",
     )
+
+
+def _end(attempt: Attempt) -> str:
+    ended = attempt.undone
+    if ended is None:
+        return "► began, its end is not on record"
+    if ended.status == "drifted" and is_untellable(ended.error):
+        return "⊘ left alone, it cannot be told whether it was changed since"
+    return f"{_ENDS[ended.status]}{', no way back needed' if needed_none(attempt) else ''}"
 
 
 def _operations(walked: list[tuple[Row, Attempt]]) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,15 @@ def test_a_drifted_undo_says_that_nothing_was_overwritten() -> None:
         "✗ undo failed s on order-1  0:00: somebody else changed it since, nothing was overwritten\n"
         "  | sha256 differs\n"
     )
+
+
+def test_an_undo_for_which_nothing_was_done_says_that_no_way_back_was_needed() -> None:
+    place: dict[str, Any] = {"step": "s", "target": "order-1", "attempt": 1}
+    began, done = f.UndoStarted(**place), f.UndoFinished(**place, status="undone")
+    ran = f.OperationIntended(**place, operation="back", intent={}, undo=True)
+
+    assert "undone: no way back" not in heard(began, ran, done)
+    assert heard(began, done).endswith("s on order-1  0:00: no way back needed\n")
 
 
 def test_columns_are_aligned_by_what_the_eye_sees() -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from rich.cells import chop_cells
 
 from runbook.events.state import NO_WAY_BACK, RunState
+from runbook.events.way_back import is_back_by_itself, is_untellable
 from runbook.model.question import Choice, Preview, Question
 from runbook.text import one_line, reveal
 from runbook.tui.presenter.guide import guide_rows
@@ -98,7 +99,10 @@ def sheet_words(question: Question, state: RunState) -> SheetWords:
     if question.kind == "undo" and any(state.at(question.step, p).status == "in_doubt" for p in question.places):
         symbol, word, tone = "?", "IN DOUBT", "doubt"
     if question.kind == "failure" and all(state.at(question.step, p).status == "undone" for p in question.places):
-        symbol, word, tone = "↶", "UNDONE", "wait"
+        none = all(is_back_by_itself(state.at(question.step, p)) for p in question.places)
+        symbol, word, tone = "↶", "NO WAY BACK NEEDED" if none else "UNDONE", "wait"
+    if question.kind == "drift" and any(is_untellable(line) for line in question.evidence[:1]):
+        symbol, word, tone = "?", "CANNOT BE TOLD", "doubt"
     if question.kind in ("failure", "doubt", "confirm", "undo", "drift"):
         about, lead = _place(question), _lead(question)
     else:
@@ -120,7 +124,7 @@ def _lead(question: Question) -> str:
     title = one_line(question.title, 300)
     if question.kind == "confirm":
         return ""
-    for how in ("failed", "was undone"):
+    for how in ("failed", "was undone", "needed no way back"):
         # The head says that already.
         title = title.removeprefix(f"{one_line(question.step, 100)} {how}. ")
     return title if title.endswith(".") else f"{title}."
