@@ -1,12 +1,17 @@
 """The entry of the command `runbook`: answers at once what needs no command line, and hands on all else.
 
 Owns only this peek at the arguments: click alone costs more than the interpreter, so neither `--version` nor the
-completion of a word waits for it. And it keeps the collector of cycles out of the way, which would take a sixth of a
-short command: nearly all that a start makes stays until the end, and then goes with the process.
+completion of a word waits for it. From its first line a Ctrl-C is answered (`early`). And it keeps the collector of
+cycles out of the way, which would take a sixth of a short command: nearly all that a start makes stays until the end,
+and then goes with the process.
 """
 
-import gc
-import sys
+from runbook.cli import early
+
+early.answer_at_once()
+
+import gc  # noqa: E402  only now, as a Ctrl-C may come between any two lines
+import sys  # noqa: E402
 
 _THRESHOLD = 100_000
 """New containers before a look for cycles among them; Python's own is 700."""
@@ -16,9 +21,15 @@ def main() -> int:
     """Run the command line and return the exit code."""
     gc.set_threshold(_THRESHOLD)
     try:
-        return _answer()
+        code = _answer()
+    except KeyboardInterrupt:
+        # It came outside of what tells it in the wanted format.
+        sys.stderr.write("runbook: interrupted\n")
+        code = early.INTERRUPTED
     finally:
         gc.freeze()
+    early.answer_with(code)
+    return code
 
 
 def _answer() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from runbook.cli.early import answer_in_order
 from runbook.cli.exit_codes import Exit, of_error, of_interrupt, word
 from runbook.cli.front import Front
 from runbook.errors import RunbookError, UsageError
@@ -21,6 +22,7 @@ LIMIT = 2000
 
 def guarded(front: Front, work: Callable[[], object]) -> int:
     """Do the work and return the exit code of the process."""
+    answer_in_order()
     code = _guarded(front, work)
     try:
         front.finish()

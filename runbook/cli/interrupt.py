@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from runbook.cli import early
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
 
@@ -74,8 +75,12 @@ class Interrupts:
         os.set_blocking(writer, False)
         # A run that was started with SIGHUP ignored, as by nohup, goes on when the terminal is closed.
         taken = [s for s in WATCHED if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN]
-        old = {number: signal.signal(number, _leave_to_the_thread) for number in taken}
+        # First the pipe: what comes before the handlers are set is either raised by the old one or in the pipe.
         old_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        old = {number: signal.signal(number, _leave_to_the_thread) for number in taken}
+        if early.came():
+            # Raised while nothing could be raised, and so without effect.
+            os.write(writer, bytes([signal.SIGINT]))
         thread = threading.Thread(target=self._read, args=(reader,), name="signals", daemon=True)
         thread.start()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
@@ -15,6 +16,7 @@ class Control:
 
     def __init__(self) -> None:
         self.cancel_token = Cancel()
+        self._posting = Lock()
         self._inbox: FileInbox | None = None
         self._waiting: list[Mail] = []
         self.run = ""
@@ -29,9 +31,10 @@ class Control:
     def connect(self, inbox: FileInbox, run: str = "") -> None:
         """Pass on what comes from now on, and what came before."""
         self.run = run
-        self._inbox = inbox
-        for mail in self._waiting:
-            inbox.leave(mail)
+        with self._posting:
+            self._inbox = inbox
+            for mail in self._waiting:
+                inbox.leave(mail)
 
     def begun(self, playbook: str, started: str, steps: tuple[str, ...]) -> None:
         """Learn what runs, once that is on record; nothing at its rest."""
@@ -62,7 +65,8 @@ class Control:
         self._post(Mail("pause", reason=reason))
 
     def _post(self, mail: Mail) -> None:
-        if self._inbox is None:
-            self._waiting.append(mail)
-        else:
-            self._inbox.leave(mail)
+        with self._posting:
+            if self._inbox is None:
+                self._waiting.append(mail)
+            else:
+                self._inbox.leave(mail)

@@ -167,6 +167,44 @@ def test_a_second_writer_is_refused(live: Live, call: Call) -> None:
     assert call("resume", run).code == 5
 
 
+EARLY = """
+import os, signal, sys
+sys.argv = ["runbook", "replay", "slow"]
+
+class Finder:
+    \"\"\"Sends a Ctrl-C at the import of a module, as an operator may at any.\"\"\"
+
+    def find_spec(self, name, *_):
+        if name == "AT":
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                if not LOST:
+                    raise
+
+sys.meta_path.insert(0, Finder())
+from runbook.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize(
+    "at", ["runbook.cli.main", "click", "runbook.cli.run", "runbook.cli.conduct", "runbook.engine.plan"]
+)
+def test_ctrl_c_at_any_moment_of_the_start_ends_it_and_changes_nothing(place: Path, at: str, lost: bool) -> None:
+    """Also where what it raises is lost, as Python does with it in the midst of an import."""
+    (place / "playbooks/slow.yaml").write_text(SLOW.format(first="touch").replace("HERE", str(place)))
+    script = EARLY.replace("AT", at).replace("LOST", str(lost))
+
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=DEADLINE)
+
+    assert (done.returncode, (place / "made").exists()) == (130, False)
+    assert "interrupted" in done.stderr.lower() + done.stdout.lower()
+    assert "Traceback" not in done.stderr
+
+
 class Wishes:
     """A control that only remembers."""
 
