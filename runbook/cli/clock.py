@@ -66,12 +66,14 @@ class Clock:
                 self._thread = threading.Thread(target=self._tick, name="clock", daemon=True)
                 self._thread.start()
 
-    def phase(self, step: str, target: str, phase: str) -> None:
-        """Note what it is doing; looking at a target counts as running too."""
+    def phase(self, step: str, target: str, phase: str, words: str = "") -> None:
+        """Note what it is doing, and what it saw; looking at a target counts as running too."""
         with self._lock:
             active = self._active.get((step, target))
         if active is not None:
             active.phase = phase
+            if phase == "sampling":
+                active.progress = f" · saw {words}" if words else ""
         elif phase in ("inspecting", "settling", "sampling"):
             self.begin(step, target, phase)
 

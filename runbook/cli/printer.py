@@ -28,6 +28,9 @@ LONG = 4000
 FEW = 64
 """Pieces of a line that is data, after which what came of it is written."""
 
+SAMPLE = 100
+"""Characters of what the latest of several looks saw, in the line about what runs now."""
+
 SEEN = 3
 """Lines of what a step that only reads has seen; all of them are on record."""
 
@@ -93,7 +96,7 @@ class Printer:
                 self._clock.heard(event.step, event.target)
                 self._output_lines(event)
             case PhaseEntered():
-                self._clock.phase(event.step, event.target, event.phase)
+                self._clock.phase(event.step, event.target, event.phase, one_line(event.words, SAMPLE))
             case Progressed():
                 self._clock.progress(event)
             case f.AtStep():

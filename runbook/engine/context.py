@@ -26,6 +26,9 @@ from runbook.secret import Masker
 Record = Callable[..., None]
 Tell = Callable[[Signal], None]
 
+SAID = 300
+"""Characters of what a look saw that are told while there are more looks."""
+
 
 @contextmanager
 def border(name: str) -> Iterator[None]:
@@ -144,9 +147,15 @@ class StepContext:
             raise ActionError(f"{host.name} needs the transport {host.transport}, which this version does not have")
         return meet(self.services, self._record, transport.target(host, self.cancel))
 
-    def phase(self, phase: str, words: str = "") -> None:
-        """Tell what is being done."""
-        self.tell(PhaseEntered(self.step.id, self.place, phase, words))  # type: ignore[arg-type]
+    def phase(self, phase: str, words: str = "", limit: float = 0.0) -> None:
+        """Tell what is being done, and after how many seconds it gives up."""
+        self.tell(PhaseEntered(self.step.id, self.place, phase, words, limit))  # type: ignore[arg-type]
+
+    def seen(self, state: str, evidence: tuple[str, ...], limit: float) -> None:
+        """Tell what the latest of several looks saw, masked as the step wants it."""
+        first = "" if self.step.source.sensitive else next((line for line in evidence if line.strip()), "")
+        said = self._masker.mask(first[:SAID]) if first else ""
+        self.phase("sampling", f"{state}: {said}" if said else state, limit)
 
     def sink(self, attempt: int, *, undo: bool = False) -> OutputSink:
         """Open the side file of an attempt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -76,7 +76,8 @@ def run_probe(context: StepContext, attempt: int) -> None:
     began = clock()
     step = context.step
     context.record(f.ReadStarted(step=context.step.id, target=context.place, attempt=attempt))
-    context.phase("sampling" if step.source.until else "applying")
+    if not step.source.until:
+        context.phase("applying")
     sink = context.sink(attempt)
     status: Status
     values: dict[str, Json] = {}
@@ -86,7 +87,10 @@ def run_probe(context: StepContext, attempt: int) -> None:
     try:
         probe = context.services.catalogue.probe(step.uses)
         bound = bind(context.services, context.info(), written(step, context.state), context.names)
-        sample = sample_until(context, probe, bound, sink, step.source.expect, window(step.source.until, context.names))
+        until = window(step.source.until, context.names)
+        if until is not None:
+            context.phase("sampling", limit=until.within)
+        sample = sample_until(context, probe, bound, sink, step.source.expect, until, tell=context.seen)
         result, evidence = sample.result, sample.evidence
         status, error = _status(sample, bool(step.source.until), context)
         if status == "succeeded":
@@ -135,10 +139,12 @@ def sample_until(
     sink: Sink,
     expect: str,
     until: Window | None,
+    tell: Callable[[str, tuple[str, ...], float], None] = lambda *_: None,
 ) -> Sample:
     """Look once, or until it holds steadily for `until.for`, at most for `until.within`.
 
-    The moment of asking counts, so that a slow answer never lengthens the time for which it held.
+    The moment of asking counts, so that a slow answer never lengthens the time for which it held. `tell` hears of each
+    look, and of the limit.
     """
     clock = context.services.monotonic
     asked = clock()
@@ -148,6 +154,7 @@ def sample_until(
     deadline = clock() + until.within
     good_since = asked if sample.state == "good" else None
     while True:
+        tell(sample.state, sample.evidence, until.within)
         if good_since is not None and (not until.for_ or min(asked, deadline) - good_since >= until.for_):
             return sample
         if asked >= deadline or context.cancel.is_set():

@@ -40,6 +40,8 @@ class PhaseEntered(Struct, frozen=True):
     target: str
     phase: Literal["inspecting", "planning", "applying", "verifying", "settling", "undoing", "waiting", "sampling"]
     words: str = ""
+    limit: float = 0.0
+    """Seconds from the beginning of the attempt after which it gives up; 0: as the plan says."""
 
 
 Signal: TypeAlias = OutputReceived | Progressed | PhaseEntered

@@ -56,6 +56,8 @@ class Beat(Struct, frozen=True):
     heard: float = 0.0
     """When it was last heard of: silence is measured from here."""
     progress: Progressed | None = None
+    limit: float = 0.0
+    """Seconds after which it gives up, as it says itself; 0: as the plan says."""
 
 
 class Scene:
@@ -111,7 +113,9 @@ class Scene:
                 self.beats[event.step, event.target] = replace(beat, progress=event)
             case PhaseEntered():
                 beat = self._beat(event.step, event.target, now)
-                self.beats[event.step, event.target] = replace(beat, phase=event.phase, words=event.words, since=now)
+                self.beats[event.step, event.target] = replace(
+                    beat, phase=event.phase, words=event.words, since=now, limit=event.limit
+                )
 
     def _beat(self, step: str, target: str, now: float) -> Beat:
         old = self.beats.get((step, target)) or Beat(since=now, began=now)

@@ -13,7 +13,7 @@ from runbook.model.question import Question
 from runbook.text import duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.left import time_left
-from runbook.tui.presenter.place import places, present, running, unit_of, wave_at, where
+from runbook.tui.presenter.place import limit_of, places, present, running, unit_of, wave_at, where
 from runbook.tui.presenter.progress import left
 from runbook.tui.presenter.words import Row, bold, count, muted, plain
 from runbook.tui.scene import Beat, Scene
@@ -138,21 +138,32 @@ def _pulse(scene: Scene, plan: Plan, step: str, place: str, now: float, wide: bo
     if silent >= SILENT:
         style = "bold $wait" if silent >= LONG_SILENT else ""
         parts.append(((f"{on}silent for {_span(silent)}", style),))
+    elif beat.phase == "sampling":
+        parts.append((plain(f"saw {one_line(beat.words, 200)}" if beat.words else beat.phase),))
     elif beat.phase and beat.phase != "applying":
-        parts.append((plain(beat.words or beat.phase),))
+        parts.append((plain(one_line(beat.words, 200) or beat.phase),))
     if beat.progress is not None and beat.progress.total:
         ends = left(beat.progress.done, beat.progress.total, now - beat.began)
         done = f"{beat.progress.done} of {beat.progress.total} {one_line(beat.progress.unit, 20)}"
         parts.append((plain(done), *((muted(f", about {_about(ends)}"),) if ends is not None else ())))
     found = unit_of(plan, step)
-    if found is not None and found[1].timeout and beat.phase in ("", "applying", "undoing"):
-        parts.append(_deadline(found[1].timeout, now - beat.began, wide))
+    limit = beat.limit or (limit_of(found[1]) if found is not None else 0.0)
+    if beat.phase == "sampling" and limit:
+        # What it saw may be long, and is cut where there is no room.
+        parts.insert(0, _sampled(limit, now - beat.began))
+    elif limit and beat.phase in ("", "applying", "undoing"):
+        parts.append(_deadline(limit, now - beat.began, wide))
     row: list[tuple[str, str]] = []
     for part in parts:
         if row:
             row.append(muted(" · "))
         row.extend(part)
     return tuple(row)
+
+
+def _sampled(limit: float, elapsed: float) -> Row:
+    left = limit - elapsed
+    return (muted(f"gives up in {duration_text(left)}" if left > 0 else "takes its last look"),)
 
 
 def _deadline(timeout: float, elapsed: float, wide: bool) -> Row:

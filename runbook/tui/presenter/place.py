@@ -57,6 +57,14 @@ def unit_of(plan: Plan, step: str) -> tuple[Unit, PlannedStep] | None:
     return None
 
 
+def limit_of(step: PlannedStep) -> float:
+    """Return the seconds after which a step gives up; 0 if the plan does not tell."""
+    until = step.source.until
+    if until is None:
+        return step.timeout
+    return until.within if isinstance(until.within, int | float) else 0.0
+
+
 def total(statuses: Iterable[str], *, by_hand: bool = False) -> Total:
     """Sum up the statuses of the places of a step."""
     counts = Counter(statuses)

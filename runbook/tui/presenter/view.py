@@ -12,7 +12,7 @@ from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.question import Question
 from runbook.text import duration_text, one_line, reveal
-from runbook.tui.presenter.place import places, unit_of, where
+from runbook.tui.presenter.place import limit_of, places, unit_of, where
 from runbook.tui.presenter.words import BLANK, Row, bold, count, mark, muted, plain, shortened, width, wrapped
 
 WELL = "on $well"
@@ -157,7 +157,8 @@ def agreement(plan: Plan, state: RunState, step: str, asked: Question | None = N
     if unit.approve != "none" and not agreed:
         who = "an operator" if unit.approve == "operator" else "a second person"
         return (mark("waiting"), muted(f" {who} has to approve it"), *(((" · ", "$muted"), *told) if told else ()))
-    limit = (muted(f"gives up after {duration_text(planned.timeout)}"),) if planned.kind in ("action", "probe") else ()
+    after = limit_of(planned) if planned.kind in ("action", "probe") else 0.0
+    limit = (muted(f"gives up after {duration_text(after)}"),) if after else ()
     return (*told, *(((" · ", "$muted"),) if told and limit else ()), *limit)
 
 
