@@ -54,6 +54,12 @@ DRAWS = 1 / 20
 MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
 
+ROOMS = (
+    *("screens.prepare", "screens.run", "dialogs.question", "screens.review"),
+    *("dialogs.quit", "dialogs.handover", "dialogs.undo_loop", "dialogs.whole_diff"),
+)
+"""Modules of screens and sheets that are loaded after the first paint."""
+
 
 class RunbookApp(Comfort, Shift, Errand, Ground):
     """The terminal interface."""
@@ -123,7 +129,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
     # Only the library is there at the first paint; the other screens are imported right after it.
 
     def _warm_up(self) -> None:
-        for room in ("screens.prepare", "screens.run", "dialogs.question", "screens.review"):
+        for room in ROOMS:
             import_module(f"runbook.tui.{room}")
 
     @cached_property
@@ -353,6 +359,9 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self._sheet = None
         if answer is None:
             # Put aside, not answered: the run goes on waiting, and Enter opens the question again.
+            return
+        if self.failure is not None:
+            # Keys that come while the screens fail are nobody's decision: the question stays open.
             return
         if asked in self._asked:
             self._asked.remove(asked)

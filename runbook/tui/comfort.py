@@ -6,10 +6,11 @@ The base of the application. Knows bindings and preferences; leaves runs and scr
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -20,6 +21,7 @@ from runbook.model.fault import did_you_mean
 from runbook.session.preference import Preferences
 from runbook.tui.commands import Command, Do, of_keys
 from runbook.tui.dialogs.help import HelpSheet
+from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.palette import PaletteSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.keys import Key
@@ -47,6 +49,9 @@ class Comfort(App[int]):
 
     def prefer(self, preferences: Preferences) -> None:
         """Take what the user wants. Raises ConfigError for an id of a key that there is not."""
+        if preferences.keymap:
+            # The keys of a screen are known once it is loaded.
+            self._warm_up()
         known = sorted(binding_ids())
         for name in preferences.keymap:
             if name not in known:
@@ -57,10 +62,25 @@ class Comfort(App[int]):
         if preferences.theme in COLOURS:
             self.wear(COLOURS[preferences.theme])
 
+    def _warm_up(self) -> None:
+        """Load what the first paint can do without."""
+
     def bell(self) -> None:
         """Ring, unless the user wants quiet."""
         if self.preferences.bell:
             super().bell()
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key says, unless it is for a sheet that is not there yet, or not any more."""
+        around = default_namespace.ancestors_with_self if default_namespace is not None else ()
+        if any(isinstance(place, Modal) and not place.is_ready for place in around):
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     # --- help ---------------------------------------------------------------------------------------------------
 

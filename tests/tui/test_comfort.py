@@ -6,23 +6,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from rich.color import Color
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from runbook.config import Settings, settings
 from runbook.errors import ConfigError
+from runbook.model.question import Answer, Choice, Question
 from runbook.session.preference import Preferences, preferences
 from runbook.tui.app import RunbookApp
 from runbook.tui.ascii import stand_in
-from runbook.tui.comfort import binding_ids
+from runbook.tui.bridge import Asked
+from runbook.tui.comfort import _kinds, binding_ids
 from runbook.tui.dialogs.help import HelpSheet
 from runbook.tui.dialogs.palette import PaletteSheet
+from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look, look_of, theme_now
+from runbook.tui.messages import QuestionAnswered
 from runbook.tui.presenter.keys import Key, rows, written
 from runbook.tui.terminal import is_light, lightness
 from runbook.tui.widgets.key_bar import KeyBar
@@ -112,6 +119,7 @@ def test_a_key_that_there_is_not_is_refused_with_what_was_meant() -> None:
 
 
 def test_every_key_has_an_id_of_its_own_and_says_what_it_does() -> None:
+    staged().prefer(Preferences(keymap={"run.next": "f8", "prepare.rehearse": "f6"}))
     assert len(binding_ids()) > 60
 
     from textual.dom import DOMNode
@@ -185,6 +193,41 @@ def test_the_users_word_on_colours_and_symbols_counts_most() -> None:
     assert theme_now("16", terminal) == "runbook-16"
     assert look_of(terminal, "ascii") == Look(unicode=False)
     assert theme_now("dark", {**terminal, "NO_COLOR": "1"}) == "runbook-16"
+
+
+async def test_a_key_that_comes_before_a_sheet_or_after_it_does_nothing() -> None:
+    app = staged()
+    said: list[str | None] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        sheet = ReasonSheet("Why?", app.look)
+        assert await app.run_action("accept", sheet)
+        app.push_screen(sheet, said.append)
+        assert await app.run_action("accept", sheet)
+        await until(pilot, lambda: isinstance(app.focused, Input) and app.screen is sheet)
+        await pilot.press(*"known", "enter", "enter", "x", "enter")
+        await until(pilot, lambda: not sheet.is_attached)
+        assert await app.run_action("leave", sheet)
+
+    assert (said, app.failure) == (["known"], None)
+
+
+def test_no_part_of_a_screen_keeps_ctrl_z_from_going_to_the_background() -> None:
+    staged()._warm_up()
+    keys = {(kind.__name__, key) for kind in _kinds(DOMNode) for key in kind._merge_bindings().key_to_bindings}
+
+    assert {kind for kind, key in keys if key == "ctrl+z"} <= {"RunbookApp"}
+
+
+async def test_while_the_screens_fail_no_key_is_a_decision() -> None:
+    app = staged()
+    asked = Asked(Question(id="q", kind="failure", title="Failed", choices=(Choice("pause", "pause"),)), Future())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        app.failure = ValueError("no picture")
+        app.on_question_answered(QuestionAnswered(asked, Answer(choice="pause")))
+
+    assert not asked.reply.done()
 
 
 async def test_without_colour_every_text_is_in_the_terminals_own_colours_and_focus_is_told(

@@ -1,4 +1,4 @@
-"""What all sheets share: each is left once, however often a key says so."""
+"""What all sheets share: each is left once, however often a key says so, and hears nothing before or after that."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.screen import ModalScreen
 
 from runbook.tui.size import HEIGHTS, WIDTHS
@@ -23,6 +24,17 @@ class Modal(ModalScreen[T]):
     _left = False
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all of it is there: a key may come before that, or while its parts are going."""
+        return self.is_mounted and not self._left and self in self.app.screen_stack
+
+    async def _dispatch_message(self, message: Message) -> None:
+        # What its parts have told before they went finds nobody to show it to.
+        if self._left and not type(message).__module__.startswith(("textual.events", "textual.messages")):
+            return
+        await super()._dispatch_message(message)
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Give the result; a second one, of a key that was pressed twice, would close the screen below."""

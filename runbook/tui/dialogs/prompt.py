@@ -68,7 +68,7 @@ class PromptSheet(Modal[T]):
         (self.focused or self).call_later(self._take)
 
     def _take(self) -> None:
-        if self.is_current:
+        if self.is_ready and self.app.screen is self:
             self.action_accept()
 
     def action_accept(self) -> None:

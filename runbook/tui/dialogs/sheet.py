@@ -121,6 +121,8 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     def _fit(self) -> None:
         """Be as high as what is said; where that is too high what it is about scrolls, then the choices do."""
+        if self._left:
+            return
         about, menu, sheet = self.query_one("#about"), self.query_one(ChoiceMenu), self.query_one("#sheet")
         rest = [child for child in sheet.children if child not in (about, menu)]
         others = sum(child.outer_size.height + child.styles.margin.height for child in rest) or 3
@@ -135,6 +137,8 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     def _tell_more(self) -> None:
         """Ask; and say how much of what it is about is out of sight, so that nobody answers half of it."""
+        if self._left:
+            return
         about = self.query_one("#about", VerticalScroll)
         below = self._below
         self._read_to_end = self._read_to_end or (about.max_scroll_y > 0 and not below)
@@ -150,6 +154,8 @@ class Sheet(Modal[Answer | NoAnswer]):
         return max(int(about.max_scroll_y - about.scroll_y), 0)
 
     def _listen(self) -> None:
+        if self._left:
+            return
         self.disabled = False
         self.focus_first()
 

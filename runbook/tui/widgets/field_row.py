@@ -66,7 +66,7 @@ class FieldInput(Input):
         Binding("enter", "submit", "next to fix", id="field.next", tooltip="The next value to fix, then begin"),
         Binding("up", "leave(-1)", "field above", show=False, id="field.up", tooltip="The field above"),
         Binding("down", "leave(1)", "field below", show=False, id="field.down", tooltip="The field below"),
-        Binding("ctrl+z", "put_back", "put back", show=False, id="field.back", tooltip="The value as it was found"),
+        Binding("ctrl+y", "put_back", "put back", show=False, id="field.back", tooltip="The value as it was found"),
     ]
 
     class Left(Message):
