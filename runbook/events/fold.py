@@ -382,6 +382,8 @@ def _undo_finished(step: StepState, fact: f.UndoFinished) -> StepState:
     return replace(
         step,
         status=status.get(fact.status, "undo_failed"),
+        # What a way back left behind that came to no good end, no check has seen.
+        verified=step.verified and fact.status not in ("undo_failed", "in_doubt"),
         error=fact.error,
         evidence=tuple(fact.evidence),
         orphan=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from runbook.events.state import RunState
+from runbook.events.fact import StepFinished
+from runbook.events.state import RunState, StepState
+from runbook.events.status import BAD, Status
 from runbook.text.mark import status_word
 
 
@@ -17,3 +19,17 @@ def outcome_word(state: RunState, *, status: str = "") -> str:
     if (status or state.status) == "undone" and undone < every:
         return f"{undone} of {every} change{'' if every == 1 else 's'} undone"
     return status_word(status or state.status)
+
+
+def last_word(step: StepState) -> StepFinished | None:
+    """Return how the latest try of a step ended, where it was to be tried again and nothing came of that."""
+    last = step.attempt
+    if step.status != "pending" or last is None or last.undone is not None or last.finished is None:
+        return None
+    return last.finished if last.finished.status in BAD else None
+
+
+def came_to(step: StepState) -> Status:
+    """Return what has become of a step so far: what waits for another try is what the one before it was."""
+    ended = last_word(step)
+    return ended.status if ended is not None else step.status

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from runbook.events.outcome import outcome_word
+from runbook.events.outcome import came_to, outcome_word
 from runbook.events.state import Place, RunState
 from runbook.events.status import RunStatus, Status
 from runbook.report.word import counted, words
@@ -36,7 +36,7 @@ def outcome_sentence(state: RunState, *, status: RunStatus | None = None) -> str
     if not state.facts:
         return "nothing is on record"
     word = outcome_word(state, status=status or "")
-    ran = {step for (step, target), at in state.steps.items() if _began(at.status) and not target.startswith("#")}
+    ran = {step for (step, target), at in state.steps.items() if _began(came_to(at)) and not target.startswith("#")}
     changed = {(step, target) for step, target, _ in state.changes}
     parts = [
         counted(len(ran), "step"),
@@ -63,7 +63,7 @@ def left_unverified(state: RunState) -> tuple[Place, ...]:
 
 def _unusual(state: RunState) -> list[str]:
     """Return counts of what did not go the plain way; places, not steps, because hosts differ."""
-    counts = Counter(at.status for at in state.steps.values())
+    counts = Counter(came_to(at) for at in state.steps.values())
     parts = [f"{counts[status]} {words(status)}" for status in _UNUSUAL if counts[status]]
     by_hand = sum(1 for at in state.steps.values() if at.by_hand and at.status == "succeeded")
     return [*parts, f"{by_hand} marked done by hand"] if by_hand else parts

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from runbook.events import fact as f
 from runbook.events.fold import fold_all
+from runbook.events.outcome import came_to, last_word
 from runbook.events.state import Place, RunState, StepState
 from runbook.events.status import Status
 from runbook.events.timed import Timed
@@ -161,7 +162,7 @@ def _row(place: Place, at: StepState, line: _Timeline) -> Row:
     return Row(
         step=place[0],
         target=place[1],
-        status=at.status,
+        status=came_to(at),
         began=track.began,
         ms=track.ms,
         attempts=len(track.numbers),
@@ -171,7 +172,7 @@ def _row(place: Place, at: StepState, line: _Timeline) -> Row:
         by_hand=at.by_hand,
         adopted=finished is not None and finished.adopted,
         on_word=place in line.on_word,
-        error=at.error,
+        error=ended.error if (ended := last_word(at)) is not None else at.error,
         decided_by=line.decided.get(place, ""),
     )
 

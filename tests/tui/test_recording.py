@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from runbook.tui.presenter.decision import decisions
 from runbook.tui.presenter.inspector import json_rows
 from runbook.tui.presenter.moment import moment_of, wrong_moment
 from runbook.tui.presenter.recording import REST, Recording, Spoken, grown, recording, with_output
-from runbook.tui.presenter.replay import playback_rows
+from runbook.tui.presenter.replay import playback_rows, review_words
 from runbook.tui.presenter.timeline import axis_row, row_words, timeline
 from runbook.tui.presenter.words import Row, width
 from runbook.tui.recall import output_of, recall
@@ -202,6 +203,34 @@ def test_a_comparison_marks_what_differs_and_keeps_quiet_about_the_rest() -> Non
     assert any(row.startswith("  service") for row in rows)
     assert any(row.startswith("! restart order-2") and "2nd try" in row for row in rows)
     assert not any("!" in _text(row)[:2] for row in comparison_rows(one, one, 110))
+
+
+def test_an_undo_that_failed_and_a_refusal_that_was_to_be_tried_again_are_told() -> None:
+    place: dict[str, Any] = {"step": "restart", "target": "order-2"}
+    refused = f.StepFinished(
+        step="restore", target="order-2", attempt=1, status="refused", error="no tag", effect="change", dispatched=False
+    )
+    menu = b.asked("failure", "restore", ["order-2"])
+    facts = [
+        b.opened(),
+        *b.changed("restart", "order-2"),
+        refused,
+        menu,
+        b.decided(menu, "retry"),
+        f.UndoAsked(steps=[["restart", "order-2"]], abort=True),
+        f.UndoStarted(**place, attempt=1),
+        f.UndoFinished(**place, attempt=1, status="undo_failed", error="port taken"),
+        *b.ended("aborted"),
+    ]
+    known = recording("r", b.timed(facts), scenes.plan())
+
+    headline = _text(review_words(known, fold_all(facts), None, live=False, wide=True).second)
+    assert "1 undo failed, 1 change left unverified, 1 can be undone" in headline
+    results = {(row.step, row.status, row.says) for row in timeline(known).rows if row.host == "order-2"}
+    assert results >= {("restore", "refused", "refused"), ("restart", "undo_failed", "undo failed")}
+    page = markdown_report("r", known.timed, now=known.timed[-1].time)
+    assert "1 undo failed, 1 refused" in page
+    assert "⊘ refused" in page
 
 
 def test_json_of_a_record_can_be_read_to_its_last_letter_and_obeys_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from runbook.events import fact as f
-from runbook.events.outcome import outcome_word
+from runbook.events.outcome import came_to, outcome_word
 from runbook.events.state import RunState
 from runbook.events.status import RESUMABLE
 from runbook.journal import Report
@@ -104,6 +104,9 @@ def _outcome(known: Recording, state: RunState) -> Row:
     retries = sum(max(len(at.attempts) - 1, 0) for at in state.steps.values())
     if retries:
         parts.append(muted(count(retries, "retry", "retries")))
+    failed = sum(1 for at in state.steps.values() if at.status == "undo_failed")
+    if failed:
+        parts.append((f"{failed} undo failed", "bold $bad"))
     unverified = f"{count(state.unverified, 'change')} left unverified"
     parts.append((unverified, "$wait") if state.unverified else muted(unverified))
     if state.undo_open:
@@ -224,9 +227,7 @@ def output_foot(state: RunState, step: str, place: str) -> list[Row]:
     """Return how the step stands at this moment, and the proof of its output."""
     at = state.at(step, place)
     attempt = at.attempt
-    last = attempt.finished if attempt is not None else None
-    # After a decision to try again the step is pending; what was said before it is still that of the failed try.
-    status = last.status if last is not None and at.status == "pending" else at.status
+    status = came_to(at)
     mark = mark_of(status)
     words = at.error or (at.evidence[0] if at.evidence else "")
     rows: list[Row] = [((f"{mark.symbol} {status_word(status)}  ", f"${mark.tone}"), plain(one_line(words, 300)))]

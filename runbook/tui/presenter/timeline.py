@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.fold import fold_all
+from runbook.events.outcome import came_to
 from runbook.events.state import RunState, StepState
 from runbook.text import duration_text, one_line
 from runbook.text.mark import mark_of, status_word
@@ -137,17 +138,17 @@ def _rows(
     groups: dict[object, list[str]] = {}
     for host in hosts:
         at = state.at(step, host)
-        alike: object = (at.status, _says(at)) if together else host
+        alike: object = (came_to(at), _says(at)) if together else host
         groups.setdefault(alike, []).append(host)
     rows: list[TimeRow] = []
-    worst = sorted(groups.values(), key=lambda group: mark_of(state.at(step, group[0]).status).tone not in _FIRST)
+    worst = sorted(groups.values(), key=lambda group: mark_of(came_to(state.at(step, group[0]))).tone not in _FIRST)
     for group in worst if together else groups.values():
         at = state.at(step, group[0])
         of_group = [bars.get((step, host), []) for host in group]
         merged = tuple(bar for each in of_group for bar in each) if len(group) == 1 else _merged(of_group)
         took = sum(bar.end - bar.start for bar in merged) if merged else None
         host = one_line(where(group[0]), 60) if len(group) == 1 else count(len(group), "host")
-        rows.append(TimeRow(step, tuple(group), host, merged, took, at.status, _says(at), first=not rows))
+        rows.append(TimeRow(step, tuple(group), host, merged, took, came_to(at), _says(at), first=not rows))
     return rows
 
 
@@ -176,7 +177,7 @@ def _says(at: StepState) -> str:
         case "succeeded":
             return "ok"
         case _:
-            return status_word(at.status)
+            return status_word(came_to(at))
 
 
 def _asked(known: Recording) -> Iterable[Pause]:
