@@ -192,22 +192,45 @@ def _step(
         and not _over(unit, step, s, lost, rules.on_failure)
     )
     if bad or doubtful:
+        if pending and not doubtful and (_goes_on_reading(step, rules) or _were_only_away(unit, bad, at)):
+            return _forward(unit, wave, step, tuple(pending), len(running), lost, state, rules)
         if running:
             return ()
-        if pending and step.effect == "read" and not rules.guided and not doubtful:
-            return _forward(unit, wave, step, tuple(pending), 0, state, rules)
         if doubtful:
             return put(ask.doubt(step, doubtful, state, rules.names), state, rules.unanswered, "in_doubt")
         return failure_moves(plan, step, bad, places, state, rules.on_failure, rules.unanswered, rules.names)
-    return _forward(unit, wave, step, tuple(pending), len(running), state, rules)
+    return _forward(unit, wave, step, tuple(pending), len(running), lost, state, rules)
+
+
+def _goes_on_reading(step: PlannedStep, rules: Rules) -> bool:
+    return step.effect == "read" and not rules.guided
+
+
+def _were_only_away(unit: Unit, bad: tuple[str, ...], at: Mapping[str, StepState]) -> bool:
+    """Whether nothing was sent where a step came to no good end: that says nothing about the other hosts.
+
+    Waves and a limit are there to stop early, and do.
+    """
+    return (
+        len(unit.waves) == 1
+        and unit.max_unavailable is None
+        and all(at[place].status == "unreachable" for place in bad)
+    )
 
 
 def _forward(
-    unit: Unit, wave: int, step: PlannedStep, pending: tuple[str, ...], running: int, state: RunState, rules: Rules
+    unit: Unit,
+    wave: int,
+    step: PlannedStep,
+    pending: tuple[str, ...],
+    running: int,
+    broken_by_now: frozenset[str],
+    state: RunState,
+    rules: Rules,
 ) -> tuple[Move, ...]:
     """Return what brings the pending places of a step forward; where its condition does not hold it is skipped."""
     told = _conditions(unit, step, pending, state, rules)
-    return told or _go(unit, wave, step, pending, running, state, rules)
+    return told or _go(unit, wave, step, pending, running, _room(unit, step, running, broken_by_now), state, rules)
 
 
 def _conditions(
@@ -242,10 +265,11 @@ def _go(
     step: PlannedStep,
     pending: tuple[str, ...],
     running: int,
+    room: int,
     state: RunState,
     rules: Rules,
 ) -> tuple[Move, ...]:
-    """Return what brings the pending places of a step forward."""
+    """Return what brings the pending places of a step forward; `room` is for how many more of them."""
     if not pending:
         return ()
     if step.kind in ("manual", "ask", "choose"):
@@ -254,12 +278,11 @@ def _go(
     if lost:
         # All others would wait once more for one that does not answer. Alone it is tried at every step.
         return _lost(step, lost, state)
-    room = max(0, step.parallel - running)
     asks = needs_agreement(unit, step, state, rules.guided)
     if step.kind == "action" or asks:
         unseen = [p for p in pending if _is_unseen(state.at(step.id, p))]
         if unseen:
-            return tuple(Inspect(step.id, p) for p in unseen[:room])
+            return tuple(Inspect(step.id, p) for p in unseen[: max(0, step.parallel - running)])
     if asks:
         question = gate(unit, wave, step, pending, state, rules.guided, rules.unanswered, rules.names)
         if question is not None:
@@ -274,6 +297,18 @@ def _go(
             # What runs once cannot do without one of them.
             return _lost(step, {pending[0]: next(iter(lost.values()))} if step.once else lost, state)
     return tuple(Begin(step.id, p, state.at(step.id, p).next_attempt) for p in pending[:room])
+
+
+def _room(unit: Unit, step: PlannedStep, running: int, broken_by_now: frozenset[str]) -> int:
+    """Return how many more hosts may begin a step.
+
+    What changes under a limit runs on as many hosts as may yet break, and one: the one that is too many stops the rest.
+    """
+    room = step.parallel - running
+    spare = step.parallel if unit.max_unavailable is None else unit.max_unavailable - len(broken_by_now)
+    if step.effect != "read" and spare >= 0:
+        room = min(room, spare + 1 - running)
+    return max(0, room)
 
 
 def _lost(step: PlannedStep, lost: Mapping[str, Away], state: RunState) -> tuple[Move, ...]:

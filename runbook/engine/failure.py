@@ -94,12 +94,20 @@ def resting_after_stop(state: RunState) -> Rest:
         status = "in_doubt"
     elif state.aborted:
         status = "aborted"
+    elif ends == {"unreachable"} and _others_did(state):
+        status = "partial"
     elif ends and not state.changes:
         if ends <= {"unreachable"}:
             status = "unreachable"
         elif ends <= {"refused"}:
             status = "refused"
     return Rest(status, why)
+
+
+def _others_did(state: RunState) -> bool:
+    """Whether a step that did not reach all its hosts came to a good end on others."""
+    short = {step for (step, _), at in state.steps.items() if at.status == "unreachable"}
+    return any(step in short and at.status == "succeeded" for (step, _), at in state.steps.items())
 
 
 def end_of(state: RunState) -> RunStatus:

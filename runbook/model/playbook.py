@@ -192,7 +192,11 @@ class Rollout(Written, frozen=True):
         "100%",
     )
     max_unavailable: Annotated[
-        int | str | None, Meta(description="How many hosts this run may have broken before it stops; rounded up")
+        int | str | None,
+        Meta(
+            description="How many hosts this run may have broken before it stops; rounded up. "
+            "No more than one above it are changed at once"
+        ),
     ] = None
     pause: Annotated[Seconds, Meta(description="Wait between waves")] = 0.0
 

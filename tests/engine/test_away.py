@@ -66,6 +66,16 @@ def test_hosts_that_are_down_count_as_unreachable_and_the_others_are_changed(des
     assert result.state.leases == frozenset()
 
 
+def test_a_host_that_is_down_keeps_no_other_from_a_step_outside_of_a_stage(desk: Desk) -> None:
+    body = ALL + "steps:\n" + mark("one", more="    on_failure: stop\n") + mark("two")
+
+    result = desk.start(body, inventory=partly(desk, "b"))
+
+    assert sorted(desk.lines("log")) == ["one a", "one c", "one d"]
+    assert desk.statuses(result.run)["one@b"] == "unreachable"
+    assert (result.status, result.pending_undo) == ("partial", 3)
+
+
 def test_a_host_that_cannot_be_claimed_any_more_holds_up_nobody(desk: Desk) -> None:
     taken = LocalTarget.take_lease
 

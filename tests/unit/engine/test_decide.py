@@ -606,6 +606,23 @@ class TestWaves:
 
         assert paper.begins() == [("one", "c", 1), ("one", "d", 1)]
 
+    def test_no_more_hosts_than_the_limit_and_one_are_changed_at_once(self) -> None:
+        names = tuple("abcdefgh")
+        roll = "    rollout: {max_unavailable: 2}\n    on_failure: stop\n"
+        paper = Paper(fleet(stage("roll", read("look") + act("one"), roll), *names))
+
+        assert len(paper.begins()) == len(names)
+        paper.tell(*(fact for name in names for fact in ended("look", name)))
+        paper.inspects()
+        paper.claims()
+        assert [place for _, place, _ in paper.begins()] == ["a", "b", "c"]
+        paper.tell(*changed("one", "a", "failed"), *changed("one", "b"))
+        assert [place for _, place, _ in paper.begins()] == ["c", "d"]
+        paper.tell(*changed("one", "c", "failed"))
+        assert [place for _, place, _ in paper.begins()] == ["d"]
+        paper.tell(*changed("one", "d", "failed"))
+        assert paper.rests() == "failed"
+
     def test_a_host_within_the_limit_is_left_behind(self) -> None:
         paper = Paper(fleet(stage("roll", read("one") + read("two"), self.ROLL)))
         paper.tell(*ended("one", "a", "failed"))
@@ -726,3 +743,60 @@ class TestOnce:
         (move,) = paper.next()
         assert isinstance(move, m.Conclude)
         assert (move.step, move.target, move.decision.choice) == ("hand", "*", "done")
+
+
+class TestAway:
+    """A host that is not reached says nothing about the others: nothing was sent to it."""
+
+    def away(self, body: str, *, guided: bool = False) -> Paper:
+        paper = Paper(fleet(body), guided=guided)
+        paper.tell(*(planned("one", h) for h in "abcd"), *(f.LeaseClaimed(target=h) for h in "bcd"))
+        paper.tell(f.StepFinished(step="one", target="a", attempt=1, status="unreachable", dispatched=False))
+        return paper
+
+    def test_the_others_begin_and_then_the_policy_holds(self) -> None:
+        paper = self.away(act("one", "    on_failure: stop\n") + act("two"))
+        paper.tell(*changed("one", "b")[:-1])
+
+        assert paper.begins() == [("one", "c", 1), ("one", "d", 1)]
+        paper.tell(changed("one", "b")[-1], *changed("one", "c"), *changed("one", "d"))
+        assert paper.rests() == "partial"
+
+    def test_one_that_failed_stops_what_has_not_begun(self) -> None:
+        paper = self.away(act("one", "    on_failure: stop\n"))
+        paper.tell(*changed("one", "b", "failed"))
+
+        assert paper.rests() == "failed"
+
+    def test_what_is_asked_is_asked_after_the_others_ran(self) -> None:
+        paper = self.away(act("one"))
+        assert [place for _, place, _ in paper.begins()] == ["b", "c", "d"]
+        paper.tell(*(fact for h in "bcd" for fact in changed("one", h)))
+
+        assert (question := paper.asks()).kind == "failure"
+        assert question.places == ("a",)
+
+    def test_in_a_guided_run_the_others_are_asked_about_first(self) -> None:
+        paper = self.away(act("one"), guided=True)
+
+        assert (question := paper.asks()).kind == "proceed"
+        assert question.places == ("b", "c", "d")
+
+    def test_waves_stop_early(self) -> None:
+        paper = self.away(stage("all", act("one"), "    rollout: {waves: [2, 100%]}\n    on_failure: stop\n"))
+
+        assert paper.rests() == "unreachable"
+
+    def test_no_host_at_all_is_unreachable(self) -> None:
+        paper = self.away(act("one", "    on_failure: stop\n"))
+        paper.tell(
+            *(f.StepFinished(step="one", target=h, attempt=1, status="unreachable", dispatched=False) for h in "bcd")
+        )
+
+        assert paper.rests() == "unreachable"
+
+    def test_a_look_that_reaches_most_hosts_is_partial(self) -> None:
+        paper = Paper(fleet(read("one", "    on_failure: stop\n")))
+        paper.tell(*ended("one", "a", "unreachable"), *(fact for h in "bcd" for fact in ended("one", h)))
+
+        assert paper.rests() == "partial"
