@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from runbook.config import Settings
     from runbook.tui.way_out import Left
 
+STAKES = "The shop of this demo ends with the screens, and what the run has changed in it. Its record stays."
+
 
 def has_screen(front: Front) -> bool:
     """Tell whether there is a terminal that the screens can be drawn on."""
@@ -34,13 +36,16 @@ def open_screens(front: Front, *orders: Order) -> None:
         stage_on_screens(front, left.demo, keep=False)
 
 
-def _opened(front: Front, settings: Settings, orders: tuple[Order, ...]) -> Left:
+def _opened(front: Front, settings: Settings, orders: tuple[Order, ...], stakes: str = "") -> Left:
     from runbook.cli.leaving import come_to_rest, leave_at_once, tell_leaving
     from runbook.tui.backend import SessionBackend
     from runbook.tui.way_out import open_tui
 
     left = open_tui(
-        SessionBackend(settings), orders, lambda carrier: come_to_rest(front, carrier.control, carrier.join)
+        SessionBackend(settings),
+        orders,
+        lambda carrier: come_to_rest(front, carrier.control, carrier.join),
+        stakes=stakes,
     )
     if left.at_once:
         leave_at_once(front, left)
@@ -62,7 +67,7 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
         orders = tuple(stage.order(cure, guided=True) for cure in stage.staging.cures)
         also = "" if keep else ", and the shop with them"
         tell(f"opening the screens; Ctrl+Q leaves them{also} (so does `q` where no text is typed)")
-        left = _opened(front, stage.settings, orders)
+        left = _opened(front, stage.settings, orders, "" if keep else STAKES)
         result = left.last.result if left.last is not None else None
         after = stage.numbers(control, patient=result is not None and result.status == "succeeded")
         healthy = stage.tell_after(after, tell)

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property, partial
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -22,8 +21,10 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Input
 
 from runbook.errors import RunbookError
+from runbook.events.status import RESUMABLE
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.session.order import Order
+from runbook.text.mark import status_word
 from runbook.tui import messages as msg
 from runbook.tui.ascii import PlainBar
 from runbook.tui.backend import Backend
@@ -53,12 +54,6 @@ DRAWS = 1 / 20
 
 MORE = 0.005
 """Seconds until the rest is looked for, if more came than can be taken at once."""
-
-ROOMS = (
-    *("screens.prepare", "screens.run", "dialogs.question", "screens.review"),
-    *("dialogs.quit", "dialogs.handover", "dialogs.undo_loop", "dialogs.whole_diff"),
-)
-"""Modules of screens and sheets that are loaded after the first paint."""
 
 
 class RunbookApp(Comfort, Shift, Errand, Ground):
@@ -98,6 +93,8 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self.is_ascii = not self.look.unicode
         ScrollBar.renderer = PlainBar if self.is_ascii else ScrollBarRender
         self._orders = deque(orders)
+        self.stakes = ""
+        """What ends with the interface, and is asked about while a run is not over."""
         self.demo: str | None = None
         """The incident that is to be staged, if the interface was left for that."""
         self.left_by = ""
@@ -127,10 +124,6 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self.add_mode("review", lambda: self.review)
 
     # Only the library is there at the first paint; the other screens are imported right after it.
-
-    def _warm_up(self) -> None:
-        for room in ROOMS:
-            import_module(f"runbook.tui.{room}")
 
     @cached_property
     def prepare(self) -> PrepareScreen:
@@ -437,12 +430,17 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
 
     def action_leave(self) -> None:
         """Leave; a run that is carried has to come to a rest first, and how is asked."""
-        if self.carrier is None or not self.carrier.is_live:
+        state = self.scene.state
+        is_live = self.carrier is not None and self.carrier.is_live
+        is_open = self.carrier is not None and state.status in RESUMABLE and not state.handed_over
+        if not is_live and not (is_open and self.stakes):
             self.exit(return_code=0)
             return
-        from runbook.tui.dialogs.quit import QuitSheet
+        from runbook.tui.dialogs.quit import QuitSheet, RestSheet
 
-        self.push_screen(QuitSheet(self.look), self._leave)
+        if not isinstance(self.screen, QuitSheet | RestSheet):
+            word = status_word(state.status)
+            self.push_screen(QuitSheet(self.look) if is_live else RestSheet(self.look, word, self.stakes), self._leave)
 
     async def action_quit(self) -> None:
         """Leave the same way, whoever asks for it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any, ClassVar
 
 from textual.actions import ActionParseResult
@@ -33,6 +34,12 @@ COLOURS = {"dark": DARK.name, "light": LIGHT.name, "16": SIXTEEN.name}
 
 _MOVES = ("list.", "scroll.", "alert.", "field.", "picker.", "views.", "palette.", "help.")
 """Bindings that only move: they are in the help, and not in the palette."""
+
+ROOMS = (
+    *("screens.prepare", "screens.run", "dialogs.question", "screens.review"),
+    *("dialogs.quit", "dialogs.handover", "dialogs.undo_loop", "dialogs.whole_diff"),
+)
+"""Modules of screens and sheets that are loaded after the first paint."""
 
 
 class Comfort(App[int]):
@@ -64,6 +71,8 @@ class Comfort(App[int]):
 
     def _warm_up(self) -> None:
         """Load what the first paint can do without."""
+        for room in ROOMS:
+            import_module(f"runbook.tui.{room}")
 
     def bell(self) -> None:
         """Ring, unless the user wants quiet."""

@@ -49,7 +49,9 @@ def _wait(carrier: Carrier) -> None:
     carrier.join()
 
 
-def open_tui(backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[Carrier], None] = _wait) -> Left:
+def open_tui(
+    backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[Carrier], None] = _wait, *, stakes: str = ""
+) -> Left:
     """Open the interface and return when it is left and the run it carried is at rest.
 
     Whatever ends the screens, the engine comes to its rest and closes the journal before this returns, unless the
@@ -59,6 +61,7 @@ def open_tui(backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[C
         backend: the use cases.
         orders: what to prepare at once, and after each run that succeeded.
         rest: waits until a session of a run is at rest; called when the terminal is given back.
+        stakes: what ends with the interface, so that it is asked about while a run is not over.
 
     Raises:
         RunbookError: the preferences cannot be read.
@@ -67,6 +70,7 @@ def open_tui(backend: Backend, orders: tuple[Order, ...] = (), rest: Callable[[C
     app = RunbookApp(backend, look_of(symbols=preferences.symbols), theme_now(preferences.theme), orders)
     app.prefer(preferences)
     app.owns_process = True
+    app.stakes = stakes
     # The loop is closed last: until then a signal that comes again, as a shell sends it to its jobs after the terminal
     # itself, finds somebody who takes it.
     with asyncio.Runner() as runner:

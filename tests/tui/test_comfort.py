@@ -19,14 +19,17 @@ from textual.widgets import Input
 
 from runbook.config import Settings, settings
 from runbook.errors import ConfigError
+from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.preference import Preferences, preferences
 from runbook.tui.app import RunbookApp
 from runbook.tui.ascii import stand_in
 from runbook.tui.bridge import Asked
+from runbook.tui.carrier import Carrier, Ended
 from runbook.tui.comfort import _kinds, binding_ids
 from runbook.tui.dialogs.help import HelpSheet
 from runbook.tui.dialogs.palette import PaletteSheet
+from runbook.tui.dialogs.quit import RestSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look, look_of, theme_now
 from runbook.tui.messages import QuestionAnswered
@@ -122,10 +125,6 @@ def test_every_key_has_an_id_of_its_own_and_says_what_it_does() -> None:
     staged().prefer(Preferences(keymap={"run.next": "f8", "prepare.rehearse": "f6"}))
     assert len(binding_ids()) > 60
 
-    from textual.dom import DOMNode
-
-    from runbook.tui.comfort import _kinds
-
     every = [(kind, each) for kind in _kinds(DOMNode) for each in kind.__dict__.get("BINDINGS", ())]
     lacking = [
         f"{kind.__name__}: {each.key}"
@@ -217,6 +216,29 @@ def test_no_part_of_a_screen_keeps_ctrl_z_from_going_to_the_background() -> None
     keys = {(kind.__name__, key) for kind in _kinds(DOMNode) for key in kind._merge_bindings().key_to_bindings}
 
     assert {kind for kind, key in keys if key == "ctrl+z"} <= {"RunbookApp"}
+
+
+async def test_leaving_asks_first_where_something_ends_that_a_run_is_not_done_with() -> None:
+    app = staged()
+    app.stakes = "The shop ends with the screens."
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        app.carrier = Carrier(lambda *_: None, app, app, lambda _: None)  # type: ignore[arg-type]
+        app.carrier.ended = Ended(None)
+        app.scene.state = RunState(status="paused")
+        await app.action_go("review")
+        await pilot.press("q", "ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, RestSheet))
+        assert "ends with the screens" in plain(app.screen)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.review)
+        assert app.is_running
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, RestSheet))
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+    assert app.return_code == 0
 
 
 async def test_while_the_screens_fail_no_key_is_a_decision() -> None:

@@ -156,6 +156,23 @@ async def test_enter_prepares_the_playbook_of_the_cursor_from_the_text_and_from_
     await on_stage(Stage(canned()), act)
 
 
+async def test_the_chosen_row_stays_chosen_after_a_look_elsewhere() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press(*"pool", "down", "j")
+        before = stage.pile.row
+        assert stage.pile.cursor == 2
+        assert before is not None
+        read = len(stage.library._drafts)
+        stage.library.reload()
+        await stage.library.workers.wait_for_complete()
+        await settle(pilot, lambda: len(stage.library._drafts) <= read)
+
+        assert stage.pile.row is not None
+        assert (stage.pile.cursor, stage.pile.row.id) == (2, before.id)
+
+    await on_stage(Stage(canned()), act)
+
+
 async def test_a_broken_playbook_says_where_and_is_not_opened() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         await pilot.press("down", *["down"] * 4, "enter")

@@ -1,4 +1,4 @@
-"""Leaving while a run is carried: how it shall be left."""
+"""Leaving while a run is open: how it shall be left."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ class QuitSheet(MenuSheet):
 
     def __init__(self, look: Look) -> None:
         super().__init__(look, "A run is open", "Nothing changes until you choose. Its record is on disk.", _WAYS)
+
+
+_AT_REST = (Offer("", "s", "stay", "go on with it, or undo what it changed"), Offer("leave", "q", "leave", ""))
+
+
+class RestSheet(MenuSheet):
+    """Gives `leave`, or nothing to stay."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss('')", "stay", id="rest.stay", tooltip="Stay; nothing is given up")
+    ]
+
+    def __init__(self, look: Look, word: str, stakes: str) -> None:
+        """Prepare; `word` is how the run rests, `stakes` what leaving would end."""
+        super().__init__(look, f"The run is {word}, and not over", stakes, _AT_REST)

@@ -140,7 +140,8 @@ class LibraryScreen(Frame):
         self._is_read, self._trouble = True, ""
         self._drafts.clear()
         self._say()
-        self._filter(self.alert)
+        # Nobody has typed: the cursor stays where it is.
+        self._filter(self.alert, keep=True)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -182,9 +183,9 @@ class LibraryScreen(Frame):
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
-        self._filter(self.alert)
+        self._filter(self.alert, keep=not self.alert)
 
-    def _filter(self, alert: str) -> None:
+    def _filter(self, alert: str, *, keep: bool) -> None:
         if not self._is_read:
             return
         self._shown = self._backend.ranked(self._entries, alert) if alert else self._entries
@@ -192,7 +193,7 @@ class LibraryScreen(Frame):
         self.query_one("#count", Static).update(Content.assemble((number, "bold"), (rest, "$muted")))
         hint = show.hint(len(self._shown), len(self._entries), bool(alert))
         self.query_one("#hint", Static).update(muted(hint))
-        self._draw_list(keep=not alert)
+        self._draw_list(keep=keep)
 
     def _draw_list(self, *, keep: bool = True) -> None:
         now = datetime.now(UTC)
