@@ -84,6 +84,7 @@ class Rehearser:
         """Say that the order is another one now."""
         if self.is_looking:
             self.stop("values changed")
+            self.found = replace(self.found, state="stale")
         elif self.found.state == "done":
             self.found = replace(self.found, state="stale")
 

@@ -253,6 +253,22 @@ async def test_the_rehearsal_begins_by_itself_and_is_out_of_date_after_a_change(
         assert "out of date" in stage.text("#diff-heading")
 
 
+async def test_what_the_rehearsal_refused_stands_in_the_headline_until_a_value_is_corrected(place: Path) -> None:
+    stage = staged(place)
+    refusal = seen("drop", "order-1", state="refused", words="there is no commit 'v1'")
+    stage.prepare._backend.rehearsed = (refusal,)  # type: ignore[attr-defined]
+    async with stage.run_test(size=(120, 36)) as pilot:
+        await opened(stage, pilot)
+        await pilot.press(*"v1")
+        await until(pilot, lambda: stage.prepare._found.state == "done")
+        await until(pilot, lambda: "NOT READY" in stage.text("NowLine"))
+        assert "The rehearsal refused drop." in stage.text("NowLine")
+
+        await pilot.press("2")
+        await until(pilot, lambda: "All values are good." in stage.text("NowLine"))
+        assert "warning" not in stage.text("NowLine")
+
+
 async def test_a_rehearsal_can_be_stopped(place: Path) -> None:
     stage = staged(place)
     stage.prepare._backend.held.clear()  # type: ignore[attr-defined]

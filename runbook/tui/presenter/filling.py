@@ -194,14 +194,17 @@ def _kind(field: Field) -> str:
     )
 
 
-def now_words(filling: Filling, warnings: int) -> tuple[str, str, str]:
-    """Return status and word of the now line, and what has to be done next."""
+def now_words(filling: Filling, warnings: int, refused: tuple[str, ...] = ()) -> tuple[str, str, str]:
+    """Return status and word of the now line, and what has to be done next; `refused` are steps by the rehearsal."""
     if filling.draft is None:
         return "pending", "reading", ""
     left = len(filling.to_fix())
     read = f", {count(warnings, 'warning')} to read" if warnings else ""
     if left:
         return "waiting", "not ready yet", f"{count(left, 'value')} to fix{read}."
+    if refused:
+        more = f" and {count(len(refused) - 1, 'more step')}" if len(refused) > 1 else ""
+        return "refused", "not ready", f"The rehearsal refused {one_line(refused[0], 40)}{more}."
     return "succeeded", "ready", f"All values are good{read}."
 
 

@@ -189,8 +189,20 @@ def watch_rows(look: Look, cells: int) -> list[Row]:
 
 
 def warnings(look: Look) -> int:
-    """Return how many steps say no or could not be looked at, and how many normal values and guards have no data."""
+    """Return how many steps say no or could not be looked at, and how many normal values and guards have no data.
+
+    What was found with other values than those that stand there says nothing.
+    """
+    if look.state == "stale":
+        return 0
     return sum(1 for step in look.steps if step.state in ("refused", "failed", "unreachable") or _lacks(step))
+
+
+def refused(look: Look) -> tuple[str, ...]:
+    """Return the steps that the rehearsal refused with the values that stand there."""
+    if look.state == "stale":
+        return ()
+    return tuple(dict.fromkeys(step.step for step in look.steps if step.state == "refused"))
 
 
 def _lacks(step: Rehearsed) -> bool:

@@ -256,12 +256,14 @@ class PrepareScreen(LookingFrame):
             self.query_one("#broken", Static).update(Content.assemble(line(self._trouble, 4000), "\n\n", muted(remedy)))
             return
         warnings = rehearsal.warnings(self._found) + preflight.unfit(self._checked)
-        status, word, todo = form.now_words(filling, warnings)
+        refused = rehearsal.refused(self._found)
+        status, word, todo = form.now_words(filling, warnings, refused)
         title = line(draft.playbook.title) if draft is not None else line(filling.base.playbook)
-        then = "Enter begins; nothing runs here." if filling.is_ready else "Nothing is executed here."
+        begins = "Enter begins all the same." if refused else "Enter begins; nothing runs here."
+        then = begins if filling.is_ready else "Nothing is executed here."
         self.say(
             Now(
-                {"waiting": "wait", "succeeded": "good"}.get(status, "rule"),
+                {"waiting": "wait", "succeeded": "good", "refused": "bad"}.get(status, "rule"),
                 first=Content.assemble(self.look.status(status, loud=True, says=word), "  ", bold(title)),
                 first_right=muted(self.look.own(self._identity(draft))),
                 second=Content.assemble(todo, " " if todo else "", muted(then)),
