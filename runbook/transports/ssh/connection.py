@@ -269,11 +269,16 @@ class Connection:
         raise ConnectError(f"the handshake failed: {error or 'closed by the host'}", where=self.settings.place,
                            remedy=remedy)  # fmt: skip
 
+    @property
+    def way(self) -> tuple[SshSettings, ...]:
+        """Return the hops before the host, the first one first."""
+        return (*self.via.way, self.via.settings) if self.via is not None else ()
+
     def _check_key(self, link: Link, known: tuple[hostkeys.KnownKey, ...], cancel: Cancel) -> None:
         key = link.get_remote_server_key()
         kind, blob = key.get_name(), key.asbytes()
         try:
-            hostkeys.check(self.settings, kind, blob, known)
+            hostkeys.check(self.settings, kind, blob, known, self.way)
         except UnknownHostKey as unknown:
             with self._shared.asking:
                 # Meanwhile it may have been accepted for another alias of the same host.

@@ -37,17 +37,31 @@ class KnownKey(Struct, frozen=True):
 class UnknownHostKey(HostKeyError):
     """A host that no file knows; a person may say that the key is right."""
 
-    def __init__(self, settings: SshSettings, kind: str, blob: bytes) -> None:
+    def __init__(self, settings: SshSettings, kind: str, blob: bytes, way: tuple[SshSettings, ...] = ()) -> None:
         where = settings.known_hosts[0] if settings.known_hosts else "~/.ssh/known_hosts"
         port = f"-p {settings.port} " if settings.port != PORT else ""
         super().__init__(
             f"the key of this host is not known: {kind} {fingerprint(blob)}",
             where=settings.place,
             remedy="compare the fingerprint with one that you got another way, then: "
-            f"ssh-keyscan {port}{settings.address} >> {where}",
+            f"{_through(way)}ssh-keyscan {port}{settings.address} >> {where}",
         )
         self.kind = kind
         self.blob = blob
+
+
+def _through(way: tuple[SshSettings, ...]) -> str:
+    """Return the beginning of a command line that runs it on the last hop: none but that one reaches the host."""
+    if not way:
+        return ""
+    *before, last = (_hop(hop) for hop in way)
+    return f"ssh -J {','.join(before)} {last} " if before else f"ssh {last} "
+
+
+def _hop(hop: SshSettings) -> str:
+    if hop.name != hop.address:
+        return hop.name
+    return hop.place if hop.port == PORT else f"ssh://{hop.place}"
 
 
 def fingerprint(blob: bytes) -> str:
@@ -70,8 +84,12 @@ def known_keys(settings: SshSettings) -> tuple[KnownKey, ...]:
     return tuple(found)
 
 
-def check(settings: SshSettings, kind: str, blob: bytes, known: tuple[KnownKey, ...]) -> None:
+def check(
+    settings: SshSettings, kind: str, blob: bytes, known: tuple[KnownKey, ...], way: tuple[SshSettings, ...] = ()
+) -> None:
     """Refuse a key that is revoked, changed or not known; returns if it is the right one.
+
+    `way` are the hops before the host, for the remedy.
 
     Raises UnknownHostKey if the host is not known at all, HostKeyError for all else.
     """
@@ -95,7 +113,7 @@ def check(settings: SshSettings, kind: str, blob: bytes, known: tuple[KnownKey, 
             where=where,
             remedy="add the key of the host itself to known_hosts",
         )
-    raise UnknownHostKey(settings, kind, blob)
+    raise UnknownHostKey(settings, kind, blob, way)
 
 
 _DO_NOT = "do not go on before you know why: ask who runs the host; only then remove the line from known_hosts"

@@ -293,6 +293,7 @@ def test_the_key_of_each_hop_is_checked(
         opened(Given(ssh_config=config)).target(Host("inner", "ssh"), Cancel())
 
     assert str((sshd if missing == "bastion" else behind).port) in caught.value.where
+    assert ("ssh bastion ssh-keyscan" in caught.value.remedy) == (missing == "inner")
 
 
 # --- what is agreed ---------------------------------------------------------------------------------------------

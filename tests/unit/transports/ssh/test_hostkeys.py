@@ -91,6 +91,30 @@ def test_an_unknown_key_is_refused_with_its_fingerprint_and_the_remedy(file: Pat
     assert caught.value.where == "ops@shop-1.example:2222"
 
 
+@pytest.mark.parametrize(
+    ("hops", "begin"),
+    [
+        (("bastion",), "ssh bastion "),
+        (("10.0.0.1",), "ssh ops@10.0.0.1 "),
+        (("bastion", "10.0.0.1"), "ssh -J bastion ops@10.0.0.1 "),
+    ],
+)
+def test_the_remedy_for_a_host_behind_others_goes_through_them(file: Path, hops: tuple[str, ...], begin: str) -> None:
+    way = tuple(of(file, "10.0.0.1", name=hop) for hop in hops)
+
+    with pytest.raises(UnknownHostKey) as caught:
+        check(of(file), "ssh-ed25519", BLOB, (), way)
+
+    assert f"then: {begin}ssh-keyscan shop-1.example >> {file}" in caught.value.remedy
+
+
+def test_a_hop_with_a_port_of_its_own_is_written_as_an_address(file: Path) -> None:
+    with pytest.raises(UnknownHostKey) as caught:
+        check(of(file), "ssh-ed25519", BLOB, (), (of(file, "10.0.0.1", 2222),))
+
+    assert "then: ssh ssh://ops@10.0.0.1:2222 ssh-keyscan" in caught.value.remedy
+
+
 def test_a_changed_key_is_refused_with_both_fingerprints(file: Path) -> None:
     file.write_text(f"shop-1.example {OTHER_KEY}\n")
 
