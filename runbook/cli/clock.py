@@ -58,10 +58,10 @@ class Clock:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def begin(self, step: str, target: str, phase: str) -> None:
-        """Note that something begins."""
+    def begin(self, step: str, target: str, phase: str, ago: float = 0.0) -> None:
+        """Note that something begins, or began so many seconds ago."""
         with self._lock:
-            self._active[step, target] = _Active(self._now(), phase)
+            self._active[step, target] = _Active(self._now() - ago, phase)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._tick, name="clock", daemon=True)
                 self._thread.start()

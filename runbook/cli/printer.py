@@ -34,6 +34,9 @@ SAMPLE = 100
 SEEN = 3
 """Lines of what a step that only reads has seen; all of them are on record."""
 
+_PLAIN = frozenset({"run", "run_on"})
+"""Answers that let a run go on as written: that it goes on is seen."""
+
 STATUS = 11
 """Columns of the word of a status."""
 
@@ -79,6 +82,10 @@ class Printer:
         """The beginning of a line that is data, by step and target: it is never cut."""
         self._begun_lines: set[tuple[str, str]] = set()
         """Where a part of such a line is written already."""
+        self._guards: dict[str, str] = {}
+        """What each guard saw last."""
+        self._ago = 0.0
+        """Seconds since that happened which is told."""
         self._hosts = 1
         self._seen: set[str] = set()
         """The hosts that were told of: only the first session of a run names them all."""
@@ -88,6 +95,11 @@ class Printer:
         self._flush_all()
         self._crowd.flush()
         self._clock.close()
+
+    def recall(self, fact: f.Fact, ago: float) -> None:
+        """Tell what was put on record so many seconds ago."""
+        self._ago = ago
+        self.hear(fact)
 
     def hear(self, event: f.Fact | Signal) -> None:
         """Tell one event, if it matters."""
@@ -113,8 +125,9 @@ class Printer:
                 self._opened(fact)
             case f.QuestionAsked() if not self._asked:
                 self._line("waiting", one_line(fact.question.title, LINE))
-            case f.DecisionMade() if fact.source != "operator":
-                self._muted(f"{fact.choice} for {fact.step}, by {_source(fact)}{_reason(fact.reason)}")
+            case f.DecisionMade() if fact.source != "operator" or not (self._asked or fact.choice in _PLAIN):
+                edited = f" ({one_line(_values(fact), LINE)})" if fact.choice == "edit" and fact.values else ""
+                self._muted(f"{fact.choice} for {fact.step}{edited}, by {_source(fact)}{_reason(fact.reason)}")
             case f.SteeringAsked() if fact.what != "continue":
                 self._line("waiting", f"{fact.what} was asked for{_reason(fact.reason)}")
             case f.NoteWritten():
@@ -131,12 +144,20 @@ class Printer:
                 self._warn(f"{fact.listener} failed and hears no more: {one_line(fact.error, LINE)}")
             case f.BaselineTaken() | f.GuardBreached():
                 self._line("waiting" if isinstance(fact, f.GuardBreached) else "succeeded", watch_words(fact))
-            case f.GuardSampled() if fact.state != "good":
-                self._warn(watch_words(fact))
+            case f.GuardSampled():
+                self._sampled(fact)
             case f.SecretFound():
                 self._warn(f"a declared secret stands in {one_line(fact.file, LINE)}; remove it, and change the secret")
             case _:
                 pass
+
+    def _sampled(self, fact: f.GuardSampled) -> None:
+        before = self._guards.get(fact.guard, "good")
+        self._guards[fact.guard] = fact.state
+        if fact.state != "good":
+            self._warn(watch_words(fact))
+        elif before != "good":
+            self._line("succeeded", watch_words(fact))
 
     def _know(self, targets: Iterable[str]) -> None:
         self._seen.update(target for target in targets if target[:1] not in ("*", "#"))
@@ -167,7 +188,7 @@ class Printer:
                 self._clock.end(*key)
                 self._each("skipped", fact, f": {one_line(fact.reason or fact.why, LINE)}")
             case f.AttemptStarted() | f.ReadStarted():
-                self._clock.begin(*key, "running")
+                self._clock.begin(*key, "running", self._ago)
                 self._begun(fact)
             case f.VerifyFinished() if fact.state != "good":
                 self._each("failed", fact, f": its check is {fact.state}")
@@ -180,7 +201,7 @@ class Printer:
                 by = f", by {one_line(fact.actor, 60)}" if fact.actor else ""
                 self._line("running", f"{at(fact)}: rate set to {pace_words(fact)}{by}{_reason(fact.reason)}")
             case f.UndoStarted():
-                self._clock.begin(*key, "undoing")
+                self._clock.begin(*key, "undoing", self._ago)
                 self._idle.add(key)
                 self._each("undoing", fact)
             case f.OperationIntended(undo=True):
@@ -356,6 +377,11 @@ def _message(fact: f.StepFinished) -> str:
     """Return what a `notify` step tells people."""
     message = fact.result.get("message") if len(fact.result) == 1 else None
     return message if isinstance(message, str) else ""
+
+
+def _values(fact: f.DecisionMade) -> str:
+    """Return the arguments that a person gave a step, as people say them."""
+    return ", ".join(f"{name}: {thaw(value)}" for name, value in fact.values.items())
 
 
 def _source(fact: f.DecisionMade) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import click
 
@@ -131,6 +132,14 @@ class _AtRest:
         return self._front.out.gone or not review.is_live(self._front.settings(), self._run)
 
 
+def _ago(time: str) -> float:
+    """Return the seconds since a moment, by the clock of the day; 0 if it cannot be read, or is to come."""
+    try:
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
 @click.command(cls=Command)
 @click.argument("run_id", metavar="RUN")
 @pass_front
@@ -152,7 +161,9 @@ def watch(front: Front, run_id: str) -> None:
     try:
         for timed in review.follow(settings, found, _AtRest(front, found)):
             state = fold(state, timed.fact)
-            if front.format != "json":
+            if isinstance(printer, Printer):
+                printer.recall(timed.fact, _ago(timed.time))
+            elif front.format != "json":
                 printer.hear(timed.fact)
             if front.out.gone:
                 return

@@ -135,6 +135,34 @@ def test_an_undo_for_which_nothing_was_done_says_that_no_way_back_was_needed() -
     assert heard(began, done).endswith("s on order-1  0:00: no way back needed\n")
 
 
+def test_who_only_watches_hears_of_a_skip_and_its_reason_and_of_an_edit() -> None:
+    asked: dict[str, Any] = {"question": "q", "kind": "proceed", "step": "s", "places": ["order-1"]}
+    skip = f.DecisionMade(**asked, choice="skip", reason="busy", source="operator", actor="kim")
+    edit = f.DecisionMade(**asked, choice="edit", values={"ref": "v1"}, source="operator", actor="kim")
+    run = f.DecisionMade(**asked, choice="run", source="operator", actor="kim")
+
+    assert (
+        heard(skip, edit, run) == "  skip for s, by operator (kim): busy\n  edit for s (ref: v1), by operator (kim)\n"
+    )
+
+
+def test_a_guard_that_is_good_again_says_so_once() -> None:
+    bad = f.GuardSampled(guard="errors", state="bad", value=9)
+    good = f.GuardSampled(guard="errors", state="good", value=1)
+
+    assert heard(good, bad, good, good) == "! guard errors: bad, 9\n✓ succeeded   guard errors: good, 1\n"
+
+
+def test_what_is_recalled_runs_since_it_began() -> None:
+    out = io.StringIO()
+    printer = Printer(Stream(out, Style(live=True), narration=True))
+    printer.recall(f.ReadStarted(step="s", target="*", attempt=1), 54.0)
+    clock = printer._clock
+
+    assert "running  s  0:5" in clock.line(dict(clock._active))
+    printer.close()
+
+
 def test_columns_are_aligned_by_what_the_eye_sees() -> None:
     assert table([["日本", "a"], ["ab", "b"]]) == ["日本  a", "ab    b"]
     assert cells("日本") == 4
