@@ -262,6 +262,31 @@ async def test_a_text_is_found_in_the_output_and_hits_are_walked() -> None:
         assert "stopped" in stage.text("#tail")
 
 
+async def test_keys_belong_to_a_search_while_there_is_one_and_lines_begin_at_their_beginning_after_it(
+    clock: list[float],
+) -> None:
+    scene, question = scenes.asking()
+    scenes.say(scene, 1000, "restart", "order-2", 20_000, *(f"{' ' * 90}pool {n}" for n in range(3)), "the end")
+    stage = Stage(scene, Control())
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        await pilot.press("3", "slash", *"pool ")
+        await settle(pilot, lambda: len(stage.well.hits) == 3 and stage.well.scroll_offset.x > 0)
+        seen = [stage.well.hit]
+        for key in ("enter", "n", "enter", "N"):
+            await pilot.press(key)
+            seen.append(stage.well.hit)
+        assert seen == [3, 1, 2, 3, 2]
+        assert "next hit" in stage.footer()
+        assert "pool 1" in stage.text("#well")
+        await pilot.press("escape")
+        await settle(pilot, lambda: stage.well.scroll_offset.x == 0)
+
+        assert (stage.heard, stage.screen is stage.run_screen) == ([], True)
+        assert "next hit" not in stage.footer()
+        assert "note" in stage.footer()
+
+
 async def test_what_is_visible_is_copied_only_by_the_users_key(monkeypatch: pytest.MonkeyPatch) -> None:
     copied: list[str] = []
     stage = Stage(scenes.running(), Control())

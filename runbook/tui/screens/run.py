@@ -45,6 +45,9 @@ DEAF = 0.4
 HEALTH = 1.0
 """Seconds between two looks at what is known of the hosts."""
 
+_ENTER = frozenset({"run", "review", "resume", "question"})
+"""What Enter does, unless the output is searched."""
+
 
 class RunScreen(Frame):
     """One run: live, followed, or at rest."""
@@ -250,6 +253,8 @@ class RunScreen(Frame):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what is possible now, and nothing else."""
+        if action in _ENTER and self.is_mounted and self.board.desk.is_searching:
+            return False
         running = any(at.status in ("running", "verifying", "undoing") for at in self.scene.state.steps.values())
         live = self._control is not None and self._ended is None
         match action:

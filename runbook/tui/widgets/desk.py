@@ -300,8 +300,22 @@ class Desk(Vertical):
     def _typed(self, event: Input.Changed) -> None:
         self.well.find(event.value)
 
+    @property
+    def is_searching(self) -> bool:
+        """Whether keys belong to a search: its text is typed, or its hits are walked."""
+        return self.find_line.has_focus or (self.well.has_focus and bool(self.well.needle))
+
     @on(Input.Submitted, "#find")
     def _submitted(self) -> None:
+        self.well.next_hit(1)
+        self.close_find()
+
+    @on(OutputView.Left)
+    def _end_find(self, event: OutputView.Left | None = None) -> None:
+        if event is not None:
+            event.stop()
+        self.find_line.value = ""
+        self.well.find("")
         self.close_find()
 
     def on_key(self, event: events.Key) -> None:
@@ -314,9 +328,7 @@ class Desk(Vertical):
             case "down":
                 self.well.next_hit(1)
             case "escape":
-                self.find_line.value = ""
-                self.well.find("")
-                self.close_find()
+                self._end_find()
             case _:
                 return
         event.stop()

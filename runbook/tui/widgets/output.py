@@ -54,7 +54,15 @@ class OutputView(ScrollView, can_focus=True):
             "shift+left,H", "across(-1)", "left", show=False, id="output.left", tooltip="Half a screen to the left"
         ),
         Binding("shift+right", "across(1)", "right", show=False, id="output.right", tooltip="Half a screen right"),
+        Binding(
+            "n,enter", "hit(1)", "next hit", id="output.hit", tooltip="The next line that holds what is looked for"
+        ),
+        Binding("N", "hit(-1)", "hit before", show=False, id="output.hit_before", tooltip="The line with it before"),
+        Binding("escape", "end_find", "end the search", id="output.find_end", tooltip="Look for nothing any more"),
     ]
+
+    class Left(Message):
+        """The search is to end."""
 
     class Turned(Message):
         """The output of another host is wanted."""
@@ -269,6 +277,18 @@ class OutputView(ScrollView, can_focus=True):
         """Ask for the output of another host."""
         self.post_message(self.Turned(by))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys of a search while there is one."""
+        return bool(self.needle) if action in ("hit", "end_find") else True
+
+    def action_hit(self, by: int) -> None:
+        """Go to another hit."""
+        self.next_hit(by)
+
+    def action_end_find(self) -> None:
+        """Ask for the end of the search."""
+        self.post_message(self.Left())
+
     def action_across(self, by: int) -> None:
         """Move to the left or right."""
         step = max((self.scrollable_content_region.width - self._gutter) // 2, 1)
@@ -290,6 +310,9 @@ class OutputView(ScrollView, can_focus=True):
 
     def find(self, needle: str) -> None:
         """Look for a text, without regard to case; an empty one ends it."""
+        if self.needle and not needle:
+            # It went where the hits were; whoever reads on begins at the beginning of lines.
+            self.scroll_to(x=0, animate=False, immediate=True)
         self.needle = needle
         self.hits = []
         self._hit = -1
@@ -299,6 +322,7 @@ class OutputView(ScrollView, can_focus=True):
         else:
             self.post_message(self.Changed())
         self.refresh()
+        self.refresh_bindings()
 
     def _search(self) -> None:
         """Search some lines, and the rest when keys and drawing had their turn."""
