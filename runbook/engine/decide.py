@@ -312,7 +312,7 @@ def _room(unit: Unit, step: PlannedStep, running: int, broken_by_now: frozenset[
 
 
 def _lost(step: PlannedStep, lost: Mapping[str, Away], state: RunState) -> tuple[Move, ...]:
-    return tuple(Fail(step.id, p, state.at(step.id, p).next_attempt, a.why, a.status) for p, a in lost.items())
+    return tuple(Fail(step.id, p, state.at(step.id, p).next_attempt, a.why, a.status, a.ms) for p, a in lost.items())
 
 
 def _is_unseen(at: StepState) -> bool:

@@ -24,6 +24,7 @@ from runbook.text import duration_text, shell_words
 
 def inspect(context: StepContext, *, early: bool = False) -> None:
     """Look at the target and record what will happen; a refusal is an outcome unless it is not the step's turn."""
+    began = context.services.monotonic()
     context.phase("inspecting")
     try:
         with border(context.step.uses):
@@ -31,21 +32,21 @@ def inspect(context: StepContext, *, early: bool = False) -> None:
     except RunbookError as failed:
         if context.cancel.is_set():
             # What the target said or did not say is no news of it: it was not let finish.
-            _not_begun(context, "cancelled", context.cancel.reason)
+            _not_begun(context, "cancelled", context.cancel.reason, began)
         elif isinstance(failed, TransportError):
-            _not_begun(context, "unreachable", str(failed))
+            _not_begun(context, "unreachable", str(failed), began)
         elif early:
             why = failed.message if isinstance(failed, ExpressionError) else str(failed)
             context.record(_later(context, why))
         else:
-            _not_begun(context, "failed", str(failed))
+            _not_begun(context, "failed", str(failed), began)
         return
     if planned.answer == "refuse":
         if early:
             context.record(_later(context, planned.words))
             return
         context.record(planned)
-        _not_begun(context, "refused", planned.words)
+        _not_begun(context, "refused", planned.words, began)
         return
     context.record(planned)
 
@@ -184,8 +185,8 @@ def _later(context: StepContext, why: str) -> f.StepPlanned:
     )
 
 
-def _not_begun(context: StepContext, status: Status, error: str) -> None:
-    """Record an outcome of a step that provably sent nothing."""
+def _not_begun(context: StepContext, status: Status, error: str, began: float) -> None:
+    """Record an outcome of a step that provably sent nothing; `began` is when it was first looked at."""
     context.record(
         f.StepFinished(
             step=context.step.id,
@@ -195,5 +196,6 @@ def _not_begun(context: StepContext, status: Status, error: str) -> None:
             effect=context.step.effect,
             error=error,
             dispatched=False,
+            ms=int((context.services.monotonic() - began) * 1000),
         )
     )

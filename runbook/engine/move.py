@@ -50,6 +50,8 @@ class Away(Struct, frozen=True):
 
     status: Literal["unreachable", "refused"]
     why: str
+    ms: int = 0
+    """How long it was waited for, as far as that is not told yet."""
 
 
 class Fail(Struct, frozen=True):
@@ -60,6 +62,7 @@ class Fail(Struct, frozen=True):
     attempt: int
     error: str
     status: Literal["failed", "unreachable", "refused"] = "failed"
+    ms: int = 0
 
 
 class Conclude(Struct, frozen=True):

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.engine import move as m
 from runbook.engine.asking import Asking
@@ -312,6 +313,7 @@ class Run:
                         status=move.status,
                         error=move.error,
                         dispatched=False,
+                        ms=move.ms,
                     )
                 )
             case m.Conclude():
@@ -328,7 +330,10 @@ class Run:
             case m.Hold():
                 self._pass_time((move.unit, f"#{move.wave}", 1), move.seconds)
             case m.Claim():
-                self._away = self._away | claim(self._services, self.record, self._steps, move.targets, state)
+                began = self._services.monotonic()
+                lost = claim(self._services, self.record, self._steps, move.targets, state)
+                ms = int((self._services.monotonic() - began) * 1000)
+                self._away = self._away | {name: replace(away, ms=ms) for name, away in lost.items()}
             case m.Settle():
                 self._settle(move, state)
             case m.TakeBaseline():

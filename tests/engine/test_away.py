@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -138,6 +139,36 @@ def test_a_host_that_was_not_reached_is_not_waited_for_at_every_step(desk: Desk)
     assert tried == ["b"]
     assert result.status == "partial"
     assert desk.resume(result.run, failed_hosts=True).status == "succeeded"
+
+
+@pytest.mark.parametrize("where", ["look", "claim"])
+def test_how_long_a_host_was_waited_for_is_told_once(desk: Desk, where: str) -> None:
+    reached, taken = LocalTransport.target, LocalTarget.take_lease
+
+    def silent(name: str) -> None:
+        if name == "b":
+            Event().wait(0.05)
+            raise ConnectError("nobody answers", where=name)
+
+    def target(self: LocalTransport, host: Host, cancel: Cancel) -> LocalTarget:
+        silent(host.name if where == "look" else "")
+        return reached(self, host, cancel)
+
+    def take_lease(self: LocalTarget, lease: Lease, *, over: str = "") -> Any:
+        silent(self.host.name)
+        return taken(self, lease, over=over)
+
+    body = "steps:\n" + "".join(mark(name, more="    on_failure: continue\n") for name in ("one", "two"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalTransport, "target", target)
+        patch.setattr(LocalTarget, "take_lease", take_lease)
+        result = start(desk, body)
+
+    ends = [fact for fact in desk.facts(result.run) if isinstance(fact, f.StepFinished) and fact.target == "b"]
+    assert [(end.step, end.status, end.ms >= 50) for end in ends] == [
+        ("one", "unreachable", True),
+        ("two", "unreachable", False),
+    ]
 
 
 def test_a_rehearsal_looks_at_hosts_side_by_side_and_waits_once_for_one_that_is_away(desk: Desk) -> None:
