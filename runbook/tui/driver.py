@@ -19,9 +19,11 @@ from contextlib import suppress
 from queue import Full
 from typing import IO, TYPE_CHECKING
 
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 from runbook.text import one_line
+from runbook.tui.paste import CalmParser
 from runbook.tui.terminal import ABLE
 
 if TYPE_CHECKING:
@@ -215,6 +217,8 @@ class TerminalDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys; a terminal that fails has no more of them, which the next look at `is_lost` tells."""
+        # Textual has no public place for it.
+        linux_driver.XTermParser = CalmParser  # type: ignore[attr-defined]
         try:
             super().run_input_thread()
         except OSError:
