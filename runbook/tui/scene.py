@@ -151,7 +151,10 @@ class Scene:
 
     def elapsed(self, now: float) -> float:
         """Return the seconds from the start of the run to now, or to its end; its rests are a part of it."""
-        return self._before + (self.rested or now) - self.opened
+        if self.rested:
+            # What was on record before it was looked at came here all at one moment.
+            return max(self._before + self.rested - self.opened, self._passed.to_end)
+        return self._before + now - self.opened
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -65,6 +65,7 @@ def test_lists_screens_comparison_and_report_tell_the_same_time_of_a_run_that_re
     known = recording("r", timed)
     said = [_text(row) for row in comparison_rows(known, recording("q", first), 80)]
     assert [line.split() for line in said if "took" in line] == [["!", "took", "9:00:04", "0:04"]]
+    assert [line.split()[-2:] for line in said if "its rests" in line] == [["0:08", "0:04"]]
     assert "rests left out" in _text(playback_rows(Player(known), 100, live=False)[0])
 
 

@@ -78,7 +78,7 @@ def _heads(one: Recording, other: Recording, a: RunState, b: RunState) -> Iterab
     yield Pair("when", (plain(times[0]),), (plain(times[1]),), differs=False)
     yield _text("took", *(_took(each.elapsed) for each in (one, other)))
     if one.breaks or other.breaks:
-        yield _text("without its rests", duration_text(one.span), duration_text(other.span))
+        yield _text("without its rests", duration_text(one.worked), duration_text(other.worked))
     yield _text("hosts", _hosts(a), _hosts(b))
     yield _text("left unverified", count(a.unverified, "change"), count(b.unverified, "change"))
 

@@ -199,9 +199,14 @@ def _hosts_note(draft: Draft) -> str:
     return ", ".join(f"{group.name} = {group.pattern}" for group in draft.groups)
 
 
+_OPEN_STILL = frozenset({"running", "waiting", "paused", "interrupted", "in_doubt"})
+"""A run that is one of these has not come to its end."""
+
+
 def last_words(run: RunSummary, now: datetime) -> tuple[str, str, tuple[str, ...]]:
     """Return status, word and the rest about a run: how long it took, and when it was."""
-    took = f"in {duration_text(run.seconds)}" if run.seconds is not None and not run.live else ""
+    within = "after" if run.outcome in _OPEN_STILL else "in"
+    took = f"{within} {duration_text(run.seconds)}" if run.seconds is not None and not run.live else ""
     when = "runs now" if run.live else ago(run.ended or run.started, now)
     return run.outcome, run.word, tuple(part for part in (took, when) if part)
 

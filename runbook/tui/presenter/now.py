@@ -222,7 +222,7 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
     status = "interrupted" if cut else state.status
     mark = mark_of(status)
     outcome: Callable[[RunState], Row] = _succeeded if status == "succeeded" else _stopped
-    said = status_word(status) if cut else outcome_word(state)
+    said = status_word(status) if cut else "handed over" if state.handed_over else outcome_word(state)
     first = (*_loud(status, said), *outcome(state))
     why = "" if rest.told else rest.error or rest.why
     second: list[tuple[str, str]] = [plain(one_line(why, 300))] if why else []
@@ -257,7 +257,8 @@ def _stopped(state: RunState) -> Row:
             return (plain(f"{count(every - undone, 'change')} without a way back"),)
         return (plain("all changes are undone"),) if every else (plain("nothing changed"),)
     pending = state.pending_undo
-    way = f", {pending} can be undone" if pending else ""
+    # What was handed over is undone by who took it.
+    way = f", {pending} can be undone" if pending and not state.handed_over else ""
     return (plain(f"{count(stands, 'change')} stand{'s' if stands == 1 else ''}{way}"),)
 
 

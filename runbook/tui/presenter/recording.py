@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.elapsed import between, elapsed
+from runbook.events.fold import BYSTANDERS
 from runbook.events.signal import OutputReceived
 from runbook.events.timed import Timed
 from runbook.model.plan import Plan
@@ -65,6 +67,17 @@ class Recording(Struct, frozen=True, eq=False):
     def elapsed(self) -> float | None:
         """Seconds from the start of the run to its end, with its rests; None if nobody can tell."""
         return elapsed(self.timed)
+
+    @property
+    def worked(self) -> float:
+        """Seconds in which sessions carried something out, without the rests between them."""
+        seconds, carries = 0.0, True
+        for before, timed in pairwise(self.timed):
+            if isinstance(timed.fact, f.SessionOpened):
+                carries = timed.fact.mode not in BYSTANDERS
+            elif carries:
+                seconds += between(before, timed) or 0.0
+        return seconds
 
     def index(self, at: float) -> int:
         """Return the number of the last record that is there at a moment; -1 before the first."""

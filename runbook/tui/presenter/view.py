@@ -19,6 +19,9 @@ WELL = "on $well"
 """The ground of words of hosts."""
 
 
+NOT_KNOWN = "known when its turn comes"
+
+
 class _Same(Struct, frozen=True):
     """What is planned alike for some places."""
 
@@ -49,10 +52,15 @@ def plan_rows(
         if rows:
             rows.append(BLANK)
         rows.extend(_group(same, hosts, planned, cells))
-    unknown = [p for p in here if state.at(step, p).planned is None]
-    if unknown:
-        rows.extend([BLANK] if rows else [])
-        rows.extend(_unknown(planned, unknown, cells))
+    unplanned = [p for p in here if state.at(step, p).planned is None]
+    to_come = [p for p in unplanned if state.at(step, p).status in ("pending", "waiting")]
+    skipped = [p for p in unplanned if state.at(step, p).status == "skipped"]
+    ran = [p for p in unplanned if p not in to_come and p not in skipped]
+    over = "it only reads, and was not planned before" if planned.effect == "read" else "it ended before it was planned"
+    for hosts, words in ((ran, over), (skipped, "skipped"), (to_come, NOT_KNOWN)):
+        if hosts:
+            rows.extend([BLANK] if rows else [])
+            rows.extend(_unplanned(planned, hosts, cells, words))
     if signed:
         rows += [BLANK, shortened(agreement(plan, state, step, asked), cells)]
     return rows
@@ -123,14 +131,17 @@ def _diff(line: str) -> Row:
     return ((line, WELL),)
 
 
-def _unknown(step: PlannedStep, hosts: list[str], cells: int) -> list[Row]:
+def _unplanned(step: PlannedStep, hosts: list[str], cells: int, words: str) -> list[Row]:
     if step.kind not in ("action", "probe"):
         return [(muted("nothing is run by this step"),)]
     names = _names(hosts)
-    rows = wrapped((muted(f"known when its turn comes{f': {names}' if names else ''}"),), cells)
-    argv = step.with_.get("argv")
+    rows = wrapped((muted(f"{words}{f': {names}' if names else ''}"),), cells)
+    argv, script = step.with_.get("argv"), step.with_.get("script")
     if isinstance(argv, list):
         rows += wrapped((muted("$ "), plain(reveal(" ".join(str(a) for a in argv)))), cells, 2)
+    elif isinstance(script, str):
+        for number, line in enumerate(reveal(script.strip(), keep="\n").split("\n")):
+            rows += wrapped((muted("  " if number else "$ "), plain(line)), cells, 2)
     else:
         rows += wrapped((muted("uses "), plain(step.uses)), cells, 2)
     return rows
