@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
-from rich.cells import chop_cells
 
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.events.way_back import is_back_by_itself, is_untellable
@@ -17,7 +16,7 @@ from runbook.model.question import Choice, Preview, Question
 from runbook.text import one_line, reveal
 from runbook.tui.presenter.guide import guide_rows
 from runbook.tui.presenter.place import where
-from runbook.tui.presenter.words import BLANK, Row, Word, count, muted, plain, wrapped
+from runbook.tui.presenter.words import BLANK, Row, Word, count, muted, plain, width, wrapped
 
 _HEADS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -263,9 +262,9 @@ def _labelled(label: str, word: Word, cells: int) -> list[Row]:
 
 def _well(text: str, tone: str, cells: int) -> list[Row]:
     """Return words of a host, or of its files, on the ground of the well."""
-    return [
-        ((piece, f"{tone} on $well".strip()),) for piece in chop_cells(text.expandtabs(4) or " ", max(cells - 2, 8))
-    ]
+    line: Row = ((text.expandtabs(4) or " ", f"{tone} on $well".strip()),)
+    room = max(cells - 2, 8)
+    return [row or ((" ", line[0][1]),) for row in wrapped(line, room)] if width(line) > room else [line]
 
 
 def diff_tone(text: str) -> str:

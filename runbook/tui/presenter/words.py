@@ -91,14 +91,15 @@ def wrapped(row: Row, cells: int, indent: int = 0) -> list[Row]:
     rows: list[Row] = []
     now: list[Word] = []
     left = cells
-    for text, style in _pieces(row, max(cells - indent, 4)):
-        long = cell_len(text)
-        if long > left and now and text.strip():
+    for group in _groups(row, max(cells - indent, 4)):
+        long = width(group)
+        is_blank = not any(text.strip() for text, _ in group)
+        if long > left and now and not is_blank:
             rows.append(tuple(now))
             now, left = ([(" " * indent, "")] if indent else []), cells - indent
-        if text == " " and not any(word.strip() for word, _ in now) and rows:
+        if is_blank and not any(word.strip() for word, _ in now) and rows:
             continue
-        now.append((text, style))
+        now += group
         left -= long
     rows.append(tuple(now))
     return [tuple(joined(_trimmed(each))) for each in rows]
@@ -110,14 +111,27 @@ def _trimmed(row: Row) -> Row:
     return row
 
 
-def _pieces(row: Row, cells: int) -> Iterator[Word]:
+def _groups(row: Row, cells: int) -> Iterator[Row]:
+    """Yield blanks, and what stands together between them: a word may have more than one style."""
+    word: list[Word] = []
     for text, style in row:
-        for number, word in enumerate(text.split(" ")):
+        for number, part in enumerate(text.split(" ")):
             if number:
-                yield (" ", style)
-            for piece in chop_cells(word, cells) if cell_len(word) > cells else [word]:
-                if piece:
-                    yield (piece, style)
+                yield from _fitting(tuple(word), cells)
+                word = []
+                yield ((" ", style),)
+            if part:
+                word.append((part, style))
+    yield from _fitting(tuple(word), cells)
+
+
+def _fitting(word: Row, cells: int) -> Iterator[Row]:
+    if not word or width(word) <= cells:
+        yield from [word] if word else ()
+        return
+    for text, style in word:
+        for piece in chop_cells(text, cells) if cell_len(text) > cells else [text]:
+            yield ((piece, style),)
 
 
 def joined(row: Iterable[Word]) -> Iterator[Word]:
