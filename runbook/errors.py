@@ -14,6 +14,7 @@ the remedy, in one line that an operator can act on. Exit codes are known to `ru
     │   ├── HostKeyError           nothing was sent
     │   ├── AuthError              nothing was sent
     │   ├── DispatchRefused        the command was provably never started
+    │   │   └── NotPermitted       because the login may not run it
     │   └── DeadlineError          a wait ended; says nothing about the far side
     ├── ActionError                an action cannot go on; the target is as its receipts say
     ├── RefusedError               a precheck, a lease or drift said no before any change
@@ -105,6 +106,10 @@ class AuthError(TransportError):
 
 class DispatchRefused(TransportError):
     """The command was provably never started on the target."""
+
+
+class NotPermitted(DispatchRefused):
+    """The target does not let the login run the command; it was never started."""
 
 
 class DeadlineError(TransportError, TimeoutError):

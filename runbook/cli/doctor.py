@@ -42,7 +42,15 @@ def doctor(
 
     Nothing is changed. It succeeds unless a target cannot be reached (4) or lacks what the playbook needs (5).
     """
-    order = Order(playbook=playbook, values=pairs(values), vars_files=vars_files, inventory=inventory, limit=limit)
+    # Whoever looks from a terminal can be asked there when it runs, such as for the password of sudo.
+    order = Order(
+        playbook=playbook,
+        values=pairs(values),
+        vars_files=vars_files,
+        inventory=inventory,
+        limit=limit,
+        guided=front.is_interactive,
+    )
     control = Control()
     approver = Conduct(front, asks=front.is_interactive).approver(())
 

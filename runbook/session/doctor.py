@@ -128,7 +128,7 @@ def examine(
     try:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="doctor") as pool:
             futures = [
-                pool.submit(_examine, host, reached[host.transport], needs(plan, host), cancel)
+                pool.submit(_examine, host, reached[host.transport], needs(plan, host), cancel, asks=order.guided)
                 for host in plan.hosts.values()
             ]
             found: list[Checkup] = []
@@ -173,7 +173,7 @@ def _tools(step: PlannedStep) -> Iterator[str]:
             yield name
 
 
-def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel) -> Checkup:
+def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel, *, asks: bool) -> Checkup:
     root: tuple[Finding, ...] = ()
     try:
         target = transport.target(host, cancel)
@@ -187,7 +187,7 @@ def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel) ->
         return _away(host, "login", error)
     except RunbookError as error:
         return _away(host, "reach", error)
-    findings = (*_findings(said, offset, wanted), *root)
+    findings = (*_findings(said, offset, wanted, asks=asks), *root)
     # Local names and mounted roots share one machine as they are meant to.
     machine = said["machine"][0] if "machine" in said and host.transport == "ssh" else ""
     return Checkup(host=host.name, findings=findings, clock_offset=offset, machine=machine)
@@ -232,12 +232,12 @@ def _ask(target: Target, wanted: Needs) -> tuple[dict[str, list[str]], float]:
     return said, 0.0 if begun - 1 <= clock <= ended + 1 else clock - (begun + ended) / 2
 
 
-def _findings(said: dict[str, list[str]], offset: float, wanted: Needs) -> Iterator[Finding]:
+def _findings(said: dict[str, list[str]], offset: float, wanted: Needs, *, asks: bool) -> Iterator[Finding]:
     yield Finding(what="reach", state="good", told="answers")
     user, _, uid = said["user"][0].rpartition(" ")
     yield Finding(what="login", state="good", told=f"as {user}, uid {uid}")
     if wanted.sudo:
-        yield _sudo(said["sudo"][0], uid)
+        yield _sudo(said["sudo"][0], uid, asks=asks)
     yield _disk(said, wanted)
     if abs(offset) <= _SKEW:
         yield Finding(what="clock", state="good", told="agrees with this machine's")
@@ -278,7 +278,7 @@ def _health(said: dict[str, list[str]]) -> Iterator[Finding]:
         yield Finding(what="health", state="good", told=told)
 
 
-def _sudo(word: str, uid: str) -> Finding:
+def _sudo(word: str, uid: str, *, asks: bool) -> Finding:
     match word:
         case "free":
             return Finding(what="sudo", state="good", told="without a password")
@@ -287,7 +287,8 @@ def _sudo(word: str, uid: str) -> Finding:
             return Finding(what="sudo", state="warn", told=told, remedy="see `sudo -l` there")
         case "password":
             return Finding(
-                what="sudo", state="warn", told="wants a password, for which a guided run asks",
+                what="sudo", state="warn" if asks else "bad",
+                told="wants a password, for which a guided run asks; any other is refused",
                 remedy="for unattended runs allow the commands of the playbook with NOPASSWD",
             )  # fmt: skip
         case _ if uid == "0":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.journal import list_runs
@@ -222,3 +224,48 @@ def test_one_machine_under_two_names_is_not_changed_twice_by_one_step(desk: Desk
     assert list(host.home.glob(".local/state/runbook/leases/host-*")) == []
     look = TARGETS + "  - {id: look, command: [uname], effect: read}\n"
     assert desk.start(look, inventory=hosts).status == "succeeded"
+
+
+SUDO = """#!/bin/sh
+[ -e HERE/allowed ] || { echo 'sudo: a password is required' >&2; exit 1; }
+[ "$*" != '-n -v' ] || exit 0
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def test_a_change_that_sudo_would_refuse_is_refused_before_anything_is_sent(
+    desk: Desk, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = desk.path("tools")
+    tools.mkdir()
+    (tools / "sudo").write_text(SUDO.replace("HERE", str(tools)))
+    (tools / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    host = Sshd(tmp_path / "strict")
+    host.start()
+    try:
+        host.know(home)
+        body = TARGETS + change("one", f'[touch, "{host.home}/made"]', f'[test, -e, "{host.home}/made"]')
+        body += "    sudo: true\n"
+        hosts = inventory(desk, host)
+
+        order = Order(playbook=str(desk.playbook(body)), inventory=hosts)
+        for guided, state in ((False, "bad"), (True, "warn")):
+            (checkup,) = examine(desk.settings, replace(order, guided=guided))
+            assert [finding.state for finding in checkup.findings if finding.what == "sudo"] == [state]
+        result = desk.start(body, inventory=hosts)
+        assert (result.status, result.pending_undo, desk.statuses(result.run)) == (
+            "refused",
+            0,
+            {"one@web1": "refused"},
+        )
+        assert "sudo wants the password" in result.why
+        assert not (host.home / "made").exists()
+
+        (tools / "allowed").touch()
+        assert desk.resume(result.run, failed_hosts=True).status == "succeeded"
+        assert (host.home / "made").exists()
+    finally:
+        host.stop()

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from runbook.errors import AuthError, DispatchRefused, TransportError
+from runbook.errors import AuthError, DispatchRefused, NotPermitted, TransportError
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import (
@@ -253,10 +253,10 @@ class SshTarget:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
         return self._ask("purge", days=_days(older_than / 86400)).all("purged")
 
-    def _password(self, cmd: Cmd) -> Secret | None:
+    def _password(self, cmd: Cmd, *, needed: bool = False) -> Secret | None:
         """Return the password for sudo where it wants one and somebody gives it; asked for once in a run.
 
-        Raises AuthError if it is wrong.
+        Raises AuthError if it is wrong, NotPermitted if it is `needed` and nobody gives it: sudo would refuse.
         """
         if not cmd.sudo or self._cancel.is_set():
             return None
@@ -268,6 +268,14 @@ class SshTarget:
                 return one.password
             user = one.settings.user
             secret = self._keys.secret(f"sudo/{user}", f"The password of {user} for sudo", self._cancel)
+            if secret is None and needed and self._sudo_refuses():
+                # Its rules may be others by the next try.
+                one.sudo = ""
+                raise NotPermitted(
+                    f"sudo wants the password of {user}, and nobody gave it; nothing was sent",
+                    where=one.settings.place,
+                    remedy="allow the command with NOPASSWD, or run it guided, which asks for the password",
+                )
             if secret is None:
                 return None
             if self._ask("sudo_try", password=secret.unmask()).one("sudo") != "right":
@@ -276,9 +284,17 @@ class SshTarget:
             one.password = secret
             return secret
 
+    def _sudo_refuses(self) -> bool:
+        """Tell whether sudo itself says that it wants a password: what only looks like it may let the command run."""
+        said = Gathered(1000)
+        self.read(Cmd(("env", "LC_ALL=C", "sudo", "-n", "-v"), timeout=_LOOK), said)
+        return b"password is required" in said.err
+
     def _password_for_change(self, cmd: Cmd) -> Secret | None:
         try:
-            return self._password(cmd)
+            return self._password(cmd, needed=True)
+        except DispatchRefused:
+            raise
         except TransportError as error:
             raise DispatchRefused(
                 f"nothing was sent: {error.message}", where=error.where, remedy=error.remedy
