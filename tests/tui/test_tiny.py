@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Input
 
 from runbook.model.playbook import Param
 from runbook.model.question import Choice, Preview, Question, QuestionKind
@@ -27,8 +28,9 @@ from runbook.tui.dialogs.help import HelpSheet
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.dialogs.palette import PaletteSheet
+from runbook.tui.dialogs.prompt import PromptSheet
 from runbook.tui.dialogs.question import sheet_for
-from runbook.tui.dialogs.quit import QuitSheet
+from runbook.tui.dialogs.quit import QuitSheet, RestSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet
 from runbook.tui.dialogs.undo_loop import UndoSheet
@@ -86,6 +88,12 @@ async def outlives(room: Room, pilot: Pilot[int], sizes: tuple[tuple[int, int], 
         await pilot.pause()
         rows(room)
     assert await steady(room, pilot) == before
+
+
+def in_sight(dialog: Screen[Any], field: Input) -> bool:
+    """Tell whether all of a field is drawn."""
+    placed = dialog.find_widget(field)
+    return bool(placed.region) and placed.clip.contains_region(placed.region)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -149,6 +157,7 @@ def _dialogs() -> dict[str, Callable[[], Screen[Any]]]:
         "MenuSheet": lambda: MenuSheet(look, clean, clean, words.offers),
         "PaletteSheet": lambda: PaletteSheet(look, commands),
         "QuitSheet": lambda: QuitSheet(look),
+        "RestSheet": lambda: RestSheet(look, "paused", clean),
         "ReasonSheet": lambda: ReasonSheet(clean, look),
         "TypedSheet": lambda: TypedSheet(words, CHOICES[1], look, lambda cells: (((clean[:cells], ""),),)),
         "UndoSheet": lambda: UndoSheet(look, replace(LOOPS[1], playbook=EVIL, why=LONG, run=EVIL), EVIL),
@@ -180,5 +189,8 @@ async def test_every_dialog_stands_on_a_tiny_terminal_and_hostile_words_stay_wor
                 found = rows(room)
                 # There is at least what it is about, and a key.
                 assert sum(bool(row.strip("▌ ")) for row in found) > 1, (name, size, found)
+                if isinstance(dialog, PromptSheet):
+                    field = dialog.query(Input).first()
+                    await until(pilot, lambda d=dialog, f=field: in_sight(d, f))  # type: ignore[misc]
             assert room.pop_screen() is not None
             await pilot.pause()

@@ -58,6 +58,14 @@ class PromptSheet(Modal[T]):
         """Begin with the first field."""
         self.query(Input).first().focus()
 
+    def on_resize(self) -> None:
+        """Keep what is typed in sight."""
+        self.call_after_refresh(self._see)
+
+    def _see(self) -> None:
+        if self.is_ready and self.focused is not None:
+            self.focused.scroll_visible(animate=False, force=True, immediate=True)
+
     def say(self, words: Content) -> None:
         """Say what is wrong, or what is missing."""
         self.query_one("#hint", Static).update(words)
