@@ -30,6 +30,8 @@ def gate(
 ) -> tuple[Move, ...] | None:
     """Return the question or the inspections that an agreement still lacks; None if all is agreed."""
     open_places = tuple(p for p in pending if _changes(state.at(step.id, p)))
+    # Who takes a run up again has to see the next change first, whatever was agreed to before the rest.
+    is_fresh = guided and state.taken_up and step.kind == "action" and step.effect != "read"
     if not open_places and step.kind == "action":
         return None
     if unit.approve != "none" and step.kind == "action":
@@ -38,10 +40,10 @@ def gate(
         if not guided and step.effect != "destructive":
             return None
     if step.effect == "destructive":
-        if all(_confirmed(state, step, p) for p in open_places):
+        if all(_confirmed(state, step, p) for p in open_places) and not is_fresh:
             return None
         return put(ask.confirm(step, open_places, state, names), state, unanswered, "waiting")
-    if guided and not all(_agreed(state, step, p) for p in open_places or pending):
+    if guided and (is_fresh or not all(_agreed(state, step, p) for p in open_places or pending)):
         return put(ask.proceed(step, pending, state, names), state, unanswered, "waiting")
     return None
 

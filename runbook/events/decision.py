@@ -20,6 +20,7 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
         questions=still_open,
         decisions=(*state.decisions, fact),
         status="running" if not still_open else state.status,
+        taken_up=state.taken_up and fact.choice == "pause",
     )
     if fact.choice == "pause":
         return replace(state, steering="pause")

@@ -131,6 +131,7 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         stopped=False,
         steering="",
         run_on=False,
+        taken_up=fact.mode == "resume" and fact.options.get("guided") is True,
         undo_bad=False,
         # What was decided while the run rested is carried out when it is taken up again.
         going_back=state.going_back if fact.mode == "resume" else None,

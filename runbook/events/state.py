@@ -139,6 +139,8 @@ class RunState(Struct, frozen=True):
     steering: str = ""
     """What was asked for from outside and not yet done: pause, interrupt or cancel."""
     excluded: frozenset[str] = frozenset()
+    taken_up: bool = False
+    """A guided session has taken the run up again, and nobody has said yet how it goes on."""
     stopped: bool = False
     """A person or a policy said stop: nothing new begins in this session."""
     aborted: bool = False

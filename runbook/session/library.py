@@ -218,13 +218,23 @@ def _loop(settings: Settings, run: RunSummary) -> OpenLoop | None:
 
 
 def _stands_at(run: RunState) -> str:
-    """Return the step and the host that matter most: one in doubt, else one that failed, else the last one begun."""
+    """Return the step and the host that matter most: in doubt, failed, running, asked about, or begun last."""
     for wanted in (("in_doubt",), ("failed", "timed_out", "undo_failed", "refused", "unreachable"), ("running",)):
         for (step, target), at in run.steps.items():
             if at.status in wanted:
-                return step if target.startswith(ONCE) else f"{step} on {target}"
+                return _at(step, (target,))
+    # Steps of later waves are on record long before their turn: what was asked tells where it goes on.
+    asked = [(question.step, question.places) for question in run.questions.values()]
+    put_aside = [(made.step, tuple(made.places)) for made in run.decisions[-1:] if made.choice == "pause"]
+    for step, places in reversed([*put_aside, *asked]):
+        if step:
+            return _at(step, places)
     begun = [step for (step, _), at in run.steps.items() if at.attempts]
     return begun[-1] if begun else ""
+
+
+def _at(step: str, places: tuple[str, ...]) -> str:
+    return f"{step} on {places[0]}" if len(places) == 1 and not places[0].startswith(ONCE) else step
 
 
 def show(settings: Settings, order: Order) -> Page:

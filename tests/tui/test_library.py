@@ -23,9 +23,10 @@ from runbook.tui.screens import library as screen
 from runbook.tui.screens.library import LibraryScreen
 from runbook.tui.theme import THEMES
 from runbook.tui.widgets.alert_input import AlertInput
+from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.loop_line import LoopLine
 from runbook.tui.widgets.pile import Pile
-from tests.tui.canned import LOOPS, NOW, Canned, at, plain
+from tests.tui.canned import LOOPS, NOW, Canned, at, holds, plain
 
 CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
 
@@ -204,6 +205,17 @@ async def test_what_is_open_is_taken_up_with_enter() -> None:
 
         assert [m.loop.run for m in stage.heard if isinstance(m, msg.LoopChosen)] == ["01kcache0"]
         assert "ends in 18 min" in stage.text("LoopLine")
+
+    await on_stage(Stage(canned()), act)
+
+
+async def test_going_on_with_a_run_is_called_resume_and_looking_at_it_is_not() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+o")
+        await holds(pilot, lambda: "resume" in plain(stage.library.query_one(KeyBar)))
+        await pilot.press("down")
+        await holds(pilot, lambda: "open it" in plain(stage.library.query_one(KeyBar)))
+        assert "resume" not in plain(stage.library.query_one(KeyBar))
 
     await on_stage(Stage(canned()), act)
 

@@ -246,7 +246,7 @@ def test_a_run_that_was_killed_is_first_in_the_library_and_its_doubt_is_asked_wi
 
     again = place.open()
     again.until(lambda text: "walk" in text.split("\n")[1])
-    again.insist("\x0f", "open it")
+    again.insist("\x0f", "resume")
     again.insist("enter", "IN DOUBT")
     asked = again.until("What is true?")
     assert "touch on local" in asked

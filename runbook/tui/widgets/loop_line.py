@@ -26,7 +26,10 @@ class LoopLine(NowLine, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"loops--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", "open it", id="loops.take", tooltip="Open this run at its question"),
+        Binding(
+            "enter", "resume", "resume", id="loops.resume", tooltip="Go on with it: it asks before the next change"
+        ),
+        Binding("enter", "take", "open it", id="loops.take", tooltip="Look at it: nothing is executed"),
         Binding("up,k", "move(-1)", "up", show=False, id="loops.up", tooltip="The one above"),
         Binding("down,j", "move(1)", "next", id="loops.down", tooltip="The one below, then the alert's text"),
     ]
@@ -59,12 +62,28 @@ class LoopLine(NowLine, can_focus=True):
     def watch_loops(self) -> None:
         """Keep the cursor on a row."""
         self.cursor = min(self.cursor, max(0, len(self.loops) - 1))
+        self.refresh_bindings()
 
     def action_move(self, by: int) -> None:
         """Go to another one, or below the last."""
         if self.cursor + by >= len(self.loops):
             self.post_message(self.Left())
         self.cursor += by
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Call it what it is: to go on with a run, or to look at it."""
+        if action in ("resume", "take"):
+            goes_on = bool(self.loops) and self.loops[self.cursor].loop.next.split(" ")[1:2] == ["resume"]
+            return goes_on == (action == "resume")
+        return True
+
+    def watch_cursor(self) -> None:
+        """Offer what can be done with this one."""
+        self.refresh_bindings()
+
+    def action_resume(self) -> None:
+        """Go on with the one under the cursor."""
+        self.action_take()
 
     def action_take(self) -> None:
         """Take up the one under the cursor."""

@@ -194,6 +194,26 @@ class TestApproval:
         ]
         assert set(question.covers) == {"one@local", "maybe@local"}
 
+    def test_a_guided_resume_asks_before_the_next_change_whatever_was_approved(self) -> None:
+        body = stage("roll", act("one") + act("two"), "    approve: operator\n")
+        paper = Paper(plan_of(ONE + body), guided=True)
+        paper.inspects()
+        paper.inspects()
+        paper.answers("approve")
+        paper.inspects()
+        paper.claims()
+        paper.tell(*changed("one", "local", verified=True), f.RunFinished(status="paused"))
+        paper.tell(f.SessionOpened(mode="resume", actor={}, boot_id="", versions={}, options={"guided": True}))
+        paper.inspects()
+
+        (move,) = paper.next()
+        assert isinstance(move, m.Ask)
+        assert (move.question.kind, move.question.step) == ("proceed", "two")
+        paper.answers("run")
+        paper.inspects()
+        paper.claims()
+        assert paper.begins() == [("two", "local", 1)]
+
     def test_an_approval_is_void_when_the_plan_changed(self) -> None:
         paper = Paper(plan_of(ONE + act("one", "    approve: operator\n")))
         paper.inspects()
