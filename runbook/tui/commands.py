@@ -38,7 +38,13 @@ def of_keys(keys: Iterable[tuple[Key, Do]]) -> Iterator[Command]:
     for key, do in keys:
         if key.action not in told:
             told.add(key.action)
-            yield Command("key", key.about or key.does, written(key.key), do)
+            yield Command("key", _named(key), written(key.key), do)
+
+
+def _named(key: Key) -> str:
+    """Return by what a key is found: its word in the last row, and what it does."""
+    about = key.about or key.does
+    return about if not key.does or key.does.lower() in about.lower() else f"{key.does}: {about}"
 
 
 def of_playbooks(entries: Iterable[Entry], choose: Callable[[str], Do]) -> Iterator[Command]:

@@ -27,6 +27,7 @@ from runbook.tui.ascii import stand_in
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Carrier, Ended
 from runbook.tui.comfort import _kinds, binding_ids
+from runbook.tui.commands import of_keys
 from runbook.tui.dialogs.help import HelpSheet
 from runbook.tui.dialogs.palette import PaletteSheet
 from runbook.tui.dialogs.quit import RestSheet
@@ -103,6 +104,19 @@ async def test_the_palette_does_what_a_key_does_and_changes_the_colours() -> Non
 
         await pilot.press("ctrl+p", *"past runs", "enter")
         await until(pilot, lambda: app.current_mode == "review")
+
+
+async def test_the_palette_puts_first_what_begins_with_the_letters() -> None:
+    keys = [
+        (Key("x", "end", "", "What is at hand and done", ""), lambda: None),
+        (Key("H", "handover", "hand over", "Let somebody else go on", ""), lambda: None),
+    ]
+    app = staged()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: bool(app.library.entries))
+        app.push_screen(PaletteSheet(app.look, tuple(of_keys(keys))))
+        await pilot.press(*"hand")
+        await until(pilot, lambda: "hand over: Let somebody" in plain(app.screen.query_one(Pile)).split("\n")[0])
 
 
 async def test_keys_can_be_mapped_anew() -> None:

@@ -63,11 +63,11 @@ class PaletteSheet(Modal[Command | None]):
 
     def _find(self, wanted: str) -> None:
         search = FuzzySearch()
-        hits: list[tuple[float, int, Command, tuple[int, ...]]] = []
+        hits: list[tuple[tuple[int, float], int, Command, tuple[int, ...]]] = []
         for number, command in enumerate(self._commands):
             score, at = search.match(wanted, command.words) if wanted else (1.0, ())
             if score:
-                hits.append((-score, number, command, tuple(at)))
+                hits.append(((_rank(wanted, command.words), -score), number, command, tuple(at)))
         hits.sort(key=lambda hit: hit[:2])
         hits = hits[:MOST]
         self._shown = tuple(hit[2] for hit in hits)
@@ -98,3 +98,9 @@ class PaletteSheet(Modal[Command | None]):
     @on(Pile.Chosen)
     def _clicked(self) -> None:
         self.action_take()
+
+
+def _rank(wanted: str, words: str) -> int:
+    """Put what begins with the letters first, then what has a word that does, then all that holds them in order."""
+    found = f" {words.lower()}".find(f" {wanted.lower()}")
+    return 2 if found < 0 else min(found, 1)
