@@ -48,9 +48,7 @@ def test_unattended_it_stays_in_doubt_however_often_it_is_resumed(desk: Desk, ru
     assert desk.holds()
 
 
-def test_a_job_folder_that_went_with_the_claim_is_no_proof_that_nothing_was_started(
-    desk: Desk, run: str
-) -> None:
+def test_a_job_folder_that_went_with_the_claim_is_no_proof_that_nothing_was_started(desk: Desk, run: str) -> None:
     """The state folder is gone with both, as after a restart that forgets it, or with another login."""
     for place in ("jobs", "leases"):
         shutil.rmtree(desk.settings.state / place)
