@@ -380,7 +380,9 @@ def test_on_a_full_disk_nothing_more_is_changed_the_screens_say_so_and_the_run_g
     assert not place.there.exists()
     filler.unlink()
     tty.press("enter")
-    tty.until("WAITING  tell")
+    # Who takes it up again sees the change before it is made.
+    tty.until("WAITING  Make it")
+    tty.insist("enter", "WAITING  tell")
     assert place.there.exists()
     tty.insist("p", "PAUSED")
     tty.press("q")
