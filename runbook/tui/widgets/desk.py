@@ -115,6 +115,9 @@ class Desk(Vertical):
     def on_resize(self) -> None:
         """Show as much together as there is room for."""
         self._arrange()
+        for scroll in self.query(VerticalScroll):
+            # Text that fits without a bar and not beside one would stand by what size came before.
+            scroll.show_vertical_scrollbar = False
 
     @property
     def spread(self) -> bool:
