@@ -40,8 +40,6 @@ FOREIGN_PREFIXES = ("RUNBOOK_", "GIT_", "SSH_", "XDG_")
 FOREIGN_NAMES = ("COLUMNS", "FORCE_COLOR", "LANG", "LANGUAGE", "LINES", "NO_COLOR", "PYTHONDONTWRITEBYTECODE")
 KEPT = ("RUNBOOK_REQUIRE_LAB",)
 
-LONG_ROOMS = ("tests/demo/", "tests/lab/", "tests/playbook/")
-
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -53,20 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each worker begin with its share of what takes long: what is left at the end is quick, and taken over."""
-    long = [item for item in items if takes_long(item)]
-    quick = [item for item in items if not takes_long(item)]
-    items.clear()
-    for workers in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 0, -1):
-        # The scheduler deals out as many to each worker, in this order.
-        share, first = (len(long) + len(quick)) // workers, len(long) // workers
-        items += long[:first] + quick[: share - first]
-        del long[:first], quick[: share - first]
-
-
-def takes_long(item: pytest.Item) -> bool:
-    """Tell whether it takes seconds, most of which it may only wait."""
-    return item.nodeid.startswith(LONG_ROOMS) or item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 NAMES = {

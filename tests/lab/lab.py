@@ -27,7 +27,7 @@ from tests.lab.sweep import guests, strays, sweep_orphans
 
 START_LIMIT = BOOT_LIMIT + 360
 END_LIMIT = 30
-LEASE_LIMIT = 300
+LEASE_LIMIT = 900
 NOTICE = 2
 """Seconds within which a keeper that is needed no more begins to end."""
 

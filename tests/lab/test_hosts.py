@@ -125,11 +125,19 @@ def test_a_host_without_sshd_refuses(host: Host) -> None:
     assert banner(host.address).startswith(b"SSH-2.0-")
 
 
+def answers(host: Host) -> bool:
+    """Tell whether a banner comes soon: of the packets of one connection all the first ones may be lost."""
+    try:
+        return banner(host.address, seconds=5).startswith(b"SSH-2.0-")
+    except TimeoutError:
+        return False
+
+
 def test_packets_are_lost_at_random(host: Host) -> None:
     with host.losing(100), pytest.raises(TimeoutError):
         banner(host.address, seconds=0.5)
     with host.losing(30):
-        host.wait(lambda: banner(host.address, seconds=15).startswith(b"SSH-2.0-"), "a banner gets through", 40)
+        host.wait(lambda: answers(host), "a banner gets through", 120)
 
 
 def test_a_full_disk_takes_no_byte_more_but_memory_does(host: Host) -> None:
