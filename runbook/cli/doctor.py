@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,11 +14,10 @@ from runbook.cli.crowd import MANY, all_names, on_hosts
 from runbook.cli.exit_codes import of_rehearsal
 from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
-from runbook.cli.order import pairs, value_options
+from runbook.cli.order import Chosen, value_options
 from runbook.cli.style import Style
 from runbook.session.control import Control
 from runbook.session.doctor import Checkup, examine
-from runbook.session.order import Order
 from runbook.text import one_line
 
 MARK = {"good": "succeeded", "warn": "waiting", "bad": "failed"}
@@ -33,24 +31,14 @@ MARK = {"good": "succeeded", "warn": "waiting", "bad": "failed"}
 def doctor(
     front: Front,
     playbook: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
 ) -> None:
     """Look at all targets at once: reach, host key, login, sudo, disk, clock and tools, and what to do about each.
 
     Nothing is changed. It succeeds unless a target cannot be reached (4) or lacks what the playbook needs (5).
     """
     # Whoever looks from a terminal can be asked there when it runs, such as for the password of sudo.
-    order = Order(
-        playbook=playbook,
-        values=pairs(values),
-        vars_files=vars_files,
-        inventory=inventory,
-        limit=limit,
-        guided=front.is_interactive,
-    )
+    order = chosen.order(playbook, guided=front.is_interactive)
     control = Control()
     approver = Conduct(front, asks=front.is_interactive).approver(())
 

@@ -10,7 +10,7 @@ import click
 from runbook.cli.command import Command, pass_front
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
-from runbook.cli.order import FILE, pairs, value_options
+from runbook.cli.order import FILE, Chosen, value_options
 from runbook.cli.style import table
 from runbook.errors import UsageError
 from runbook.text import one_line
@@ -62,19 +62,14 @@ def _row(entry: Entry) -> list[str]:
 def show(
     front: Front,
     playbook: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
     explain: str,
 ) -> None:
     """Show one playbook as a readable page."""
     from runbook.cli.page import explained, page_lines, page_object, value_object
     from runbook.session import library
-    from runbook.session.order import Order
 
-    order = Order(playbook=playbook, values=pairs(values), vars_files=vars_files, inventory=inventory, limit=limit)
-    page = library.show(front.settings(), order)
+    page = library.show(front.settings(), chosen.order(playbook))
     if not explain:
         front.value(page_object(page), lambda: page_lines(page, front.out.style))
         return

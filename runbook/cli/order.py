@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from msgspec import Struct
 
 from runbook.cli.command import F
 from runbook.cli.front import Front
 from runbook.errors import UsageError
+
+if TYPE_CHECKING:
+    from runbook.session.order import Order
 
 FILE = click.Path(path_type=Path)
 
@@ -58,15 +63,49 @@ limit_option = click.option(
 )
 
 
+class Chosen(Struct, frozen=True):
+    """Values and targets, as the options give them."""
+
+    values: dict[str, str]
+    vars_files: tuple[Path, ...]
+    inventory: Path | None
+    limit: str
+
+    def order(self, playbook: str, **more: Any) -> Order:
+        """Return the order for a playbook; `more` are the other fields of `Order`."""
+        from runbook.session.order import Order
+
+        return Order(
+            playbook=playbook,
+            values=self.values,
+            vars_files=self.vars_files,
+            inventory=self.inventory,
+            limit=self.limit,
+            **more,
+        )
+
+
 def value_options(function: F) -> F:
-    """Add the options that give values and choose targets."""
+    """Add the options that give values and choose targets; the command gets them together, as `chosen`."""
+
+    @wraps(function)
+    def gathering(
+        *given: Any,
+        values: tuple[str, ...],
+        vars_files: tuple[Path, ...],
+        inventory: Path | None,
+        limit: str,
+        **more: Any,
+    ) -> Any:
+        return function(*given, chosen=Chosen(pairs(values), vars_files, inventory, limit), **more)
+
     return _options(
         click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="Give a parameter its value."),
         click.option("--vars-file", "vars_files", type=FILE, multiple=True, help="Values from a YAML file."),
         click.option("--inventory", type=FILE, help="The file that names the hosts."),
         limit_option,
         ssh_config_option,
-    )(function)
+    )(cast("F", gathering))
 
 
 def going_options(function: F) -> F:

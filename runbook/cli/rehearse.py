@@ -15,11 +15,10 @@ from runbook.cli.crowd import all_names, on_hosts
 from runbook.cli.exit_codes import Exit, of_rehearsal, word
 from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
-from runbook.cli.order import answer_options, pairs, value_options
+from runbook.cli.order import Chosen, answer_options, value_options
 from runbook.cli.style import Style, Tone
 from runbook.engine.rehearsal import Rehearsed
 from runbook.session.control import Control
-from runbook.session.order import Order
 from runbook.session.rehearse import Rehearsal
 from runbook.session.rehearse import rehearse as rehearse_order
 from runbook.text import one_line, reveal
@@ -72,10 +71,7 @@ class RehearsalPrinter:
 def rehearse(
     front: Front,
     playbook: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
     approvals: tuple[str, ...],
     answers: Path | None,
     run_reads: bool,
@@ -84,15 +80,7 @@ def rehearse(
 
     Nothing is changed. It succeeds unless a precheck refuses (5) or a target cannot be reached (4).
     """
-    order = Order(
-        playbook=playbook,
-        values=pairs(values),
-        vars_files=vars_files,
-        answers=answers,
-        inventory=inventory,
-        limit=limit,
-        approvals=approvals,
-    )
+    order = chosen.order(playbook, answers=answers, approvals=approvals)
     control = Control()
     approver = Conduct(front, asks=front.is_interactive).approver(approvals)
     with Interrupts(control, front).watched():

@@ -10,13 +10,13 @@ import click
 from runbook.cli.command import Command, pass_front
 from runbook.cli.front import Front
 from runbook.cli.order import (
+    Chosen,
     answer_options,
     answers_of,
     going_options,
     guided_option,
     incident_option,
     limit_option,
-    pairs,
     parallel_option,
     ssh_config_option,
     step_and_target,
@@ -35,10 +35,7 @@ from runbook.errors import ApprovalDenied, RunbookError, UsageError
 def run(
     front: Front,
     playbook: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
     parallel: int,
     on_failure: str,
     take_over: str,
@@ -46,16 +43,11 @@ def run(
 ) -> None:
     """Run a playbook, guided: each step is shown first, and runs when you say so."""
     from runbook.cli.conduct import conduct
-    from runbook.session.order import Order
     from runbook.session.prepare import prepare
     from runbook.session.run import start
 
-    order = Order(
-        playbook=playbook,
-        values=pairs(values),
-        vars_files=vars_files,
-        inventory=inventory,
-        limit=limit,
+    order = chosen.order(
+        playbook,
         parallel=parallel,
         on_failure=on_failure,
         incident=incident,
@@ -84,10 +76,7 @@ def run(
 def replay(
     front: Front,
     playbook_or_run: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
     approvals: tuple[str, ...],
     answers: Path | None,
     parallel: int,
@@ -100,18 +89,13 @@ def replay(
     It never prompts. What lacks an approval or an answer is listed before the first step, with exit code 6.
     """
     from runbook.cli.conduct import conduct
-    from runbook.session.order import Order
     from runbook.session.run import replay_run, start
 
     settings = front.settings()
     past = _run_meant(front, playbook_or_run)
-    order = Order(
-        playbook="" if past else playbook_or_run,
-        values=pairs(values),
-        vars_files=vars_files,
+    order = chosen.order(
+        "" if past else playbook_or_run,
         answers=answers,
-        inventory=inventory,
-        limit=limit,
         parallel=parallel,
         approvals=approvals,
         on_failure=on_failure,

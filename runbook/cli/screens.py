@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ import click
 from runbook.cli.command import Command, pass_front
 from runbook.cli.exit_codes import Exit
 from runbook.cli.front import Front
-from runbook.cli.order import incident_option, pairs, value_options
+from runbook.cli.order import Chosen, incident_option, value_options
 from runbook.errors import UsageError
 from runbook.session.order import Order
 from runbook.text import one_line
@@ -85,16 +84,12 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
 def open_playbook(
     front: Front,
     playbook: str,
-    values: tuple[str, ...],
-    vars_files: tuple[Path, ...],
-    inventory: Path | None,
-    limit: str,
+    chosen: Chosen,
     incident: str,
 ) -> None:
     """Open the screens straight at one playbook; values stand in its form, to be looked at before anything runs."""
     from runbook.config import find_playbook
 
-    given = pairs(values)
     found = find_playbook(front.settings(), playbook)
     if not has_screen(front):
         raise UsageError(
@@ -102,19 +97,13 @@ def open_playbook(
             where=playbook,
             remedy=f"`runbook show {playbook}` prints it, `runbook run {playbook}` walks it in plain lines",
         )
-    order = Order(
-        playbook=str(found.path),
-        values=given,
-        vars_files=vars_files,
-        inventory=inventory,
-        limit=limit,
-        incident=incident,
-        guided=True,
-    )
-    if order.values or vars_files:
+    order = chosen.order(str(found.path), incident=incident, guided=True)
+    if order.values or order.vars_files:
         from runbook.session.library import show
         from runbook.session.value import offers
 
         # A form has no field for a name that the playbook does not have: it would be lost there.
-        offers(show(front.settings(), Order(playbook=order.playbook)).playbook, files=vars_files, given=order.values)
+        offers(
+            show(front.settings(), Order(playbook=order.playbook)).playbook, files=order.vars_files, given=order.values
+        )
     open_screens(front, order)
