@@ -12,33 +12,27 @@ import heapq
 import queue
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from runbook.engine import move as m
 from runbook.engine.asking import Asking
-from runbook.engine.change import apply
-from runbook.engine.context import Record, StepContext
 from runbook.engine.decide import Rules, decide, first_open
-from runbook.engine.inspection import inspect
+from runbook.engine.executor import Executor
 from runbook.engine.jump import jumping
-from runbook.engine.lease import away_after, claim, give_back
+from runbook.engine.lease import away_after, give_back
 from runbook.engine.mask import mask_fact
 from runbook.engine.names import Names
-from runbook.engine.once import run_notify, run_wait
 from runbook.engine.pace import pace_by_mail
 from runbook.engine.pool import Pool, size_for
-from runbook.engine.probe import run_probe
-from runbook.engine.sampling import Sampler, baseline_of
+from runbook.engine.sampling import Sampler
 from runbook.engine.services import Services
-from runbook.engine.settle import settle
 from runbook.engine.telling import Telling
 from runbook.engine.trace import forget_left
-from runbook.engine.undo import run_again, undo, unreached
 from runbook.errors import JournalError
 from runbook.events import fact as f
 from runbook.events.fold import fold
@@ -115,6 +109,17 @@ class Run:
         self._pool = Pool(size_for(min(s.parallel, len(s.hosts)) for s in self._steps.values()))
         self._resting = False
         self._rates = {place: at.rate for place, at in state.steps.items() if at.rate is not None}
+        self._executor = Executor(
+            services,
+            self._names,
+            self._steps,
+            record=self.record,
+            record_soon=self.record_soon,
+            tell=self.tell,
+            lose=self._lose,
+            reading=self._reading,
+            rates=self._rates,
+        )
 
     def record(self, *facts: f.Fact) -> None:
         """Record facts and pass them on; returns when they, and all before them, are on disk. Raises JournalFull."""
@@ -236,7 +241,8 @@ class Run:
         for move in decide(self._services.plan, self.state, rules):
             if isinstance(move, m.Rest):
                 if not self._busy:
-                    return move
+                    # Mail that came since this turn began counts: a cancel also takes the questions back.
+                    return None if self._read_mail() else move
                 self._asking.stop()
                 continue
             if isinstance(move, m.GoBack) and move.abort and self._busy:
@@ -267,7 +273,7 @@ class Run:
         try:
             if not self._only_reads(task.move):
                 self._telling.flush()
-            self._do(task.move, task.state)
+            self._executor.execute(task.move, task.state)
         except BaseException as failed:  # noqa: BLE001
             # The border of a worker: the scheduler ends the session and tells.
             return _Ended(task.key, failed)
@@ -292,120 +298,12 @@ class Run:
                 self._bell.put(None)
         return following
 
-    def _do(self, move: m.Move, state: RunState) -> None:
-        match move:
-            case m.Inspect():
-                inspect(self._context(move.step, move.target, state), early=move.early)
-            case m.Begin():
-                self._begin(move, state)
-            case m.Retry():
-                self._retry(move)
-            case m.Skip():
-                self.record(
-                    *(f.StepSkipped(step=move.step, target=t, why=move.why, reason=move.reason) for t in move.targets)
-                )
-            case m.Fail():
-                self.record(
-                    f.StepFinished(
-                        step=move.step,
-                        target=move.target,
-                        attempt=move.attempt,
-                        status=move.status,
-                        error=move.error,
-                        dispatched=False,
-                        ms=move.ms,
-                    )
-                )
-            case m.Conclude():
-                self.record(
-                    f.StepFinished(
-                        step=move.step,
-                        target=move.target,
-                        attempt=move.attempt,
-                        status="succeeded",
-                        values={"choice": move.decision.choice, **move.decision.values},
-                        verified=False,
-                    )
-                )
-            case m.Hold():
-                self._pass_time((move.unit, f"#{move.wave}", 1), move.seconds)
-            case m.Claim():
-                began = self._services.monotonic()
-                lost = claim(self._services, self.record, self._steps, move.targets, state)
-                ms = int((self._services.monotonic() - began) * 1000)
-                self._away = self._away | {name: replace(away, ms=ms) for name, away in lost.items()}
-            case m.Settle():
-                self._settle(move, state)
-            case m.TakeBaseline():
-                wanted = next(b for b in self._services.plan.baseline if b.id == move.baseline)
-                self.record(baseline_of(self._services, self._names, state, wanted))
-            case m.Breach():
-                self.record(f.GuardBreached(guard=move.guard, cause=move.cause, response=move.response, why=move.why))
-            case m.GoBack():
-                self.record(
-                    f.UndoAsked(steps=[list(entry) for entry in move.steps], abort=move.abort, reason=move.reason)
-                )
-            case m.Undo(away=away) if away:
-                self.record(unreached(move.step, move.target, state, away))
-            case m.Undo():
-                context = self._context(move.step, move.target, state)
-                run_again(context) if move.again else undo(context)
-            case _:
-                raise AssertionError(move)
+    def _lose(self, away: Mapping[str, m.Away]) -> None:
+        self._away = self._away | dict(away)
 
     def _only_reads(self, move: m.Move) -> bool:
         """Tell whether a move may begin while the outcomes of reads before it are still on their way to the disk."""
         return isinstance(move, m.Begin) and self._steps[move.step].kind == "probe"
-
-    def _begin(self, move: m.Begin, state: RunState) -> None:
-        step = self._steps[move.step]
-        reads = step.effect == "read"
-        record = self.record_soon if self._only_reads(move) else self.record
-        context = self._context(move.step, move.target, state, self._reading if reads else None, record)
-        match step.kind:
-            case "action":
-                apply(context, move.attempt)
-            case "wait":
-                self._pass_time((move.step, move.target, move.attempt), step.source.wait or 0.0)
-            case "notify":
-                run_notify(context, move.attempt)
-            case _:
-                run_probe(context, move.attempt)
-
-    def _pass_time(self, place: tuple[str, str, int], seconds: float) -> None:
-        run_wait(self.record, self._reading, place, seconds, self._services.monotonic)
-
-    def _retry(self, move: m.Retry) -> None:
-        """Wait, then decide for another attempt as the playbook says; it is planned and agreed to like the first."""
-        if self._reading.wait(move.delay):
-            return
-        self.record(
-            f.DecisionMade(
-                question=f"retry/{move.step}@{move.target}#{move.attempt}",
-                kind="failure",
-                step=move.step,
-                places=[move.target],
-                choice="retry",
-                reason="the playbook says so",
-                source="policy",
-            )
-        )
-
-    def _settle(self, move: m.Settle, state: RunState) -> None:
-        context = self._context(move.step, move.target, state)
-        if not move.undo:
-            settle(context, move.attempt)
-            return
-        attempt = state.change(move.step, move.target, move.attempt)
-        run_again(context) if attempt.again else undo(context)
-
-    def _context(
-        self, step: str, target: str, state: RunState, cancel: Cancel | None = None, record: Record | None = None
-    ) -> StepContext:
-        planned = self._steps[step]
-        rate = partial(self._rates.get, (step, target))
-        record = record or self.record
-        return StepContext(self._services, self._names, record, self.tell, state, planned, target, cancel, rate)
 
     def _drain(self) -> None:
         # The bell is emptied first: whoever rings later brings news that the loop below may miss.
@@ -464,9 +362,11 @@ class Run:
         if isinstance(error, JournalError):
             self._services.cancel.set("the journal cannot be written")
 
-    def _read_mail(self) -> None:
-        for mail in self._services.inbox.take():
+    def _read_mail(self) -> bool:
+        came = self._services.inbox.take()
+        for mail in came:
             self._deliver(mail)
+        return bool(came)
 
     def _deliver(self, mail: Mail) -> None:
         match mail.kind:

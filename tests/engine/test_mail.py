@@ -14,7 +14,7 @@ from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
 from runbook.session.control import Control
-from runbook.session.inbox import post
+from runbook.session.inbox import FileInbox, post
 from runbook.session.result import Result
 from tests.engine.desk import PATIENCE, Desk, Ear, touch, until
 
@@ -112,3 +112,26 @@ def test_a_waiting_question_is_taken_back(desk: Desk, kind: str, status: str) ->
 
     assert desk.lines("log") == []
     assert desk.state(run.control.run).at("one", "local").status == "waiting"
+
+
+def test_a_cancel_that_comes_in_the_middle_of_a_turn_is_no_mere_silence(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, take, cancelled = Control(), FileInbox.take, threading.Event()
+
+    def late(inbox: FileInbox) -> tuple[Mail, ...]:
+        came = take(inbox)
+        asking = [thread for thread in threading.enumerate() if thread.name == "asking"]
+        if asking and not cancelled.is_set():
+            cancelled.set()
+            control.cancel("SIGTERM")
+            # The question is over before the turn that has already seen no mail goes on.
+            for thread in asking:
+                thread.join(PATIENCE)
+        return came
+
+    monkeypatch.setattr(FileInbox, "take", late)
+    result = desk.guided("steps:\n" + touch("one"), Absent(), control=control)
+
+    assert cancelled.is_set()
+    assert result.status == "interrupted"
