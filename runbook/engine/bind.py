@@ -37,9 +37,16 @@ def written(step: PlannedStep | PlannedAct, state: RunState) -> Mapping[str, Jso
     return step.with_
 
 
-def bind(services: Services, info: ActionInfo, raw: Mapping[str, Json], names: Mapping[str, object]) -> Bound:
+def bind(
+    services: Services,
+    info: ActionInfo,
+    raw: Mapping[str, Json],
+    names: Mapping[str, object],
+    *,
+    is_literal: bool = False,
+) -> Bound:
     """Fill in the templates and return the typed arguments. Raises ExpressionError, ActionError."""
-    rendered = cast("dict[str, object]", render_tree(dict(raw), names))
+    rendered = cast("dict[str, object]", dict(raw) if is_literal else render_tree(dict(raw), names))
     return Bound(_recorded(services, rendered), _typed(info, rendered))
 
 

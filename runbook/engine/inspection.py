@@ -56,7 +56,7 @@ def _planned(context: StepContext) -> f.StepPlanned:
     raw = written(step, context.state)
     if step.kind in ("wait", "notify"):
         return _planned_once(context, raw)
-    bound = bind(context.services, context.info(), raw, context.names)
+    bound = bind(context.services, context.info(), raw, context.names, is_literal=step.is_literal)
     form = form_of(step, raw, context.place)
     _refuse_masked(context, bound)
     if step.kind != "action":

@@ -86,7 +86,8 @@ def run_probe(context: StepContext, attempt: int) -> None:
     evidence: tuple[str, ...] = ()
     try:
         probe = context.services.catalogue.probe(step.uses)
-        bound = bind(context.services, context.info(), written(step, context.state), context.names)
+        raw = written(step, context.state)
+        bound = bind(context.services, context.info(), raw, context.names, is_literal=step.is_literal)
         until = window(step.source.until, context.names)
         if until is not None:
             context.phase("sampling", limit=until.within)

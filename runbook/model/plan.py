@@ -34,6 +34,8 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
     """Name of the action or probe; the kind for all else."""
     with_: dict[str, Json]
     """Arguments with their templates not yet filled in; `verify` options under the key `verify`."""
+    is_literal: bool = False
+    """Its arguments are taken as they are: braces in them are no templates."""
     effect: Effect
     hosts: tuple[str, ...]
     once: bool

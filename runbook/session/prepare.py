@@ -318,7 +318,9 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
         id="exec",
         kind="probe" if effect == "read" else "action",
         uses="command",
-        with_={"argv": [_literal(word) for word in order.argv], "sudo": order.sudo, "timeout": f"{order.timeout:g}s"},
+        with_={"argv": list(order.argv), "sudo": order.sudo, "timeout": f"{order.timeout:g}s"},
+        # Whoever types a command has had a shell fill in all.
+        is_literal=True,
         effect=effect,
         hosts=names,
         once=False,
@@ -326,7 +328,7 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
         on_failure="stop",
         parallel=20,
         undo=None if effect == "read" else UndoNone(none="ad-hoc command"),
-        source=Step(id="exec", command=order.argv, effect=effect, title=" ".join(order.argv)[:200]),
+        source=Step(id="exec", command=order.argv, effect=effect, title=_literal(" ".join(order.argv)[:200])),
     )
     unit = Unit(
         id="exec",
@@ -345,9 +347,9 @@ def _adhoc(order: Adhoc, actions: Catalogue, hosts: tuple[Host, ...], snapshot: 
     return Prepared(plan=plan, values=Values({}, {}, {}, {}), include_params={}, snapshot=snapshot, actions=actions)
 
 
-def _literal(word: str) -> str:
-    """Return the template that stands for a word as it is: whoever types a command has had a shell fill in all."""
-    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", word)
+def _literal(text: str) -> str:
+    """Return the template that stands for a text as it is."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", text)
 
 
 def opening(prepared: Prepared, **more: Any) -> SessionOpened:

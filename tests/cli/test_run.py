@@ -381,7 +381,7 @@ def test_the_output_of_an_ad_hoc_command_is_the_data(call: Call, place: Path) ->
 
 
 def test_the_words_of_an_ad_hoc_command_are_no_templates(call: Call) -> None:
-    words = ("{{ 7*7 }}", "{{.Names}}", "{{{%x", "{# a #}", "{{ '", "{{- x -}}")
+    words = ("{{ 7*7 }}", "{{.Names}}", "{{{%x", "{# a #}", "{{ '", "{{- x -}}", "{{ x }}" * 12_000)
 
     said = call("exec", "--", "printf", "%s\n", *words)
 
@@ -409,9 +409,10 @@ def test_terminal_control_of_a_command_never_reaches_the_screen(call: Call) -> N
 
 
 def test_an_ad_hoc_change_without_a_terminal_executes_nothing(command: Call, place: Path) -> None:
-    said = command("exec", "--effect", "change", "--", "touch", str(place / "made"))
+    said = command("exec", "--effect", "change", "--", "touch", str(place / "made"), "{{ 1 + 1 }}")
 
     assert (said.code, (place / "made").exists()) == (6, False)
+    assert f"exec: approval: touch {place / 'made'} {{{{ 1 + 1 }}}}" in said.err
 
 
 @pytest.mark.parametrize("timeout", ["5", "0s", "soon", "-1s"])
