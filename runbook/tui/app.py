@@ -16,7 +16,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Input
 
@@ -115,6 +114,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         """Something was taken that is not drawn."""
         self.scene = Scene()
         self.library = LibraryScreen(self.look, backend)
+        self.library.carried = self._carried
         for theme_known in THEMES:
             self.register_theme(theme_known)
         self.wear(theme or theme_of())
@@ -144,7 +144,9 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         """The review, from its first use on."""
         from runbook.tui.screens.review import ReviewScreen
 
-        return ReviewScreen(self.look, self.backend)
+        screen = ReviewScreen(self.look, self.backend)
+        screen.carried = self._carried
+        return screen
 
     def on_mount(self) -> None:
         """Take the signals that end a terminal program; the run is left in good order by each of them."""
@@ -210,6 +212,8 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         """Take it up where it is: a run to resume at its question, an undo after a look, all else in review."""
         loop = message.loop
         match loop.next.split(" ")[1:]:
+            case _ if loop.run == self._carried() and loop.status != "degraded":
+                await self.switch_mode("run")
             case ["resume", *_]:
                 await self.on_resume_wanted(msg.ResumeWanted(loop.run))
             case ["undo", _, *step]:
@@ -276,6 +280,10 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
 
     def _run_id(self) -> str:
         return self.carrier.control.run if self.carrier is not None else ""
+
+    def _carried(self) -> str:
+        """Return the run that goes on here; nothing if none does."""
+        return self._run_id() if self.carrier is not None and self.carrier.is_live else ""
 
     def _wake(self) -> None:
         self._post(msg.Woken())
@@ -486,7 +494,3 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
                 if not asked.reply.done():
                     asked.reply.set_result(NoAnswer(why))
         self.exit(return_code=0)
-
-
-def _same(screen: Screen[None]) -> Screen[None]:
-    return screen

@@ -37,23 +37,26 @@ class Item(Struct, frozen=True):
 
 
 def items(
-    entries: Iterable[Entry], runs: Iterable[RunSummary], loops: Iterable[OpenLoop], now: datetime
+    entries: Iterable[Entry], runs: Iterable[RunSummary], loops: Iterable[OpenLoop], now: datetime, here: str = ""
 ) -> tuple[Item, ...]:
-    """Return the rows of playbooks in the order given; what is open of a playbook counts more than its last run."""
+    """Return the rows of playbooks in the order given; what is open of a playbook counts more than its last run.
+
+    `here` is the run that goes on in this interface.
+    """
     last: dict[str, RunSummary] = {}
     for run in runs:
         last.setdefault(run.playbook, run)
     still: dict[str, OpenLoop] = {}
     for loop in loops:
-        if loop.playbook not in still or kind(loop) in ("in_doubt", "degraded"):
+        if loop.playbook not in still or kind(loop, here) in ("in_doubt", "degraded", "here"):
             still[loop.playbook] = loop
-    return tuple(_item(entry, last.get(entry.id), still.get(entry.id), now) for entry in entries)
+    return tuple(_item(entry, last.get(entry.id), still.get(entry.id), now, here) for entry in entries)
 
 
-def _item(entry: Entry, last: RunSummary | None, still: OpenLoop | None, now: datetime) -> Item:
+def _item(entry: Entry, last: RunSummary | None, still: OpenLoop | None, now: datetime, here: str) -> Item:
     status, says, when = "", "", "never run"
     if still is not None and not entry.error:
-        status, says, when = _open(still, now)
+        status, says, when = _open(still, now, here)
     elif last is not None:
         status, says = last.outcome, last.word
         when = "runs now" if last.live else ago(last.ended or last.started, now)
@@ -69,8 +72,8 @@ def _item(entry: Entry, last: RunSummary | None, still: OpenLoop | None, now: da
     )
 
 
-def _open(loop: OpenLoop, now: datetime) -> tuple[str, str, str]:
-    found = kind(loop)
+def _open(loop: OpenLoop, now: datetime, here: str) -> tuple[str, str, str]:
+    found = kind(loop, here)
     since = ago(loop.stopped or loop.since, now)
     if found == "degraded":
         end = moment(loop.until)
@@ -78,6 +81,8 @@ def _open(loop: OpenLoop, now: datetime) -> tuple[str, str, str]:
         return "waiting", "on now", f"ends in {span(left)}" if left > 0 else "its time is up" if end else "without end"
     if found == "in_doubt":
         return "in_doubt", "in doubt", since
+    if found == "here":
+        return "running", "open here", "F4 shows it"
     if found == "running":
         return "running", "runs now", f"since {since.removesuffix(' ago')}"
     words = {"undo": "undo pending", "unreadable": "record to look at"}.get(found, "to resume")

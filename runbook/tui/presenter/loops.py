@@ -19,13 +19,25 @@ WORDS = {
     "paused": "run to resume",
     "interrupted": "run to resume",
     "running": "run is live elsewhere",
+    "here": "run is open here",
     "undo_incomplete": "undo to finish",
     "unreadable": "record to look at",
     "undo": "undo pending",
 }
 """What kind of thing is open."""
 
-_ORDER = ("in_doubt", "unreadable", "undo_incomplete", "due", "waiting", "interrupted", "degraded", "paused", "undo")
+_ORDER = (
+    "in_doubt",
+    "unreadable",
+    "undo_incomplete",
+    "due",
+    "here",
+    "waiting",
+    "interrupted",
+    "degraded",
+    "paused",
+    "undo",
+)
 
 
 class Loop(Struct, frozen=True):
@@ -42,14 +54,19 @@ class Loop(Struct, frozen=True):
     loop: OpenLoop
 
 
-def rows(loops: tuple[OpenLoop, ...], now: datetime) -> tuple[Loop, ...]:
-    """Return all open loops, most urgent first; within one kind as they came, newest first."""
-    ranked = sorted(enumerate(loops), key=lambda pair: (_rank(pair[1], now), pair[0]))
-    return tuple(_row(loop, now) for _, loop in ranked)
+def rows(loops: tuple[OpenLoop, ...], now: datetime, here: str = "") -> tuple[Loop, ...]:
+    """Return all open loops, most urgent first; within one kind as they came, newest first.
+
+    `here` is the run that goes on in this interface.
+    """
+    ranked = sorted(enumerate(loops), key=lambda pair: (_rank(pair[1], now, here), pair[0]))
+    return tuple(_row(loop, now, here) for _, loop in ranked)
 
 
-def kind(loop: OpenLoop) -> str:
-    """Return what kind of thing is open: a key of `WORDS`."""
+def kind(loop: OpenLoop, here: str = "") -> str:
+    """Return what kind of thing is open: a key of `WORDS`; `here` is the run that goes on in this interface."""
+    if here and loop.run == here and loop.status != "degraded":
+        return "here"
     command = loop.next.split(" ")
     if command[1:3] == ["audit", "verify"]:
         return "unreadable"
@@ -60,8 +77,9 @@ def kind(loop: OpenLoop) -> str:
     return loop.status if loop.status in WORDS else "interrupted"
 
 
-def _rank(loop: OpenLoop, now: datetime) -> int:
-    name = "due" if kind(loop) == "degraded" and _is_due(loop, now) else kind(loop)
+def _rank(loop: OpenLoop, now: datetime, here: str) -> int:
+    found = kind(loop, here)
+    name = "due" if found == "degraded" and _is_due(loop, now) else found
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
@@ -70,8 +88,8 @@ def _is_due(loop: OpenLoop, now: datetime) -> bool:
     return end is not None and (end - now).total_seconds() < 600
 
 
-def _row(loop: OpenLoop, now: datetime) -> Loop:
-    found = kind(loop)
+def _row(loop: OpenLoop, now: datetime, here: str) -> Loop:
+    found = kind(loop, here)
     if found == "degraded":
         rest, end = _expiry(loop, now)
         return Loop("waiting", WORDS[found], loop.playbook, rest, end, loop)
@@ -79,9 +97,12 @@ def _row(loop: OpenLoop, now: datetime) -> Loop:
     if found == "undo":
         place = loop.why
     since = ago(loop.stopped or loop.since, now)
-    mark = {"in_doubt": "in_doubt", "running": "running", "unreadable": "failed", "undo_incomplete": "undo_failed"}
+    if found == "here":
+        mark = loop.status if loop.status in ("waiting", "in_doubt") else "running"
+        return Loop(mark, WORDS[found], loop.playbook, _joined("F4 shows it", place), "", loop)
+    marks = {"in_doubt": "in_doubt", "running": "running", "unreadable": "failed", "undo_incomplete": "undo_failed"}
     return Loop(
-        mark.get(found, "waiting"), WORDS[found], loop.playbook or loop.run[:8], _joined(place, since), "", loop
+        marks.get(found, "waiting"), WORDS[found], loop.playbook or loop.run[:8], _joined(place, since), "", loop
     )
 
 

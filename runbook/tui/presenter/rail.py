@@ -79,7 +79,7 @@ def rail(plan: Plan, state: RunState, cells: int, *, opened: str = "", took: dic
             rows.append(RailRow("step", step.id, words, at=step.id == here))
             if step.id == opened:
                 rows.extend(_listed(unit, step, state, cells))
-    return Rail(_head(hosts, measure), tuple(rows), _foot(plan, state, here, cells), at)
+    return Rail(shortened(_head(hosts, measure), cells), tuple(rows), _foot(plan, state, here, cells), at)
 
 
 def _hosts(plan: Plan) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def _measure(plan: Plan, hosts: tuple[str, ...], cells: int, *, with_took: bool)
     count = len(hosts) or 1
     word = 9
     for step in (2, 1):
-        marks = max(step * count, 6)
+        marks = step * count
         if count <= COLUMNS and cells - word - took - marks - 2 >= min(longest, 10):
             wanted = max(longest + 1, len(_prefix(hosts)) + 6 if step == 2 and count > 1 else 0)
             return _Measure(min(wanted, cells - word - took - marks - 1), marks, step, word, took)
@@ -122,7 +122,7 @@ def _head(hosts: tuple[str, ...], measure: _Measure) -> Row:
             return (muted(title), muted(first + " " + " ".join(rests[1:])))
         return (steps, muted(" ".join(rests)))
     if len(hosts) == 1:
-        return (steps, muted(hosts[0]))
+        return (steps, muted(one_line(hosts[0], 60)))
     return (steps, muted(f"{len(hosts)} hosts"))
 
 

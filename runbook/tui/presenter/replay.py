@@ -56,6 +56,7 @@ class Playing(Protocol):
 
 NOTHING_RUNS = "a recording: nothing is executed"
 ONLY_WATCHED = "followed: you only watch, it is steered where it runs"
+OPEN_HERE = "followed: you only watch; it is open here, F4 steers it"
 
 
 def status_now(state: RunState, *, live: bool) -> str:
@@ -82,16 +83,20 @@ def review_words(known: Recording, state: RunState, report: Report | str | None,
     return NowWords(mark.tone, first, right, second, proof, f"review: {mark.symbol} {said}")
 
 
-def as_recording(said: NowWords, player: Playing, *, live: bool) -> NowWords:
+def as_recording(said: NowWords, player: Playing, *, live: bool, here: bool = False) -> NowWords:
     """Return the now line of a run that is shown as it ran: what stood at this moment, and that nothing happens."""
     scene = player.scene
     step, place = scene.last
-    second: list[Word] = [bold(ONLY_WATCHED if live else NOTHING_RUNS)]
+    second: list[Word] = [bold(_meaning(live=live, here=here))]
     if step and not (live and player.at_end):
         on = f" on {one_line(where(place), 40)}" if where(place) else ""
         status = status_word(scene.state.at(step, place).status)
         second += [muted("   at "), plain(duration_text(player.at)), muted(f" {one_line(step, 40)}{on}: {status}")]
     return replace(said, second=tuple(second))
+
+
+def _meaning(*, live: bool, here: bool) -> str:
+    return (OPEN_HERE if here else ONLY_WATCHED) if live else NOTHING_RUNS
 
 
 def _outcome(known: Recording, state: RunState) -> Row:
@@ -178,10 +183,13 @@ def can_undo(state: RunState, *, live: bool) -> bool:
     return not live and not state.handed_over and left > 0
 
 
-def playback_rows(player: Playing, cells: int, *, live: bool, ahead: float = 0.0) -> tuple[Row, Row]:
+def playback_rows(
+    player: Playing, cells: int, *, live: bool, ahead: float = 0.0, here: bool = False
+) -> tuple[Row, Row]:
     """Return the two rows of the bar: where the playback is, and what comes next.
 
-    `ahead` is how many seconds a live run has gone on since its last record.
+    `ahead` is how many seconds a live run has gone on since its last record; `here` is whether this interface steers
+    it.
     """
     known = player.recording
     follows = live and player.at_end
@@ -199,7 +207,7 @@ def playback_rows(player: Playing, cells: int, *, live: bool, ahead: float = 0.0
     )
     used = sum(len(text) for text, _ in (*head, *time))
     first: Row = (*head, *time, *_track(player, max(cells - used - 1, 4)))
-    second: list[Word] = [muted(f"  {ONLY_WATCHED if live else NOTHING_RUNS}")]
+    second: list[Word] = [muted(f"  {_meaning(live=live, here=here)}")]
     after = known.event(player.index, 1)
     if after != player.index:
         what, about = record_words(known.timed[after].fact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -29,6 +29,8 @@ class Frame(Screen[None]):
         self.HORIZONTAL_BREAKPOINTS = WIDTHS
         self.VERTICAL_BREAKPOINTS = HEIGHTS
         self.look = look
+        self.carried: Callable[[], str] = str
+        """Gives the run that goes on in this interface; empty if none does."""
 
     def compose(self) -> ComposeResult:
         """Build the rows."""

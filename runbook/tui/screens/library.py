@@ -159,7 +159,7 @@ class LibraryScreen(Frame):
         return show.spread(self.query_one(AlertInput).value)
 
     def _say(self) -> None:
-        rows = open_loops.rows(self._loops, datetime.now(UTC))
+        rows = open_loops.rows(self._loops, datetime.now(UTC), self.carried())
         loop_line = self.query_one(LoopLine)
         loop_line.loops = rows if not self._trouble else ()
         if self._trouble:
@@ -199,7 +199,7 @@ class LibraryScreen(Frame):
         now = datetime.now(UTC)
         self.head.right = muted(clock(now))
         wanted = show.stems(self.alert)
-        items = show.items(self._shown, self._runs, self._loops, now)
+        items = show.items(self._shown, self._runs, self._loops, now, self.carried())
         rows = [self._row(item, wanted) for item in items]
         if self._offers_demo:
             rows.append(self._demo_row())

@@ -105,6 +105,11 @@ class PlayingFrame(ReadingFrame):
         return self.is_mounted and self.is_attached and self in self.app.screen_stack
 
     @property
+    def _here(self) -> bool:
+        """Whether this interface steers the run that is open."""
+        return bool(self.run) and self.run == self.carried()
+
+    @property
     def _wide(self) -> bool:
         return self.size.width >= 110
 

@@ -249,8 +249,8 @@ class ReviewScreen(PlayingFrame):
                 self._draw_playback()
 
     def _draw_playback(self) -> None:
-        player, live, ahead = self._player, self._live, self.ahead
-        self.query_one("#playback", Page).show(lambda w: words.playback_rows(player, w, live=live, ahead=ahead))
+        said = partial(words.playback_rows, self._player, live=self._live, ahead=self.ahead, here=self._here)
+        self.query_one("#playback", Page).show(said)
 
     def _draw_head(self) -> None:
         row = self.look.row
@@ -265,7 +265,7 @@ class ReviewScreen(PlayingFrame):
         known, state, wide = self._player.recording, self._state, self._wide
         said = words.review_words(known, state, self._report, live=self._live, wide=wide)
         if self._mode == "stage" or self._player.playing:
-            said = words.as_recording(said, self._player, live=self._live)
+            said = words.as_recording(said, self._player, live=self._live, here=self._here)
         self.say(Now(said.tone, row(said.first), row(said.first_right), row(said.second), row(said.second_right)))
         self.head.right = row(words.seal_words(known, state, self._report, wide=wide))
         self.title = said.title
