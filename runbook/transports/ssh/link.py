@@ -78,6 +78,7 @@ class Link(Transport):
         channel.event_ready = False
         try:
             self._send_user_message(message)  # type: ignore[attr-defined]
+            self.wire.take_its_time()
         except self.breaks as error:
             self.dead = self.dead or str(error) or "the connection broke while a command was sent"
             self.close()

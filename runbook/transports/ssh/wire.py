@@ -21,6 +21,8 @@ _BLOCK = 65536
 """Bytes read at once: a short answer comes in several packets, and paramiko reads each of them in two parts."""
 _USER_TIMEOUT = 18  # TCP_USER_TIMEOUT, tcp(7); Linux only
 _RESOLVING = 10.0
+_TCP = {socket.AF_INET, socket.AF_INET6}
+_QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
 class Wire:
@@ -33,6 +35,7 @@ class Wire:
         """When the last byte came."""
         self.received = 0
         self._closed = False
+        self._hurries = isinstance(below, socket.socket) and below.family in _TCP and _QUICK is not None
         self._read = b""
         self._at = 0
         self._held: list[bytes] | None = None
@@ -86,9 +89,24 @@ class Wire:
             if self._read:
                 self.heard = time.monotonic()
                 self.received += len(self._read)
+                if self._hurries:
+                    self._acknowledge()
         data = self._read[self._at : self._at + size]
         self._at += len(data)
         return data
+
+    def _acknowledge(self) -> None:
+        """Tell the peer at once that something came; it holds only for what is there (tcp(7), TCP_QUICKACK)."""
+        with suppress(OSError):
+            self._below.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
+
+    def take_its_time(self) -> None:
+        """Leave it to the system when to acknowledge what comes.
+
+        Until its first command sshd sends no small packet while another one is on its way (Nagle), and would wait 40 ms
+        for each delayed acknowledgement; with that command it does what we do.
+        """
+        self._hurries = False
 
     def settimeout(self, seconds: float | None) -> None:
         """Take over a limit; the reader's own one is stretched."""

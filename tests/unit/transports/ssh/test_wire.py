@@ -70,3 +70,25 @@ def test_what_can_be_sent_to_nobody_closes_the_wire(pair: tuple[Wire, socket.soc
         wire.send(b"lost")
 
     assert wire.writable() is False
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="a socket option of Linux")
+def test_until_the_first_command_the_peer_waits_for_no_delayed_acknowledgement() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        below = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+    with peer, below:
+        wire = Wire(below)
+
+        def acknowledges_at_once() -> bool:
+            for _ in range(8):
+                # A talk to and fro, in which the system would leave the acknowledgement to the next answer.
+                wire.send(b"question")
+                peer.recv(100)
+                peer.sendall(b"answer")
+                wire.recv(100)
+            return bool(below.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+
+        assert acknowledges_at_once()
+        wire.take_its_time()
+        assert not acknowledges_at_once()
