@@ -267,7 +267,7 @@ class Run:
         self._thread.works = True
         while tasks:
             self._news.extend([self._carry_out(task) for task in tasks])
-            tasks = self._go_on()
+            tasks = self._go_on([task.key for task in tasks])
 
     def _carry_out(self, task: _Task) -> _Ended:
         try:
@@ -279,15 +279,17 @@ class Run:
             return _Ended(task.key, failed)
         return _Ended(task.key)
 
-    def _go_on(self) -> list[_Task]:
-        """Take a turn where tasks have ended; return those that come next on this thread.
+    def _go_on(self, ended: list[object]) -> list[_Task]:
+        """Take a turn where these tasks have ended; return those that come next on this thread.
 
-        To wake another thread for each of them would cost a command that ends at once more than the command.
+        To wake another thread for each of them would cost a command that ends at once more than the command. Where
+        another thread's turn has already taken note of all of them, there is nothing new to decide.
         """
         following: list[_Task] = []
         with self._scheduling:
             try:
-                self._take_turn()
+                if not self._busy.isdisjoint(ended):
+                    self._take_turn()
                 if not self._is_over:
                     following = self._share()
                     self._employ()
