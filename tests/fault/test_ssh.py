@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import DispatchRefused
+from runbook.errors import ConnectError, DispatchRefused
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Finished, JobFinished, JobRunning, NoJob, OpKey, Stream
 from runbook.transports.ssh import SshTransport
@@ -19,6 +19,7 @@ from runbook.transports.ssh.channel import Running
 from runbook.transports.ssh.link import Link
 from runbook.transports.ssh.liveness import Liveness
 from runbook.transports.ssh.target import SshTarget
+from runbook.transports.ssh.wire import Wire, dial
 from tests.sshd import MISSING, PROGRAM, Sshd
 
 pytestmark = [pytest.mark.fault, pytest.mark.skipif(PROGRAM is None, reason=MISSING)]
@@ -151,6 +152,35 @@ def test_a_host_that_freezes_and_comes_back_has_run_the_command_once(own: Sshd, 
 
     assert (finished.exit, finished.ended) == (7, "exit")
     assert step.sink.out == WHOLE
+    assert step.runs == 1
+
+
+def test_a_host_that_stays_frozen_is_looked_for_once_and_its_command_is_found_when_it_thaws(
+    own: Sshd, target: SshTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook.transports.ssh.connection._GLIMPSE", 2.0)
+    dialled: list[str] = []
+
+    def counted(address: str, *more: Any) -> Wire:
+        dialled.append(address)
+        return dial(address, *more)
+
+    monkeypatch.setattr("runbook.transports.ssh.connection.dial", counted)
+    step = Step(own, target)
+    step.begun()
+
+    stopped = own.freeze()
+    finished = step.future.result(60)
+
+    assert (finished.exit, finished.ended, finished.dead) == (None, "lost", False)
+    with pytest.raises(ConnectError, match="and a look after that"):
+        target.release_lease("run1")
+    assert len(dialled) == 1
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: isinstance(target.job(OP), JobRunning))
+    step.end()
+    assert target.attach(OP, Gathered(), 30.0).exit == 7
     assert step.runs == 1
 
 

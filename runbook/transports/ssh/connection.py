@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from threading import BoundedSemaphore, Event, Lock
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ AT_ONCE = 8
 RAMP = 10
 """Handshakes at once with one host or through one jump host (MaxStartups)."""
 _HANDSHAKE = 15.0
+_GLIMPSE = 3.0  # seconds in which a host that fell silent shows itself again, and for which it counts that it did not
 _OPENING = 10.0
 _CONTROL = 5.0  # a host that gives no channel for ending something in this time will not do so later
 _TRIES = 4
@@ -93,9 +95,15 @@ class Connection:
         self._commands = BoundedSemaphore(AT_ONCE)
         self._control = BoundedSemaphore(2)
         self._closed = False
+        self._missed: tuple[float, ConnectError] | None = None
+        """When a host that had fallen silent was last looked for in vain, and what was found."""
 
-    def link(self, cancel: Cancel) -> Link:
-        """Return the connection, made anew if none lives. Raises ConnectError, HostKeyError, AuthError."""
+    def link(self, cancel: Cancel, *, within: float = inf) -> Link:
+        """Return the connection, made anew if none lives. Raises ConnectError, HostKeyError, AuthError.
+
+        `within` is for each part of making it. A host that fell silent is not waited for as long as one that may be
+        slow: many may want to know at once, and a frozen one takes connections all the same.
+        """
         link = self._link
         if link is not None and link.is_active():
             return link
@@ -104,8 +112,30 @@ class Connection:
             if self._link is None or not self._link.is_active():
                 if self._closed:
                     raise ConnectError("the run is over", where=self.settings.place)
-                self._link = self._connect(cancel)
+                self._link = self._made_again(cancel, within) if self.fell_silent else self._connect(cancel, within)
+                self._missed = None
             return self._link
+
+    @property
+    def fell_silent(self) -> bool:
+        """Tell whether the last connection ended because nothing was heard of the host any more."""
+        link = self._link
+        return link is not None and link.silent
+
+    def _made_again(self, cancel: Cancel, within: float) -> Link:
+        """Look once whether a host that fell silent is there again; what was found in vain holds for a moment."""
+        if self._missed is not None and time.monotonic() - self._missed[0] < _GLIMPSE:
+            found = self._missed[1]
+            raise ConnectError(found.message, where=found.where, remedy=found.remedy)
+        try:
+            return self._connect(cancel, min(within, _GLIMPSE))
+        except ConnectError as error:
+            if cancel.is_set():
+                raise
+            told = f"{self.why_dead()}, and a look after that: {error.message}"
+            found = ConnectError(told, where=error.where, remedy=error.remedy)
+            self._missed = (time.monotonic(), found)
+            raise found from error
 
     def why_dead(self) -> str:
         """Say why the last connection ended, as far as it is known."""
@@ -159,13 +189,13 @@ class Connection:
             finally:
                 running.close()
 
-    def stream(self, address: tuple[str, int], cancel: Cancel) -> Channel:
+    def stream(self, address: tuple[str, int], cancel: Cancel, seconds: float = _OPENING) -> Channel:
         """Open a way through the host to an address (direct-tcpip, RFC 4254, 7.2). Raises ConnectError."""
         from paramiko.ssh_exception import SSHException
 
         link = self.link(cancel)
         try:
-            return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=_OPENING)
+            return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=seconds)
         except (SSHException, EOFError, OSError) as error:
             where = f"{address[0]} port {address[1]} through {self.settings.place}"
             raise ConnectError(f"no connection: {error}", where=where) from error
@@ -206,20 +236,20 @@ class Connection:
             raise ConnectError("the connection is gone", where=self.settings.place)
         return self._link
 
-    def _connect(self, cancel: Cancel) -> Link:
+    def _connect(self, cancel: Cancel, within: float) -> Link:
         ramp = self._shared.ramp(self.via.settings.place if self.via is not None else self.settings.place)
         for number in range(_TRIES):
             try:
                 with _held(ramp, None, cancel, self.settings.place):
-                    return self._handshake(cancel)
+                    return self._handshake(cancel, within)
             except _Dropped as dropped:
                 # A host that takes no more connections for the moment says so by closing (MaxStartups).
                 if number == _TRIES - 1 or cancel.wait(random.uniform(0.2, 0.6) * 2**number):
                     raise ConnectError(dropped.message, where=dropped.where, remedy=dropped.remedy) from dropped
         raise AssertionError("the last try ends the loop")
 
-    def _handshake(self, cancel: Cancel) -> Link:
-        wire = self._wire(cancel)
+    def _handshake(self, cancel: Cancel, within: float) -> Link:
+        wire = self._wire(cancel, within)
         # The host gets ready for us while the library is loaded.
         load()
         from runbook.transports.ssh.link import Link
@@ -229,7 +259,7 @@ class Connection:
             known = hostkeys.known_keys(self.settings)
             restrict(link, self.settings.algorithms, self.settings.place)
             link.prefer_key_types(hostkeys.preferred(link.key_types(), known))
-            self._negotiate(link, cancel)
+            self._negotiate(link, cancel, within)
             self._check_key(link, known, cancel)
             log_in(link, self.settings, self._shared.keys, cancel)
         except BaseException:
@@ -239,23 +269,23 @@ class Connection:
         self._shared.liveness.watch(link)
         return link
 
-    def _wire(self, cancel: Cancel) -> Wire:
+    def _wire(self, cancel: Cancel, within: float) -> Wire:
         settings = self.settings
         if self.via is None:
-            return dial(settings.address, settings.port, settings.connect_timeout, cancel)
+            return dial(settings.address, settings.port, min(settings.connect_timeout, within), cancel)
         try:
-            self.via.link(cancel)
+            self.via.link(cancel, within=within)
         except (ConnectError, AuthError) as error:
             where = f"{error.where}, the way to {settings.place}"
             raise type(error)(error.message, where=where, remedy=error.remedy) from error
-        return Wire(self.via.stream((settings.address, settings.port), cancel))
+        return Wire(self.via.stream((settings.address, settings.port), cancel, min(_OPENING, within)))
 
-    def _negotiate(self, link: Link, cancel: Cancel) -> None:
+    def _negotiate(self, link: Link, cancel: Cancel, within: float) -> None:
         from paramiko.ssh_exception import SSHException
 
         done = Event()
         link.negotiate(done)
-        wait(done, _HANDSHAKE, cancel, self.settings, "the handshake")
+        wait(done, min(_HANDSHAKE, within), cancel, self.settings, "the handshake")
         if link.negotiated:
             return
         error = link.get_exception()

@@ -253,16 +253,19 @@ class Dispatch:
         return answer == "taken"
 
     def _reconnected(self, seconds: float) -> bool:
-        """Try for some seconds to have a connection again; a cancel does not end this, for it is only a look."""
+        """Try for some seconds to have a connection again; a cancel does not end this, for it is only a look.
+
+        Once, where the host fell silent: that took its time already.
+        """
         deadline = time.monotonic() + seconds
         pause = 0.2
         while True:
             try:
-                self._connection.link(Cancel())
+                self._connection.link(Cancel(), within=max(1.0, deadline - time.monotonic()))
             except (HostKeyError, AuthError):
                 return False
             except ConnectError:
-                if time.monotonic() + pause >= deadline or self._cancel.wait(pause):
+                if self._connection.fell_silent or time.monotonic() + pause >= deadline or self._cancel.wait(pause):
                     return False
                 pause = min(pause * 2, 2.0)
             else:

@@ -42,6 +42,8 @@ class Link(Transport):
         self.wire = wire
         self.dead = ""
         """Why it was given up; empty while it was not."""
+        self.silent = False
+        """It was given up because the host fell silent."""
         self.banner_timeout = 15
         self.handshake_timeout = 15
         self.auth_timeout = 15

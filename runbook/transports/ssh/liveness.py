@@ -67,7 +67,7 @@ class Liveness:
             return
         asked = self._asked.get(link, 0.0)
         if silent >= self._dead and asked > link.wire.heard:
-            link.dead = f"no answer for {silent:.0f} s"
+            link.dead, link.silent = f"no answer for {silent:.0f} s", True
             link.close()
             # close() of a transport that is just ending does nothing; the wire must be down in any case.
             link.wire.close()
