@@ -184,6 +184,12 @@ class Group:
         self._crash("before-sync")
         try:
             self._disk.sync(self._descriptor)
+            # What is written to a file without a name is durable for nobody.
+            if os.fstat(self._descriptor).st_nlink == 0:
+                error = JournalFull(
+                    "the journal was removed while the run was writing it", where=str(self._path),
+                    remedy="nothing more is changed; `runbook adopt --on HOSTS RUN` finds on the hosts what was",
+                )  # fmt: skip
         except OSError as refused:
             error = unwritable(refused, self._path)
         self._crash("after-sync")

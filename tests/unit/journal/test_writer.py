@@ -332,6 +332,17 @@ def test_a_failed_sync_is_final_for_what_must_be_durable(layout: Layout) -> None
     assert verify_run(layout, "run-1").status == "open"
 
 
+def test_a_journal_that_was_removed_promises_nothing_more(layout: Layout) -> None:
+    with Writer.create(layout, "run-1") as writer:
+        writer.append(entry(0), durable=True)
+        layout.journal("run-1").unlink()
+
+        with pytest.raises(JournalFull, match="was removed"):
+            writer.append(entry(1), durable=True)
+        with pytest.raises(JournalFull, match="was removed"):
+            writer.require_room()
+
+
 def test_a_failed_sync_fails_all_who_waited_for_it(layout: Layout) -> None:
     disk = Recording()
     with Writer.create(layout, "run-1", disk=disk) as writer:
