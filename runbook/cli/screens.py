@@ -65,6 +65,9 @@ def stage_on_screens(front: Front, incident: str, *, keep: bool) -> None:
     with staged(front.settings(), control, name=incident or INCIDENT, folder=None, tell=tell) as stage:
         orders = tuple(stage.order(cure, guided=True) for cure in stage.staging.cures)
         also = "" if keep else ", and the shop with them"
+        if keep:
+            # Before the first step: who is killed in the middle of it resumes on the shop.
+            stage.shop.detach()
         tell(f"opening the screens; Ctrl+Q leaves them{also} (so does `q` where no text is typed)")
         left = _opened(front, stage.settings, orders, "" if keep else STAKES)
         result = left.last.result if left.last is not None else None

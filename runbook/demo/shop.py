@@ -199,8 +199,7 @@ class Shop:
             RunbookError: a process is still alive, or the folder cannot be removed.
         """
         if self.keep and self._supervisor is not None and self._supervisor.poll() is None:
-            write_state(msgspec.structs.replace(self._state, is_kept=True))
-            self.control("detach")
+            self.detach()
             self._let_go()
             return
         if self._supervisor is not None and self._supervisor.poll() is None:
@@ -210,6 +209,11 @@ class Shop:
         _prove_dead(self._state)
         if self.folder.exists():
             remove_folder(self.folder)
+
+    def detach(self) -> None:
+        """Let the shop outlive whoever opened it, even one that is killed; `stop` still ends one not to be kept."""
+        write_state(msgspec.structs.replace(self._state, is_kept=True))
+        self.control("detach")
 
     def _let_go(self) -> None:
         if self._supervisor is not None and self._supervisor.stdin is not None:
@@ -261,7 +265,7 @@ def open_shop(folder: Path | None = None, *, keep: bool = False) -> Shop:
 def find_kept(under: Path | None = None) -> tuple[Kept, ...]:
     """Find the shops that were kept or left behind in `under` (default: the temporary folder), oldest first.
 
-    A shop that runs for an opener who is still there is not among them.
+    A shop that runs for an opener who is still there is not among them, unless it was detached.
     """
     found = [(state, bool(tree.members((SHOP_MARK, state.token)))) for state in find_states(under)]
     return tuple(

@@ -85,6 +85,8 @@ def demo(
         RunbookError: the shop cannot be opened or broken, or the run cannot be begun; the shop is gone.
     """
     with staged(settings, control, name=name, folder=folder, tell=tell) as stage:
+        if keep:
+            stage.shop.detach()
         results = _cured(stage, approver if guided else None, listeners, control, tell)
         last = results[-1]
         is_over = not control.cancel_token.is_set() and last.status != "interrupted"

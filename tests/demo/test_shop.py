@@ -104,6 +104,12 @@ def test_a_kept_shop_stays_up_and_is_found_and_stopped_later(tmp_path: Path, mon
     with open_shop(keep=True) as shop:
         shop.start()
         assert find_kept() == ()
+        # As if its opener were killed: the pipe between them breaks, and nobody says goodbye.
+        shop.detach()
+        assert shop._supervisor is not None
+        assert shop._supervisor.stdin is not None
+        shop._supervisor.stdin.close()
+        assert [each.folder for each in find_kept()] == [shop.folder]
 
     (kept,) = find_kept()
     assert (kept.folder, kept.is_alive) == (shop.folder, True)
