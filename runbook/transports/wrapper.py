@@ -114,10 +114,11 @@ rb_answer() {
 """
 
 
-def read_text(cmd: Cmd, mark: str, password: Secret | None = None) -> bytes:
+def read_text(cmd: Cmd, mark: str, password: Secret | None = None, *, tells: bool = False) -> bytes:
     """Return the text for `sh -s` of a command that only reads: no folder, no time limit, nothing left behind.
 
-    What it starts has `mark/` for its cookie. Raises DispatchRefused if a word cannot be passed to a process.
+    What it starts has `mark/` for its cookie. `tells`: first a line with the mark and the login shell on stdout.
+    Raises DispatchRefused if a word cannot be passed to a process.
     """
     feed = cmd.stdin if isinstance(cmd.stdin, bytes) else encoded(cmd.stdin.unmask())
     start = b"rb_command </dev/null"
@@ -127,6 +128,8 @@ def read_text(cmd: Cmd, mark: str, password: Secret | None = None) -> bytes:
         # The shell stays: what sudo starts belongs to root, and only the shell can be found by the mark.
         start = b"(rb_command </dev/null)"
     lines = [b"rb_dir=%s" % encoded(quote(mark)), _command(cmd, asks=password is not None)]
+    if tells:
+        lines.insert(0, encoded(_tell(mark)))
     if password is None:
         return b"{\n%s\n}\n" % b"\n".join((*lines, start))
     lines.append(b"rb_password=%s" % encoded(quote(password.unmask())))
@@ -154,11 +157,12 @@ _NOT_SAME = re.compile(r"['!\\]")
 _MOST_PLAIN = 32768
 
 
-def read_line(cmd: Cmd, mark: str) -> str:
-    """Return one command line for any login shell that does what `read_text` does; empty if there is none.
+def read_line(cmd: Cmd, mark: str, *, posix: bool = False, tells: bool = False) -> str:
+    """Return one command line for a login shell that does what `read_text` does; empty if there is none.
 
     There is one for what has no environment, folder, input or password of its own, and only words that all shells
-    read alike. Raises DispatchRefused if a word cannot be passed to a process.
+    read alike. With `posix` it is for a shell that is known to be one, and saves the host a program; else it is for
+    any kind of shell. Raises DispatchRefused if a word cannot be passed to a process.
     """
     _check(cmd)
     if cmd.sudo or cmd.env or cmd.cwd or cmd.stdin or "=" in cmd.argv[0]:
@@ -167,7 +171,14 @@ def read_line(cmd: Cmd, mark: str) -> str:
     text = " ".join(cmd.argv)
     if len(line) > _MOST_PLAIN or not _PLAIN.fullmatch(text) or _NOT_SAME.search(text):
         return ""
-    return f"exec env '{COOKIE}={mark}/' {line} </dev/null"
+    cookie = f"'{COOKIE}={mark}/'"
+    marked = f"export {cookie}; exec {line} </dev/null" if posix else f"exec env {cookie} {line} </dev/null"
+    return f"{_tell(mark)}; {marked}" if tells else marked
+
+
+def _tell(mark: str) -> str:
+    """Return what tells the login shell, in the language that all shells share; sshd(8) sets SHELL."""
+    return f"echo {mark} $SHELL"
 
 
 def words(cmd: Cmd) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from runbook.transports.ssh.channel import Running, Taker
 from runbook.transports.ssh.hostkeys import UnknownHostKey
 from runbook.transports.ssh.library import load
 from runbook.transports.ssh.liveness import Liveness
+from runbook.transports.ssh.login import Login
 from runbook.transports.ssh.settings import SshSettings
 from runbook.transports.ssh.wire import Wire, dial
 
@@ -89,6 +90,8 @@ class Connection:
         self.survey: Survey | None = None
         """What was found on the host, once somebody has asked."""
         self.surveying = Lock()
+        self.login: Login | None = None
+        """What is known of the login shell, once it has begun a command."""
         self._shared = shared
         self._link: Link | None = None
         self._lock = Lock()

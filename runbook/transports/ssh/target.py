@@ -50,6 +50,7 @@ from runbook.transports.ssh.auth import Keys
 from runbook.transports.ssh.channel import Running, Why
 from runbook.transports.ssh.connection import Connection
 from runbook.transports.ssh.job import Dispatch, is_fenced
+from runbook.transports.ssh.login import Opening
 from runbook.transports.ssh.output import Gathered
 from runbook.transports.ssh.remote import Answer, question
 from runbook.transports.ssh.tunnel import tunnel
@@ -101,10 +102,22 @@ class SshTarget:
         """Run a command that only reads. Raises TransportError if it was not sent."""
         begun = time.monotonic()
         mark = f"runbook-{_OURS}{os.getpid():07x}{next(_NUMBER):08x}"
-        line = read_line(cmd, mark)
+        login = self._connection.login
+        tells = login is None or not login.is_quiet
+        line = read_line(cmd, mark, posix=login is not None and login.is_posix, tells=tells)
         if self._cancel.is_set():
             return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
-        text = b"" if line else read_text(cmd, mark, self._password(cmd))
+        text = b"" if line else read_text(cmd, mark, self._password(cmd), tells=tells)
+        if not tells:
+            return self._read(cmd, sink, mark, line, text, begun)
+        opening = Opening(sink, mark)
+        try:
+            return self._read(cmd, opening, mark, line, text, begun)
+        finally:
+            opening.close()
+            self._connection.login = opening.login or login
+
+    def _read(self, cmd: Cmd, sink: Sink, mark: str, line: str, text: bytes, begun: float) -> Finished:
         deadline = begun + cmd.timeout
         with self._connection.command(sink.write, self._cancel, seconds=cmd.timeout) as running:
             if line:

@@ -16,10 +16,10 @@ PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_c
 
 
 @settings(max_examples=20)
-@given(st.lists(PRINTABLE, max_size=4))
-def test_the_words_arrive_as_they_were_given(words: list[str]) -> None:
+@given(st.lists(PRINTABLE, max_size=4), st.booleans())
+def test_the_words_arrive_as_they_were_given(words: list[str], posix: bool) -> None:
     program = 'for word; do printf "%s@" "$word"; done'
-    line = read_line(Cmd(("sh", "-c", program, "sh", *words)), "mark")
+    line = read_line(Cmd(("sh", "-c", program, "sh", *words)), "mark", posix=posix)
 
     done = subprocess.run(["sh", "-c", line], capture_output=True, check=True)
 

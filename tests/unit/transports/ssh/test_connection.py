@@ -77,6 +77,33 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+# --- the login --------------------------------------------------------------------------------------------------
+
+
+def test_what_start_files_print_is_no_output_of_a_command(tmp_path: Path, home: Path, opened: Open) -> None:
+    # bash reads it for every command of sshd, as it would for rsh.
+    noisy = Sshd(tmp_path / "noisy")
+    (noisy.home / ".bashrc").write_text("echo Welcome to your doom; printf 'no line end'")
+    noisy.start()
+    try:
+        noisy.know(home)
+        target = opened().target(noisy.host(), Cancel())
+
+        def says(cmd: Cmd) -> str:
+            sink = Gathered()
+            assert target.read(cmd, sink).exit == 0
+            return sink.out.decode()
+
+        assert [says(Cmd(("echo", "here"))) for _ in range(3)] == ["here\n"] * 3
+        assert says(Cmd(("cat",), stdin=b"given")) == "given"
+        login = target.connection.login
+        assert login is not None
+        # Other shells read no such file.
+        assert login.is_quiet is (login.shell != "/bin/bash")
+    finally:
+        noisy.stop()
+
+
 # --- keys of hosts ----------------------------------------------------------------------------------------------
 
 
