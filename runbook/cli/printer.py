@@ -248,6 +248,8 @@ class Printer:
         status, text = words[fact.status]
         if fact.status == "undone" and (fact.step, fact.target) in self._idle:
             text = ": no way back needed"
+        if fact.covered_by:
+            text = f": with attempt {fact.covered_by}"
         error = f": {one_line(fact.error, LINE)}" if fact.error else text
         self._each(status, fact, error, fact.ms)
         if fact.status not in ("undone", "none"):

@@ -12,7 +12,7 @@ from runbook.engine.move import Fail
 from runbook.engine.words import filled
 from runbook.events.state import NO_WAY_BACK, RunState, StepState
 from runbook.events.status import RunStatus
-from runbook.events.way_back import is_back_by_itself, is_untellable
+from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.expression import is_template, render
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.question import Choice, Preview, Question
@@ -361,7 +361,7 @@ def drift(step: str, target: str, state: RunState) -> Question:
     return Question(
         id=f"drift/{_tries(step, (target,), state)}",
         kind="drift",
-        title=f"{step} on {_where(target)} {unknown if is_untellable(at.error) else changed}",
+        title=f"{step} on {_where(target)} {unknown if was_untellable(at) else changed}",
         step=step,
         places=(target,),
         evidence=(at.error, *at.evidence),

@@ -24,7 +24,6 @@ from runbook.errors import ActionError, DispatchRefused, JournalError, RunbookEr
 from runbook.events import fact as f
 from runbook.events.plain import thaw
 from runbook.events.state import Attempt, Operation, RunState
-from runbook.events.way_back import CHANGED, UNTELLABLE
 from runbook.model.convert import convert
 from runbook.model.plan import PlannedAct
 from runbook.model.playbook import UndoNone
@@ -36,6 +35,10 @@ End: TypeAlias = Literal["undone", "undo_failed", "drifted", "none", "in_doubt",
 
 
 _BACK: frozenset[End] = frozenset({"undone", "none"})
+_DRIFTED = {
+    "bad": "changed by somebody else since; nothing was overwritten",
+    "no data": "cannot be told whether it was changed since; nothing was touched",
+}
 
 
 class Ended(Struct, frozen=True):
@@ -44,6 +47,8 @@ class Ended(Struct, frozen=True):
     status: End
     error: str = ""
     evidence: tuple[str, ...] = ()
+    cause: Literal["", "bad", "no data"] = ""
+    covered_by: int = 0
 
 
 def undo(context: StepContext) -> None:
@@ -100,6 +105,8 @@ def _undo_attempt(context: StepContext, attempt: Attempt) -> End:
             target=context.place,
             attempt=attempt.number,
             status=ended.status,
+            cause=ended.cause,
+            covered_by=ended.covered_by,
             error=ended.error,
             evidence=list(ended.evidence),
             output=output,
@@ -125,6 +132,9 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
             if found.open:
                 return Ended("in_doubt", "it is not known whether it was done; nothing was undone", found.evidence)
             attempt = replace(attempt, operations=found.operations)
+        later = _covering(context, action, attempt)
+        if later:
+            return Ended("undone", "", (f"led back with attempt {later}",), covered_by=later)
         if attempt.undo_open or attempt.undo_operations:
             found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
             if found.open:
@@ -135,7 +145,7 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
         else:
             drift = drifted(context, action, model, before, result, attempt)
             if drift.state != "good":
-                return Ended("drifted", CHANGED if drift.state == "bad" else UNTELLABLE, drift.evidence)
+                return Ended("drifted", _DRIFTED[drift.state], drift.evidence, drift.state)
             context.record(f.UndoStarted(step=context.step.id, target=context.place, attempt=attempt.number))
         begun = True
         return _carried_back(context, action, model, before, result, attempt, sink)
@@ -184,7 +194,7 @@ def _carried_back(
         with border(context.step.uses):
             if action.brings_undo:
                 action.undo(model, before, result, work)
-            for number, act in enumerate(_written(context)):
+            for number, act in enumerate(_written(context, action, attempt)):
                 _run_act(context, act, number, work)
     except DispatchRefused as refused:
         return Ended("undo_failed", str(refused))
@@ -199,8 +209,25 @@ def _carried_back(
     return Ended("undone", "", verdict.evidence)
 
 
-def _written(context: StepContext) -> tuple[PlannedAct, ...]:
-    return context.step.undo if isinstance(context.step.undo, tuple) else ()
+def _covering(context: StepContext, action: AnyAction, attempt: Attempt) -> int:
+    """Return the later attempt whose way back was that of this one as well, 0 if there is none.
+
+    A written way back says how the step is undone, and not how an attempt is: a second time it could do harm.
+    """
+    if action.brings_undo:
+        return 0
+    later = [a for a in context.at.attempts if a.number > attempt.number and a.may_have_changed]
+    if _is_doubtful(attempt) and _was_told_to(context):
+        # Whoever says so when a later one is back already means this one.
+        later = [a for a in later if a.undone is None]
+    return max((a.number for a in later), default=0)
+
+
+def _written(context: StepContext, action: AnyAction, attempt: Attempt) -> tuple[PlannedAct, ...]:
+    """Return the written steps: once for all attempts, behind the oldest state that the action brings back."""
+    stand = [n for s, t, n in context.state.standing if (s, t) == (context.step.id, context.place)]
+    is_last = not action.brings_undo or min(stand, default=attempt.number) == attempt.number
+    return context.step.undo if is_last and isinstance(context.step.undo, tuple) else ()
 
 
 def _run_act(context: StepContext, act: PlannedAct, number: int, work: Operations) -> None:

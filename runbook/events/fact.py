@@ -284,8 +284,12 @@ class UndoFinished(AtStep, frozen=True, kw_only=True):
     type = "undo.finished"
     code = "R410"
     status: Literal["undone", "undo_failed", "drifted", "none", "in_doubt", "unreachable"]
-    """`drifted`: somebody else changed it since; nothing was overwritten. `none`: there is no way back, as the
-    playbook says. `unreachable`: nothing was sent; it is undone when the target is back."""
+    """`drifted`: it is not known to be as the step left it; nothing was overwritten. `none`: there is no way back, as
+    the playbook says. `unreachable`: nothing was sent; it is undone when the target is back."""
+    cause: Literal["", "bad", "no data"] = ""
+    """Why it `drifted`. `bad`: it was changed since, as it is where nothing is said; `no data`: nobody can tell."""
+    covered_by: int = 0
+    """The later attempt whose written way back was that of this one as well; 0 if it was led back by itself."""
     error: str = ""
     evidence: list[str] = []
     output: Output | None = None

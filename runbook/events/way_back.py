@@ -5,22 +5,22 @@ from __future__ import annotations
 from runbook.events.fact import UndoFinished
 from runbook.events.state import Attempt, StepState
 
-CHANGED = "changed by somebody else since; nothing was overwritten"
-"""The error of a way back that was not gone, because the target is not as the step left it."""
 
-UNTELLABLE = "cannot be told whether it was changed since; nothing was touched"
-"""The error of a way back that was not gone, because the target does not tell how it is."""
-
-
-def is_untellable(error: str) -> bool:
+def is_untellable(ended: UndoFinished | None) -> bool:
     """Tell whether a way back was not gone for want of knowledge, and not because somebody changed something."""
-    return error.startswith(UNTELLABLE)
+    return ended is not None and ended.status == "drifted" and ended.cause == "no data"
+
+
+def was_untellable(step: StepState) -> bool:
+    """Tell whether a way back of a step in a place was not gone for want of knowledge."""
+    return any(is_untellable(attempt.undone) for attempt in step.attempts)
 
 
 def needed_none(attempt: Attempt) -> bool:
     """Tell whether a change is undone without anything done for it, because there was nothing to lead back."""
     ended = attempt.undone
-    return _was_walked(ended) and not attempt.undo_operations and not attempt.again
+    is_covered = ended is not None and bool(ended.covered_by)
+    return _was_walked(ended) and not is_covered and not attempt.undo_operations and not attempt.again
 
 
 def is_back_by_itself(step: StepState) -> bool:

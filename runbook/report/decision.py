@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from runbook.events import fact as f
-from runbook.events.way_back import is_untellable
 from runbook.model.scalar import Json
 from runbook.report.story import Told
 from runbook.report.word import at, places, value_text, words
@@ -124,7 +123,7 @@ def deviation(told: Told) -> str:
                 return "break-glass"
             if choice == "skip" and kind != "choose":
                 return "skipped, stays unverified"
-            if (kind, choice) == ("drift", "leave") and _is_untellable(told):
+            if (kind, choice) == ("drift", "leave") and told.untellable:
                 return "left as it is; nobody could tell whether it was changed"
             return _DEVIATES.get((kind, choice), "")
         case f.StepSkipped(why=cause):
@@ -133,10 +132,6 @@ def deviation(told: Told) -> str:
             return f"took over the lease of {over}" if over else ""
         case _:
             return ""
-
-
-def _is_untellable(told: Told) -> bool:
-    return told.question is not None and any(is_untellable(line) for line in told.question.evidence[:1])
 
 
 def is_break_glass(told: Told) -> bool:

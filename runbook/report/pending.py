@@ -5,7 +5,6 @@ from __future__ import annotations
 from runbook.events import degradation
 from runbook.events import fact as f
 from runbook.events.state import NO_WAY_BACK, Attempt, RunState, StepState
-from runbook.events.way_back import is_untellable
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
@@ -93,11 +92,7 @@ def _undo_end(found: StepState, *, open_still: bool) -> str:
             return f"it could not be reached; undo it when it is back{why}"
         # One that is no longer to be undone was left by a decision, and is told there.
         if end is not None and end.status == "drifted" and open_still:
-            return (
-                end.error
-                if is_untellable(end.error)
-                else f"changed by somebody else since; nothing was overwritten{why}"
-            )
+            return end.error or "changed by somebody else since; nothing was overwritten"
     return ""
 
 

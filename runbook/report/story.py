@@ -13,6 +13,7 @@ from runbook.events.elapsed import elapsed
 from runbook.events.fold import fold
 from runbook.events.state import RunState
 from runbook.events.timed import Timed
+from runbook.events.way_back import was_untellable
 from runbook.model.question import Question
 from runbook.model.scalar import Json
 from runbook.report.timeline import Row, rows_of
@@ -59,6 +60,8 @@ class Told(Struct, frozen=True):
     """What was asked, for a decision whose question is on record."""
     before: dict[str, Json] = {}
     """The arguments before an edit."""
+    untellable: bool = False
+    """It was decided where nobody can tell whether something was changed."""
 
 
 class Story(Struct, frozen=True):
@@ -165,7 +168,10 @@ class _Reader:
         actor = named or (person(self.sessions[-1].opened.actor) if self.sessions else "")
         question = self._asked.get(fact.question) if isinstance(fact, f.DecisionMade) else None
         before = self._arguments(fact) if isinstance(fact, f.DecisionMade) and fact.choice == "edit" else {}
-        self.told.append(Told(timed.time, actor or "somebody unknown", fact, question, before))
+        untellable = isinstance(fact, f.DecisionMade) and any(
+            was_untellable(self.state.at(fact.step, place)) for place in fact.places
+        )
+        self.told.append(Told(timed.time, actor or "somebody unknown", fact, question, before, untellable))
 
     def _arguments(self, fact: f.DecisionMade) -> dict[str, Json]:
         """Return the arguments that an edit starts from, as the latest plan or edit of the step has them."""

@@ -73,7 +73,9 @@ def _end(attempt: Attempt) -> str:
     ended = attempt.undone
     if ended is None:
         return "► began, its end is not on record"
-    if ended.status == "drifted" and is_untellable(ended.error):
+    if ended.covered_by:
+        return f"↶ undone with attempt {ended.covered_by}"
+    if is_untellable(ended):
         return "⊘ left alone, it cannot be told whether it was changed since"
     return f"{_ENDS[ended.status]}{', no way back needed' if needed_none(attempt) else ''}"
 

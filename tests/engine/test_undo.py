@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
+from runbook.actions import file_restore
+from runbook.actions.file_restore import FileRestore, RestoreBefore, RestoreWith
 from runbook.errors import RefusedError
 from runbook.events import fact as f
 from runbook.model.question import Answer, NoAnswer, Question
+from runbook.ports.action import Already, Inspection, Proceed
 from runbook.ports.cancel import Cancel
+from runbook.ports.target import Reader
 from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
 from tests.engine.desk import Desk, change, touch
@@ -26,6 +31,10 @@ def restore(desk: Desk, present: str = "bad\n", good: str = "good\n") -> str:
 
 def undo_facts(desk: Desk, run: str) -> list[tuple[str, str]]:
     return [(x.step, x.status) for x in desk.facts(run) if isinstance(x, f.UndoFinished)]
+
+
+def causes(desk: Desk, run: str) -> list[tuple[str, str]]:
+    return [(x.status, x.cause) for x in desk.facts(run) if isinstance(x, f.UndoFinished)]
 
 
 def test_a_failure_undoes_everything_backwards_and_ends_the_run_as_aborted(desk: Desk) -> None:
@@ -82,8 +91,22 @@ def test_what_somebody_else_changed_since_is_not_overwritten(desk: Desk) -> None
     assert result.status == "undo_incomplete"
     assert desk.text("config") == "hands off\n"
     assert undo_facts(desk, done.run) == [("file", "drifted")]
+    assert causes(desk, done.run) == [("drifted", "bad")]
     assert desk.path("one").exists()
     assert not [path for path in desk.files() if path.parent.name == "leases"]
+
+
+def test_where_nobody_can_tell_whether_it_was_changed_nothing_is_touched(desk: Desk) -> None:
+    desk.path("seen").write_text('{"ok": true}')
+    verify = "[cat, DIR/seen], expect: json.ok"
+    done = desk.start("steps:\n" + change("one", "[touch, DIR/one]", verify, "[rm, DIR/one]"))
+    desk.path("seen").write_text('{"ok": null}')
+
+    result = desk.undo(done.run)
+
+    assert (result.status, causes(desk, done.run)) == ("undo_incomplete", [("drifted", "no data")])
+    assert "it cannot be told whether it was changed since" in result.why
+    assert desk.path("one").exists()
 
 
 def test_a_drifted_step_can_be_left_with_a_reason_and_the_rest_undone(desk: Desk) -> None:
@@ -211,7 +234,7 @@ def test_written_undo_steps_run_in_their_order_behind_the_one_that_the_action_br
     assert desk.lines("log") == ["after bad", "last"]
 
 
-def test_both_attempts_of_a_retried_change_are_led_back_last_first(desk: Desk) -> None:
+def test_a_written_way_back_of_a_retried_change_is_gone_once(desk: Desk) -> None:
     twice = change(
         "twice",
         "[sh, -c, 'echo do >> DIR/log; [ \"$(grep -c do DIR/log)\" -ge 2 ]']",
@@ -225,8 +248,38 @@ def test_both_attempts_of_a_retried_change_are_led_back_last_first(desk: Desk) -
     result = desk.undo(done.run)
 
     assert result.status == "undone"
-    assert desk.lines("log") == ["do", "do", "undo", "undo"]
+    assert desk.lines("log") == ["do", "do", "undo"]
+    ends = [x for x in desk.facts(done.run) if isinstance(x, f.UndoFinished)]
+    assert [(x.attempt, x.status, x.covered_by) for x in ends] == [(2, "undone", 0), (1, "undone", 2)]
     assert result.state.standing == ()
+
+
+def test_behind_what_an_action_brings_back_of_each_attempt_the_written_steps_run_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspected = FileRestore.inspect
+
+    def eager(self: FileRestore, w: RestoreWith, t: Reader) -> Inspection[RestoreBefore]:
+        seen = inspected(self, w, t)
+        return Proceed(seen.before) if isinstance(seen, Already) else seen
+
+    copies = itertools.count(1)
+    monkeypatch.setattr(FileRestore, "inspect", eager)
+    monkeypatch.setattr(file_restore, "backup_name", lambda *_: f"kept-{next(copies)}")
+    body = restore(desk) + (
+        "    verify: [{command: [test, -e, DIR/ok]}]\n    undo: [{command: [sh, -c, 'cat DIR/config >> DIR/log']}]\n"
+    )
+
+    def retry(question: Question) -> Answer:
+        desk.path("ok").touch()
+        return Answer(choice="retry")
+
+    done = desk.start("steps:\n" + body, ScriptedApprover({"failure": retry}))
+    assert (done.status, len(done.state.standing)) == ("succeeded", 2)
+
+    assert desk.undo(done.run).status == "undone"
+    assert desk.text("config") == "bad\n"
+    assert desk.lines("log") == ["bad"]
 
 
 def test_a_later_undo_of_an_aborted_run_ends_as_undone(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from runbook.events.state import NO_WAY_BACK, RunState
-from runbook.events.way_back import is_back_by_itself, is_untellable
+from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.model.question import Choice, Preview, Question
 from runbook.text import one_line, reveal
 from runbook.tui.presenter.guide import guide_rows
@@ -100,7 +100,7 @@ def sheet_words(question: Question, state: RunState) -> SheetWords:
     if question.kind == "failure" and all(state.at(question.step, p).status == "undone" for p in question.places):
         none = all(is_back_by_itself(state.at(question.step, p)) for p in question.places)
         symbol, word, tone = "↶", "NO WAY BACK NEEDED" if none else "UNDONE", "wait"
-    if question.kind == "drift" and any(is_untellable(line) for line in question.evidence[:1]):
+    if question.kind == "drift" and any(was_untellable(state.at(question.step, p)) for p in question.places):
         symbol, word, tone = "?", "CANNOT BE TOLD", "doubt"
     if question.kind in ("failure", "doubt", "confirm", "undo", "drift"):
         about, lead = _place(question), _lead(question)

@@ -312,9 +312,7 @@ def test_an_undo_that_met_foreign_changes_is_open() -> None:
     asked_back = f.UndoAsked(steps=[["restore", "order-1"]], reason="wrong release")
     page = report([opened(), *changed("restore", "order-1"), asked_back, drifted, *ended("undo_incomplete")])
 
-    assert "changed by somebody else since; nothing was overwritten (changed by olga)" in section(
-        page, "Undo that is not complete"
-    ).replace("\\", "")
+    assert "- restore on order-1: changed by olga\n" in section(page, "Undo that is not complete").replace("\\", "")
 
 
 def test_a_run_without_an_end_says_that_nobody_knows() -> None:

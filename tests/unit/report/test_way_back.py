@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from runbook.engine.question import drift
 from runbook.events import fact as f
 from runbook.events.fold import fold_all
-from runbook.events.way_back import CHANGED, UNTELLABLE, is_back_by_itself
+from runbook.events.way_back import is_back_by_itself
 from runbook.report import markdown_report
 from runbook.tui.presenter.sheet import sheet_words
 from tests.builders import changed, decided, ended, opened, timed
@@ -13,28 +15,30 @@ from tests.builders import changed, decided, ended, opened, timed
 PLACE = ("restore", "order-1")
 
 
-def drifted(error: str) -> list[f.Fact]:
+def drifted(cause: Literal["", "bad", "no data"]) -> list[f.Fact]:
     end = f.UndoFinished(
-        step=PLACE[0], target=PLACE[1], attempt=1, status="drifted", error=error, evidence=["exit 127"]
+        step=PLACE[0], target=PLACE[1], attempt=1, status="drifted", cause=cause, error="seen", evidence=["exit 127"]
     )
     return [opened(), *changed(*PLACE), f.UndoAsked(steps=[list(PLACE)]), end]
 
 
 def test_what_nobody_could_look_at_is_not_told_as_changed() -> None:
-    for error, head, words in (
-        (CHANGED, "CHANGED SINCE", "left as somebody else changed it"),
-        (UNTELLABLE, "CANNOT BE TOLD", "left as it is; nobody could tell whether it was changed"),
-    ):
-        state = fold_all(drifted(error))
+    causes: tuple[tuple[Literal["", "bad", "no data"], str, str], ...] = (
+        ("", "CHANGED SINCE", "left as somebody else changed it"),
+        ("bad", "CHANGED SINCE", "left as somebody else changed it"),
+        ("no data", "CANNOT BE TOLD", "left as it is; nobody could tell whether it was changed"),
+    )
+    for cause, head, words in causes:
+        state = fold_all(drifted(cause))
         question = drift(*PLACE, state)
 
         assert sheet_words(question, state).word == head
-        assert ("somebody else" in question.title) == (error == CHANGED)
+        assert ("somebody else" in question.title) == (cause != "no data")
         asked = f.QuestionAsked(question=question)
-        facts = [*drifted(error), asked, decided(asked, "leave", reason="seen"), *ended("undone")]
+        facts = [*drifted(cause), asked, decided(asked, "leave", reason="seen"), *ended("undone")]
         page = markdown_report("01JF2K", timed(facts), now="2023-11-14T04:00:00Z")
         assert f"**{words}**" in page
-        assert (f"left alone, {'changed by' if error == CHANGED else 'it cannot be told'}") in page
+        assert (f"left alone, {'it cannot be told' if cause == 'no data' else 'changed by'}") in page
 
 
 def test_what_needed_no_way_back_says_so() -> None:
