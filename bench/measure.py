@@ -116,10 +116,13 @@ def median_seconds(samples: Sequence[Sample]) -> float:
     return statistics.median(one.seconds for one in samples)
 
 
-def spread(samples: Sequence[Sample]) -> float:
-    """Return the distance of the quartiles as a part of the median: how restless the machine was."""
+def spread(samples: Sequence[Sample]) -> float | None:
+    """Return the distance of the quartiles as a part of the median: how restless the machine was.
+
+    None where there are too few samples to tell.
+    """
     if len(samples) < 4:
-        return 0.0
+        return None
     low, _, high = statistics.quantiles((one.seconds for one in samples), n=4)
     return (high - low) / median_seconds(samples)
 

@@ -48,7 +48,9 @@ def _compared(row: Row, name: str, taken: Samples) -> str:
 
 
 def _seconds(samples: Sequence[Sample]) -> str:
-    return f"{median_seconds(samples):.3f} ±{spread(samples) * 50:.0f} %"
+    found = spread(samples)
+    told = f"±{found * 50:.0f} %" if found is not None else f"of {len(samples)}"
+    return f"{median_seconds(samples):.3f} {told}"
 
 
 def _line(cells: Sequence[str]) -> str:
