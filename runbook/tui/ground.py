@@ -24,6 +24,9 @@ from runbook.tui.ascii import Ascii
 QUIET = 10.0
 """Seconds without a key after which a question rings: who types is there already."""
 
+_TYPED = frozenset({"enter", "tab", "backspace", "delete", "up", "down", "left", "right"})
+"""Keys that are typed into a form besides text."""
+
 _NEVER = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -73,6 +76,8 @@ class Ground(App[int]):
         self._plain = NoColor()
         self._ascii = Ascii()
         self._last_key = time.monotonic()
+        self.key_time = 0.0
+        """When the key was pressed that is taken now, in seconds of the monotonic clock."""
 
     # --- the terminal -------------------------------------------------------------------------------------------
 
@@ -111,10 +116,23 @@ class Ground(App[int]):
             self.bell()
 
     async def on_event(self, event: events.Event) -> None:
-        """Note that somebody is there."""
+        """Note that somebody is there; what was typed for another screen than this one is nothing here."""
         if isinstance(event, events.Key | events.MouseDown | events.Paste):
             self._last_key = time.monotonic()
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.key_time = event.time
+            if self._came_too_early(event):
+                return
         await super().on_event(event)
+
+    def _came_too_early(self, event: events.Key | events.Paste) -> bool:
+        """Tell whether something was typed before the screen was in sight that would take it."""
+        if event.time >= getattr(self.screen, "sight", 0.0):
+            return False
+        if isinstance(event, events.Paste):
+            self.notify("What was pasted is in no field: none was in sight yet. Paste it again.", markup=False)
+        # Keys that are no text mean the same everywhere: back, another screen, the way out.
+        return isinstance(event, events.Paste) or event.is_printable or event.key in _TYPED
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Add the last filter; without colour the terminal's own two are left.

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
+from textual import events
 
+from runbook.config import settings
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
+from runbook.session.draft import Draft
 from runbook.session.library import OpenLoop
 from runbook.session.order import Order
 from runbook.session.result import Result
@@ -15,8 +21,11 @@ from runbook.tui.app import RunbookApp
 from runbook.tui.carrier import Act
 from runbook.tui.look import Look
 from runbook.tui.presenter.loops import rows
+from runbook.tui.widgets.field_row import FieldInput
+from runbook.tui.widgets.pile import Pile
 from tests.tui.canned import LOOPS, NOW, Canned, at, holds, plain
 
+CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
 RUN = "01khere"
 LIVE = OpenLoop(
     run=RUN,
@@ -72,3 +81,35 @@ async def test_the_library_leads_to_the_run_that_goes_on_here() -> None:
         await holds(pilot, lambda: app.current_mode == "run")
         backend.held.set()
         await holds(pilot, lambda: app._carried() == "")
+
+
+async def test_what_was_typed_before_the_form_stood_there_is_nothing_in_it() -> None:
+    held = threading.Event()
+
+    class Slow(Carrying):
+        """Takes its time to read a playbook."""
+
+        def draft(self, order: Order) -> Draft:
+            """Wait."""
+            held.wait(60)
+            return super().draft(order)
+
+    backend = Slow(settings=settings(), playbook=CONFIG, loops=())
+    app = RunbookApp(backend, Look(), "runbook-dark")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await holds(pilot, lambda: bool(app.library.entries) and app.library.query_one("#list", Pile).row is not None)
+        await pilot.press("enter")
+        await holds(pilot, lambda: app.current_mode == "prepare")
+        # Without a field in sight q would leave, and a digit open a view.
+        await pilot.press("q", "3", "enter")
+        app.post_message(events.Paste("late"))
+        held.set()
+        await holds(pilot, lambda: isinstance(app.focused, FieldInput))
+        await holds(pilot, lambda: 0 < app.prepare.sight < float("inf"))
+        assert app.prepare._view == 0
+        assert app.is_running
+        assert isinstance(app.focused, FieldInput)
+        assert app.focused.value == ""
+        assert any("Paste it again" in note.message for note in app._notifications)
+        await pilot.press("q")
+        assert app.focused.value == "q"

@@ -319,12 +319,15 @@ async def test_what_is_typed_ahead_of_the_focus_goes_where_the_focus_goes(place:
     stage = staged(place, inventory=False)
     async with stage.run_test(size=(80, 24)) as pilot:
         await opened(stage, pilot)
-        for key in ("v", "1", "enter", *str(place / "hosts.yaml"), "enter", "enter"):
-            stage.post_message(events.Key(key, "\r" if key == "enter" else key))
+        for key in ("v", "1", "enter", "paste", *str(place / "hosts.yaml"), "enter", "enter"):
+            # What is pasted behind Enter is for no field that was out of sight, nor for the one that was left.
+            paste = events.Paste("a\rb") if key == "paste" else None
+            stage.post_message(paste or events.Key(key, "\r" if key == "enter" else key))
         await holds(pilot, lambda: bool(stage.row(":inventory").editor.value))
         await holds(pilot, lambda: stage.prepare.order.inventory == place / "hosts.yaml")
 
         assert stage.prepare.order.values == {"good_ref": "v1"}
+        assert ["Paste it again" in note.message for note in stage._notifications] == [True]
 
 
 async def test_digits_open_the_views_and_leave_text_alone(place: Path) -> None:

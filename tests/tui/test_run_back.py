@@ -7,21 +7,24 @@ from msgspec.structs import replace
 from textual.widgets import Input
 
 from runbook.events import fact as f
+from runbook.events.plain import freeze
 from runbook.events.signal import OutputReceived
 from runbook.model.question import Choice, Question
 from runbook.session.control import Control
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
-from runbook.tui.dialogs.form import EditPrompt, latest_arguments
+from runbook.tui.dialogs.form import EditPrompt, differing, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
+from runbook.tui.dialogs.question import sheet_for
+from runbook.tui.look import Look
 from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.presenter.runs import columns, matching, run_words
 from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.screens.run import RunScreen
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from tests.tui import scenes
-from tests.tui.canned import NOW, holds, summary
+from tests.tui.canned import NOW, holds, plain, summary
 from tests.tui.test_run import Stage, clock, put
 
 __all__ = ["clock"]
@@ -58,6 +61,56 @@ async def test_an_edit_before_a_step_shows_its_diff_and_answers_with_what_was_ch
     assert isinstance(answered, msg.QuestionAnswered)
     assert answered.asked is asked
     assert (answered.answer.choice, answered.answer.values) == ("edit", {"unit": "order-service-2"})
+
+
+async def test_an_edit_offers_what_a_line_can_hold_and_nothing_where_there_is_nothing(clock: list[float]) -> None:
+    stage, question = offering()
+    place = question.places[0]
+    at = stage.run_screen.scene.state.at("restart", place)
+    assert at.planned is not None
+
+    def arguments(**given: object) -> None:
+        steps = {**stage.run_screen.scene.state.steps}
+        steps["restart", place] = replace(at, planned=replace(at.planned, arguments=freeze(given)))
+        stage.run_screen.scene.state = replace(stage.run_screen.scene.state, steps=steps)
+        stage.run_screen.refresh_scene()
+
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await put(pilot, stage, clock, question)
+        arguments(key={"secret": "k"})
+        await holds(pilot, lambda: stage.run_screen.check_action("choice", ("edit",)) is False)
+        assert [c.id for c in sheet_for(question, Look(), stage.run_screen.scene.state).question.choices][-1] != "edit"
+        arguments(body="x" * 1_000_000, text="one\ntwo")
+        await holds(pilot, lambda: stage.run_screen.check_action("choice", ("edit",)) is True)
+
+        # Another step is looked at: what is asked about comes into sight first.
+        stage.run_screen.board.rail.go_to_step("freeze")
+        await holds(pilot, lambda: stage.run_screen.board.step == "freeze")
+        await pilot.press("e")
+        await holds(pilot, lambda: stage.run_screen.board.step == "restart")
+        assert stage.screen is stage.run_screen
+        await pilot.press("e")
+        await holds(pilot, lambda: isinstance(stage.screen, EditPrompt) and bool(stage.screen.query("#field-0")))
+        assert "1000000 characters: too long for this line" in plain(stage.screen)
+        field = stage.screen.query_one(Input)
+        assert field.value == '"one\\ntwo"'
+        field.value = "one"
+        await pilot.press("enter")
+        await holds(pilot, lambda: "write it in quotes" in plain(stage.screen.query_one("#hint")))
+        field.value = '"one\\nthree"'
+        await pilot.press("enter")
+        await holds(pilot, lambda: bool(stage.heard))
+
+    (answered,) = stage.heard
+    assert isinstance(answered, msg.QuestionAnswered)
+    assert answered.answer.values == {"text": "one\nthree"}
+
+
+def test_a_diff_of_long_texts_shows_what_differs() -> None:
+    before, after = differing("x" * 200 + "a" + "y" * 200, "x" * 200 + "bc" + "y" * 200)
+
+    assert (before, after) == (f"…{'x' * 60}a{'y' * 60}…", f"…{'x' * 60}bc{'y' * 60}…")
+    assert differing("a", "ab") == ("a", "ab")
 
 
 def test_an_edit_begins_with_what_was_edited_before_and_shows_numbers_as_such() -> None:
@@ -146,6 +199,11 @@ def test_the_now_line_says_how_much_of_a_run_is_undone_and_what_is_left() -> Non
     step, target, attempt = scene.state.changes[-1]
     ended = f.UndoFinished(step=step, target=target, attempt=attempt, status="undone")
     scenes.take(scene, 1.0, [ended, f.RunFinished(status="undone"), f.SessionClosed(status="undone")])
+
+    # Its end is on record a moment before the run is at rest: by then it does not seem to run any more.
+    closing = now_words(scene, 2.0)
+    assert closing.title == f"↶ 1 of {every} changes undone"
+    assert "".join(text for text, _ in closing.second) == "nothing runs now · the session is closed"
 
     said = now_words(scene, 2.0, rest=Rest(pending_undo=scene.state.undo_open))
     assert said.title == f"↶ 1 of {every} changes undone"

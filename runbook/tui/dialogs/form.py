@@ -24,6 +24,9 @@ from runbook.tui.look import Look, muted
 
 Values = dict[str, Json]
 
+MOST = 10_000
+"""Characters of an argument that can be edited on one line; each key moves all of them."""
+
 
 def _plain(value: Json | SecretRef) -> Json:
     return value.text() if isinstance(value, SecretRef) else value
@@ -128,11 +131,9 @@ class EditPrompt(PromptSheet[Values]):
         `then` says what follows, if it is more than the question put anew.
         """
         super().__init__(f"Edit {one_line(step, 100)} once{f', {then}' if then else ''}", look)
-        self._arguments = {
-            name: value
-            for name, value in arguments.items()
-            if not (isinstance(value, dict) and set(value) == {"secret"})
-        }
+        self._arguments = editable(arguments)
+        self._long = {name: _size(arguments[name]) for name in too_long(arguments)}
+        self._step = one_line(step, 100)
 
     def fields(self) -> Iterable[Widget]:
         """One row per argument, and the diff."""
@@ -140,9 +141,18 @@ class EditPrompt(PromptSheet[Values]):
             for number, (name, value) in enumerate(self._arguments.items()):
                 yield Horizontal(
                     Label(Content(one_line(name, 30)), classes="label"),
-                    Input(_text(value), id=f"field-{number}"),
+                    Input(_written(value), id=f"field-{number}", max_length=MOST),
                     classes="field",
                 )
+            for name, size in self._long.items():
+                said = f"{size} characters: too long for this line, and left as it is"
+                yield Horizontal(
+                    Label(Content(one_line(name, 30)), classes="label"), Static(muted(said)), classes="field"
+                )
+        if self._long:
+            name = one_line(next(iter(self._long)), 30)
+            other = f"To change it: runbook decide RUN {self._step} edit --set {name}=…, from another terminal."
+            yield Static(muted(other), classes="hint")
         yield Static(id="diff", classes="well")
 
     def changes(self) -> Values:
@@ -150,27 +160,98 @@ class EditPrompt(PromptSheet[Values]):
         found: Values = {}
         for number, (name, old) in enumerate(self._arguments.items()):
             typed = self.query_one(f"#field-{number}", Input).value
-            new = typed if isinstance(old, str) else _json(typed)
-            if new != old:
-                found[name] = new
+            if typed != _written(old):
+                found[name] = _read(typed, old)
         return found
+
+    def _wrong(self) -> str:
+        """Return the first text of more than one line that is not written as it has to be."""
+        for number, (name, old) in enumerate(self._arguments.items()):
+            typed = self.query_one(f"#field-{number}", Input).value
+            if _is_quoted(old) and not _is_text(typed):
+                return f"{one_line(name, 30)}: write it in quotes, as it stood there: \\n ends a line."
+        return ""
 
     @on(Input.Changed)
     def _changed(self) -> None:
         rows: list[Content] = []
         for name, value in self.changes().items():
-            rows.append(Content.styled(f"- {name} = {reveal(_text(self._arguments[name]))}", "$bad"))
-            rows.append(Content.styled(f"+ {name} = {reveal(_text(value))}", "$good"))
+            before, after = differing(_written(self._arguments[name]), _written(value))
+            rows.append(Content.styled(f"- {name} = {reveal(before)}", "$bad"))
+            rows.append(Content.styled(f"+ {name} = {reveal(after)}", "$good"))
         self.query_one("#diff", Static).update(Content("\n").join(rows) if rows else muted("nothing is changed yet"))
-        self.say(muted("approvals of this step are void; the run is marked as deviated"))
+        wrong = self._wrong()
+        void = muted("approvals of this step are void; the run is marked as deviated")
+        self.say(Content.styled(wrong, "$wait") if wrong else void)
 
     def action_accept(self) -> None:
         """Take the changes; without one there is nothing to take."""
-        changes = self.changes()
-        if changes:
+        changes, wrong = self.changes(), self._wrong()
+        if wrong:
+            self.say(Content.styled(wrong, "$wait"))
+        elif changes:
             self.dismiss(changes)
         else:
             self.say(Content.styled("Nothing is changed yet. Esc leaves it as it is.", "$wait"))
+
+
+def editable(arguments: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the arguments that can be written anew on a line: no secrets, and nothing that is too long for it."""
+    return {name: value for name, value in arguments.items() if not _is_secret(value) and _size(value) <= MOST}
+
+
+def too_long(arguments: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the arguments that are only too long to be edited."""
+    return tuple(name for name, value in arguments.items() if not _is_secret(value) and _size(value) > MOST)
+
+
+def can_edit(question: Question, state: RunState) -> bool:
+    """Tell whether the step of a question has anything that can be edited, or be told how."""
+    known = latest_arguments(question, state)
+    return bool(editable(known) or too_long(known))
+
+
+def _size(value: Json) -> int:
+    return len(value) if isinstance(value, str) and len(value) > MOST else len(_written(value))
+
+
+def _is_secret(value: Json) -> bool:
+    return isinstance(value, dict) and set(value) == {"secret"}
+
+
+def _is_quoted(value: Json) -> bool:
+    """Tell whether a text has to be written in quotes: it has lines, or other signs that no line can show."""
+    return isinstance(value, str) and not value.isprintable()
+
+
+def _written(value: Json) -> str:
+    """Return a value as it stands in its field."""
+    return json.dumps(value, ensure_ascii=False) if _is_quoted(value) else _text(value)
+
+
+def _read(typed: str, old: Json) -> Json:
+    """Return the value that was written: in the type of the old one, text stays text."""
+    return typed if isinstance(old, str) and not _is_quoted(old) else _json(typed)
+
+
+AROUND = 60
+"""Characters that a diff shows before and behind what differs."""
+
+
+def differing(before: str, after: str) -> tuple[str, str]:
+    """Return both texts with what is the same at either end left out, as far as it is long."""
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return _around(before, start, end), _around(after, start, end)
+
+
+def _around(text: str, start: int, end: int) -> str:
+    first, last = max(start - AROUND, 0), len(text) - max(end - AROUND, 0)
+    return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
 
 
 def latest_arguments(question: Question, state: RunState) -> Mapping[str, Json]:
@@ -181,6 +262,13 @@ def latest_arguments(question: Question, state: RunState) -> Mapping[str, Json]:
         if planned is not None:
             return {name: thaw(value) for name, value in (planned.arguments | edited).items()}
     return {name: thaw(value) for name, value in edited.items()}
+
+
+def _is_text(typed: str) -> bool:
+    try:
+        return isinstance(json.loads(typed), str)
+    except ValueError:
+        return False
 
 
 def _json(typed: str) -> Json:

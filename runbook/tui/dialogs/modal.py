@@ -22,6 +22,8 @@ class Modal(ModalScreen[T]):
         Binding("f1", "app.help", "help", show=False, id="dialog.help.f1", tooltip="The keys of where you are"),
     ]
     _left = False
+    sight = 0.0
+    """What was typed before this moment, in seconds of the monotonic clock, was not meant for it."""
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
 

@@ -56,7 +56,9 @@ class PromptSheet(Modal[T]):
 
     def on_mount(self) -> None:
         """Begin with the first field."""
-        self.query(Input).first().focus()
+        for field in self.query(Input):
+            field.focus()
+            break
 
     def on_resize(self) -> None:
         """Keep what is typed in sight."""

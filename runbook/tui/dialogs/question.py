@@ -8,7 +8,7 @@ from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, Question
 from runbook.model.scalar import Json
 from runbook.text import one_line
-from runbook.tui.dialogs.form import EditPrompt, FormPrompt, SecretPrompt, Values, latest_arguments
+from runbook.tui.dialogs.form import EditPrompt, FormPrompt, SecretPrompt, Values, can_edit, latest_arguments
 from runbook.tui.dialogs.prompt import PromptSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.sheet import DEAF, Sheet
@@ -54,4 +54,6 @@ def sheet_for(question: Question, look: Look, state: RunState, deaf: float = DEA
     """Return the sheet that puts this question."""
     if question.kind == "secret" and not question.choices:
         question = replace(question, choices=(Choice("answer", "give it: it stays in memory"),))
+    if not can_edit(question, state):
+        question = replace(question, choices=tuple(c for c in question.choices if c.id != "edit"))
     return ValueSheet(question, look, state, deaf)

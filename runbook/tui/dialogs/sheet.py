@@ -6,6 +6,7 @@ answers nothing: the question stays open. What was typed before the sheet stood 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
@@ -157,6 +158,7 @@ class Sheet(Modal[Answer | NoAnswer]):
         if self._left:
             return
         self.disabled = False
+        self.sight = time.monotonic() if self._deaf > 0 else 0.0
         self.focus_first()
 
     def focus_first(self) -> None:

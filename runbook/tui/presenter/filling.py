@@ -52,6 +52,12 @@ class Filling:
         """Return what stands in a field."""
         return self.typed[name] if name in self.typed else self.field(name).value
 
+    def stands(self, name: str) -> str | None:
+        """Return what stands in a field or, with a colon, in one of the targets; None while nothing is known."""
+        if name.startswith(":"):
+            return self.inventory if name == f":{INVENTORY}" else self.limit
+        return self.text(name) if self.draft is not None else None
+
     def type(self, name: str, text: str) -> None:
         """Take what was typed; what was found already needs not be said again."""
         field = self.field(name)
@@ -75,6 +81,14 @@ class Filling:
         if self.draft.wrong is not None:
             wrong.append(f":{LIMIT}" if self.limit and self._is_limit_wrong else f":{INVENTORY}")
         return tuple(wrong)
+
+    @property
+    def identity(self) -> str:
+        """Return what a playbook is called by, and how grave its incidents are."""
+        if self.draft is None:
+            return ""
+        found = self.draft.playbook
+        return " · ".join(part for part in (one_line(found.id, 40), one_line(found.severity or "", 20)) if part)
 
     @property
     def _is_limit_wrong(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
@@ -29,6 +30,8 @@ class Frame(Screen[None]):
         self.HORIZONTAL_BREAKPOINTS = WIDTHS
         self.VERTICAL_BREAKPOINTS = HEIGHTS
         self.look = look
+        self.sight = 0.0
+        """When this came in sight, in seconds of the monotonic clock: what was typed before was not meant for it."""
         self.carried: Callable[[], str] = str
         """Gives the run that goes on in this interface; empty if none does."""
 
@@ -50,6 +53,18 @@ class Frame(Screen[None]):
     def say(self, now: Now) -> None:
         """Set the now line."""
         self.query_one(NowLine).now = now
+
+    def conceal(self) -> None:
+        """Take nothing that is typed until `reveal`: what will stand here is not there yet."""
+        self.sight = float("inf")
+
+    def reveal(self) -> None:
+        """Take what is typed from the moment on when all of this is drawn."""
+        if self.sight == float("inf"):
+            self.call_after_refresh(self._came_in_sight)
+
+    def _came_in_sight(self) -> None:
+        self.sight = time.monotonic()
 
     def on_screen_suspend(self) -> None:
         """Step back behind what lies over it; the head stays legible: the seal of the journal is always in sight."""

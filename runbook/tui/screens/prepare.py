@@ -5,6 +5,7 @@ What was typed is kept for each playbook until its run begins, also while the li
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -53,6 +54,9 @@ LOOKS = 0.2
 
 PATIENCE = 1.0
 """Seconds without a key before the first rehearsal begins by itself."""
+
+AGAIN = 1.0
+"""Seconds after the beginning of a run in which nothing that is typed counts here."""
 
 NAMES = 20
 """Columns that the names of fields may take."""
@@ -124,6 +128,7 @@ class PrepareScreen(LookingFrame):
         kept = self._kept_for(order.playbook)
         is_bare = order == Order(playbook=order.playbook, guided=order.guided)
         self._forget()
+        self.conceal()
         if kept is not None and is_bare:
             self._filling = kept
         else:
@@ -163,6 +168,7 @@ class PrepareScreen(LookingFrame):
             )
         else:
             self.say(Now("rule", first=bold("Nothing is chosen"), second=muted("F2 opens the library.")))
+            self.reveal()
 
     def _read(self, filling: Filling) -> None:
         try:
@@ -185,6 +191,7 @@ class PrepareScreen(LookingFrame):
         self._rehearse_first()
 
     def _rehearse_first(self) -> None:
+        self.reveal()
         if self._filling.is_ready and self._found.state == "none":
             self._look_at(self._filling.order())
 
@@ -265,16 +272,11 @@ class PrepareScreen(LookingFrame):
             Now(
                 {"waiting": "wait", "succeeded": "good", "refused": "bad"}.get(status, "rule"),
                 first=Content.assemble(self.look.status(status, loud=True, says=word), "  ", bold(title)),
-                first_right=muted(self.look.own(self._identity(draft))),
+                first_right=muted(self.look.own(filling.identity)),
                 second=Content.assemble(todo, " " if todo else "", muted(then)),
                 second_right=muted(self.look.own(form.headline(filling))),
             )
         )
-
-    def _identity(self, draft: Draft | None) -> str:
-        if draft is None:
-            return ""
-        return " · ".join(part for part in (line(draft.playbook.id, 40), draft.playbook.severity) if part)
 
     def _row(self, name: str) -> FieldRow:
         return next(row for row in self.query(FieldRow) if row.field == name)
@@ -309,7 +311,7 @@ class PrepareScreen(LookingFrame):
 
     @on(FieldRow.Edited)
     def _edited(self, event: FieldRow.Edited) -> None:
-        if event.text == self._stands(event.name):
+        if event.text == self._filling.stands(event.name):
             # A field that was filled in by us.
             return
         if event.name.startswith(":"):
@@ -324,12 +326,6 @@ class PrepareScreen(LookingFrame):
             self._outdate(targets=False)
             self._draw()
             self._read_soon(PATIENCE, self._rehearse_first)
-
-    def _stands(self, name: str) -> str | None:
-        filling = self._filling
-        if name.startswith(":"):
-            return filling.inventory if name == f":{INVENTORY}" else filling.limit
-        return filling.text(name) if filling.draft is not None else None
 
     def _read_soon(self, seconds: float, what: Callable[[], None]) -> None:
         if self._waiting is not None:
@@ -347,12 +343,13 @@ class PrepareScreen(LookingFrame):
     @on(FieldRow.Done)
     def _done(self) -> None:
         """Go on, and let what was typed meanwhile follow the focus."""
+        view = self._view
         self.action_next()
-        self.app.call_later(self._pass_on)
+        self.app.call_later(self._pass_on, view == self._view or not self._is_single)
 
-    def _pass_on(self) -> None:
-        for row in self.query(FieldRow):
-            row.pass_on(self.focused or self)
+    def _pass_on(self, in_sight: bool) -> None:
+        if sum(row.pass_on(self.focused or self, in_sight) for row in self.query(FieldRow)):
+            self.notify("What was pasted is in no field: Enter had left it. Paste it again.", markup=False)
 
     def action_next(self) -> None:
         """Go to the next value to fix, or to the beginning of the run."""
@@ -392,6 +389,8 @@ class PrepareScreen(LookingFrame):
     def _begin(self) -> None:
         if self._filling.is_ready:
             self._stop_looking("the run begins")
+            # Enter twice begins once; where the run is refused, the form takes keys again.
+            self.sight = time.monotonic() + AGAIN
             self.post_message(BeginWanted(self._filling.order()))
 
     # --- the parts ----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from runbook.text import one_line
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
-from runbook.tui.dialogs.form import EditPrompt, Values, latest_arguments
+from runbook.tui.dialogs.form import EditPrompt, Values, can_edit, latest_arguments
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
@@ -44,6 +44,9 @@ DEAF = 0.4
 
 HEALTH = 1.0
 """Seconds between two looks at what is known of the hosts."""
+
+_OF_STEP = frozenset({"run_on", "skip", "edit"})
+"""Choices about the step that is asked about: what else is looked at is not meant."""
 
 _ENTER = frozenset({"run", "review", "resume", "question"})
 """What Enter does, unless the output is searched."""
@@ -122,10 +125,15 @@ class RunScreen(Frame):
 
     def put(self, asked: Asked) -> None:
         """Ask whether the step that is shown shall be run."""
-        self._asked, self._asked_at = asked, self._clock()
+        self._asked, self._asked_at = asked, float("inf")
         self.refresh_scene()
         if self.is_mounted:
             self.board.rail.go_to_run()
+            self.call_after_refresh(self._was_seen)
+
+    def _was_seen(self) -> None:
+        """Count the moment in which a question takes no key from when it is drawn."""
+        self._asked_at = self._clock()
 
     def take_back(self, asked: Asked) -> None:
         """Forget a question that needs no answer any more."""
@@ -146,8 +154,10 @@ class RunScreen(Frame):
         self.call_after_refresh(self.refresh_scene)
 
     def on_screen_resume(self) -> None:
-        """Draw what came while another screen was shown."""
+        """Draw what came while another screen was shown; a question that was put meanwhile is seen from here on."""
         self.call_after_refresh(self._redraw)
+        if self._asked_at == float("inf"):
+            self.call_after_refresh(self._was_seen)
 
     def on_resize(self, _event: events.Resize) -> None:
         """Draw for the new size, once all has its place."""
@@ -289,19 +299,25 @@ class RunScreen(Frame):
 
     def _choice(self, choice: str) -> Choice | None:
         question = self._question
-        return next((c for c in question.choices if c.id == choice), None) if question is not None else None
+        if question is None or (choice == "edit" and not can_edit(question, self.scene.state)):
+            return None
+        return next((c for c in question.choices if c.id == choice), None)
 
     # --- the question --------------------------------------------------------------------------------------------
 
     def action_run(self) -> None:
         """Run what is shown; if something else is shown, show it first."""
-        if self._asked is None or self._is_deaf:
-            return
-        if self.board.step != self._asked.question.step or not self.board.desk.shows_plan:
-            self.board.rail.go_to_run()
-            self.board.desk.view = BEFORE
-            return
-        self._answer(Answer(choice="run"))
+        if self._asked is not None and not self._is_deaf and self._is_shown():
+            self._answer(Answer(choice="run"))
+
+    def _is_shown(self, *, with_plan: bool = True) -> bool:
+        """Tell whether the step that is asked about is what is looked at; if not, show it."""
+        step = self._asked.question.step if self._asked is not None else ""
+        if self.board.step == step and (self.board.desk.shows_plan or not with_plan):
+            return True
+        self.board.rail.go_to_run()
+        self.board.desk.view = BEFORE
+        return False
 
     def action_choice(self, choice: str) -> None:
         """Answer with another choice, with the reason that it wants."""
@@ -309,6 +325,8 @@ class RunScreen(Frame):
         if found is None or self._is_deaf:
             return
         asked = self._asked
+        if choice in _OF_STEP and not self._is_shown(with_plan=choice == "run_on"):
+            return
         if choice == "edit" and asked is not None:
             arguments = latest_arguments(asked.question, self.scene.state)
             self.app.push_screen(EditPrompt(asked.question.step, self.look, arguments), partial(self._edited, asked))
@@ -330,7 +348,9 @@ class RunScreen(Frame):
 
     @property
     def _is_deaf(self) -> bool:
-        return self._clock() - self._asked_at < DEAF
+        # A key that waited while the machine was busy was pressed before anybody could see what it does.
+        pressed = getattr(self.app, "key_time", 0.0) or self._clock()
+        return min(self._clock(), pressed) - self._asked_at < DEAF
 
     def _answer(self, answer: Answer) -> None:
         asked, self._asked = self._asked, None

@@ -86,7 +86,7 @@ class FieldInput(Input):
             select_on_focus=False,
         )
         self._found = value
-        self._held: list[events.Key] | None = None
+        self._held: list[events.Key | events.Paste] | None = None
         """What was typed since Enter, while the focus is on its way; None while it stays."""
 
     async def on_key(self, event: events.Key) -> None:
@@ -101,13 +101,25 @@ class FieldInput(Input):
         event.stop()
         event.prevent_default()
 
-    def pass_on(self, target: Widget) -> None:
-        """Give what is held to where the focus is."""
+    def pass_on(self, target: Widget, in_sight: bool) -> int:
+        """Give what is held to where the focus is; return how many pastes have no place there.
+
+        `in_sight` is whether that stood on the screen already when Enter was pressed.
+        """
         held, self._held = self._held or (), None
+        lost = 0
         for event in held:
+            if isinstance(event, events.Paste):
+                if not (in_sight and isinstance(target, FieldInput)):
+                    lost += 1
+                    continue
+            elif event.is_printable and not isinstance(target, FieldInput):
+                # Text is no key: what has the focus would act on it.
+                continue
             event.stop(False)
             event.prevent_default(False)
             target.post_message(event)
+        return lost
 
     def action_leave(self, by: int) -> None:
         """Go to another field."""
@@ -121,6 +133,10 @@ class FieldInput(Input):
         """Take what was pasted as one clean line."""
         event.prevent_default()
         event.stop()
+        if self._held is not None:
+            # Enter has left this field.
+            self._held.append(event)
+            return
         # A terminal sends what was pasted with the line ends of a typist.
         text = one_line("\n".join(event.text.splitlines()), 65536, mark=" ")
         if self.selection.is_empty:
@@ -195,10 +211,9 @@ class FieldRow(Vertical):
         """Where it is typed."""
         return self.query_one(Picker) if self._words else self.query_one(FieldInput)
 
-    def pass_on(self, target: Widget) -> None:
-        """Give what was typed behind Enter to where the focus is."""
-        for field in self.query(FieldInput):
-            field.pass_on(target)
+    def pass_on(self, target: Widget, in_sight: bool) -> int:
+        """Give what was typed behind Enter to where the focus is; return how many pastes have no place there."""
+        return sum(field.pass_on(target, in_sight) for field in self.query(FieldInput))
 
     def tell(self, verdict: Row, message: Row, *, wrong: bool) -> None:
         """Show what is thought of the value; what is wrong always, what it is for only while it has the focus."""
