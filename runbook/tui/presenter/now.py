@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from msgspec import Struct
 
 from runbook.events.outcome import outcome_word
@@ -69,6 +70,9 @@ def now_words(
         if not state.sessions:
             return NowWords("rule", (muted("no run is open"),), second=(muted("F2 library: choose a playbook"),))
         return NowWords("live", (*_loud(state.status),))
+    if state.sessions and not state.live and state.status != "running":
+        # Its end is on record before all that belongs to it, such as connections, is given back.
+        return _closing(scene, now)
     question = asked or next(iter(state.questions.values()), None)
     if question is not None and not _active(state):
         return _waiting(scene, question, now)
@@ -230,6 +234,11 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
         second += ([muted(" · ")] if second else []) + [words]
     title = f"{mark.symbol} {said}"
     return NowWords(mark.tone, first, _clock(scene, now, rests=True), tuple(second), (), title)
+
+
+def _closing(scene: Scene, now: float) -> NowWords:
+    words = _resting(scene, Rest(told=True), now)
+    return msgspec.structs.replace(words, second=(muted("nothing runs now · the session is closed"),))
 
 
 def _next(rest: Rest) -> list[tuple[str, str]]:
