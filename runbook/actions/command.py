@@ -55,14 +55,15 @@ _LOOK = """
 program=$1 cwd=$2 path=$3 sudo=$4
 if [ -n "$sudo" ]; then command -v sudo >/dev/null || exit 8; fi
 if [ -n "$cwd" ] && [ -z "$sudo" ]; then cd -- "$cwd" || exit 9; fi
-found() { if [ -f "$1" ] && [ -x "$1" ]; then printf '%s' "$1"; exit 0; fi; }
+found() { if [ -f "$1" ] && [ -x "$1" ]; then printf %s "$1"; exit 0; fi; }
 case $program in */*) found "$program"; exit 1 ;; esac
 if [ -n "$path" ]; then PATH=$path; fi
 if [ -n "$sudo" ]; then PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; fi
 set -f; IFS=:
 for folder in $PATH; do found "${folder:-.}/$program"; done
 exit 1
-"""
+""".strip().replace("\n", "; ")
+# On one line and without single quotes, as every login shell reads it alike: so no shell of ours has to read it first.
 # `command -v` would find the shell's own words, which cannot be run without it. It looks without sudo, so that rules
 # for this one command are enough. sudo has a path of its own, where the programs of the system are as well; a folder
 # that only root can enter is not looked into.

@@ -114,6 +114,8 @@ def reveal(text: str, *, keep: str = KEEP) -> str:
         ValueError: `keep` asks for another control character.
     """
     _check(keep)
+    if text.isascii() and text.isprintable():
+        return text
     shown = unseen().sub(_picture, text)
     for character in KEEP:
         if character not in keep:

@@ -9,11 +9,23 @@ import pytest
 from runbook.actions.command import Command, CommandBefore, CommandResult, CommandWith, Shell, ShellWith
 from runbook.errors import ActionError, DeadlineError, TransportError
 from runbook.ports.action import Bad, Done, Good, NoData, NotDone, OpenOp, Proceed, Refuse, Unknown
-from runbook.ports.target import JobFinished, JobLost, JobRunning, JobState, JobUnknown, NoJob, OpKey
+from runbook.ports.target import (
+    Cmd,
+    Finished,
+    JobFinished,
+    JobLost,
+    JobRunning,
+    JobState,
+    JobUnknown,
+    NoJob,
+    OpKey,
+    Sink,
+)
 from runbook.secret import Secret
 from runbook.testing import Bench, MemoryWork
 from runbook.testing.faulty import Fault, Faulty
 from runbook.testing.work import Silent
+from runbook.transports.wrapper import read_line
 
 B = CommandBefore("sh")
 WORDS = ["", " ", "a b", "*", "$HOME", "`id`", "$(id)", "-x", "'", '"', "\\", "a\nb", ";", "ünï"]
@@ -120,6 +132,26 @@ def test_a_script_is_named_by_its_first_line_and_shown_whole() -> None:
 
     assert plan.words == "Run the script: echo one … (1 more lines)"
     assert "echo two" in plan.commands[0]
+
+
+class Reading(Bench):
+    """A bench that remembers what was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[Cmd] = []
+
+    def read(self, cmd: Cmd, sink: Sink) -> Finished:
+        self.looks.append(cmd)
+        return super().read(cmd, sink)
+
+
+def test_the_look_before_a_change_can_be_sent_as_one_line() -> None:
+    """What a shell of ours has to read first takes a host half as long again."""
+    bench = Reading()
+    Command().inspect(CommandWith(argv=("/usr/bin/true", "a\nb"), cwd="/"), bench)
+
+    assert [read_line(cmd, "mark") != "" for cmd in bench.looks] == [True]
 
 
 def test_a_program_or_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
