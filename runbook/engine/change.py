@@ -90,15 +90,29 @@ def _lives_already(context: StepContext, attempt: int) -> bool:
 
 
 def _record_already(context: StepContext, attempt: int, planned: f.StepPlanned) -> None:
+    """Record that there was nothing to do; what the playbook checks besides is looked at all the same."""
+    status: Status = "succeeded"
+    verdict = Verdict("good")
+    if context.step.checks:
+        context.phase("verifying")
+        verdict = check(context, context.step.checks)
+    error = ""
+    if verdict.state != "good":
+        why = verdict.evidence[-1] if verdict.evidence else verdict.state
+        error = (
+            f"{planned.words}, but {'its check is bad' if verdict.state == 'bad' else 'it cannot be verified'}: {why}"
+        )
+        status = _stopped(context, "failed")
     context.record(
         f.StepFinished(
             step=context.step.id,
             target=context.place,
             attempt=attempt,
-            status="succeeded",
+            status=status,
             effect=context.step.effect,
-            verified=True,
-            evidence=[planned.words],
+            verified=verdict.state == "good",
+            error=error,
+            evidence=[planned.words, *verdict.evidence],
             dispatched=False,
         )
     )

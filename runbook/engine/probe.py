@@ -130,7 +130,9 @@ def _status(sample: Sample, waited: bool, context: StepContext) -> tuple[Status,
         return "timed_out", why
     if sample.state == "no data":
         return "failed", f"no data{': ' if why else ''}{why}"
-    return "failed", why or ("it did not hold in time" if waited else "it does not hold")
+    if waited:
+        return "failed", f"it did not hold in time{': ' if why else ''}{why}"
+    return "failed", why or "it does not hold"
 
 
 def sample_until(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.events import fact as f
 from runbook.events.outcome import outcome_word
 from runbook.report.block import code, item
 from runbook.report.decision import about, is_break_glass, who, why
@@ -61,7 +62,8 @@ def _facts(story: Story, verification: str, now: str) -> list[str]:
         lines.append(item("Began", full_moment(story.timed[0].time)))
         lines.append(item("Last record", f"{full_moment(story.timed[-1].time)}, {_length(story)}"))
     lines.append(item("Who", ", ".join(_people(story)) or "nobody is on record"))
-    if story.finished is not None and story.finished.why:
+    # A decision from outside may have ended the run since.
+    if story.finished is not None and story.finished.why and story.finished.status == story.state.status:
         lines.append(item("Why it rests", story.finished.why))
     lines.append(item("Journal", verification or "not verified for this report"))
     lines.append(item("Report made", f"{full_moment(now)}; all times here are UTC"))
@@ -76,4 +78,5 @@ def _length(story: Story) -> str:
 def _people(story: Story) -> list[str]:
     """Return everybody who had the run in hand or decided in it, each once, in order."""
     found = dict.fromkeys(person(s.opened.actor) for s in story.sessions)
-    return list(found | dict.fromkeys(told.actor for told in story.told))
+    # Who goes back may be the playbook or a guard.
+    return list(found | dict.fromkeys(told.actor for told in story.told if not isinstance(told.fact, f.UndoAsked)))

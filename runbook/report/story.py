@@ -163,8 +163,8 @@ class _Reader:
         if isinstance(fact, f.DecisionMade):
             self.unanswered.pop(fact.question, None)
         named = fact.actor if isinstance(fact, (f.DecisionMade, f.SteeringAsked, f.NoteWritten, f.PaceSet)) else ""
-        if isinstance(fact, f.UndoAsked) and self.state.breach is not None:
-            named = f"guard {self.state.breach.guard}"
+        if isinstance(fact, f.UndoAsked):
+            named = self._who_undoes()
         actor = named or (person(self.sessions[-1].opened.actor) if self.sessions else "")
         question = self._asked.get(fact.question) if isinstance(fact, f.DecisionMade) else None
         before = self._arguments(fact) if isinstance(fact, f.DecisionMade) and fact.choice == "edit" else {}
@@ -172,6 +172,14 @@ class _Reader:
             was_untellable(self.state.at(fact.step, place)) for place in fact.places
         )
         self.told.append(Told(timed.time, actor or "somebody unknown", fact, question, before, untellable))
+
+    def _who_undoes(self) -> str:
+        """Return who wants to go back where no person does: a guard, or the playbook; empty for a person."""
+        if self.state.breach is not None:
+            return f"guard {self.state.breach.guard}"
+        opened = self.sessions[-1].opened if self.sessions else None
+        asked = opened is None or opened.mode == "undo" or opened.options.get("on_failure") == "undo"
+        return "" if asked or self.state.going_back is not None else "the playbook"
 
     def _arguments(self, fact: f.DecisionMade) -> dict[str, Json]:
         """Return the arguments that an edit starts from, as the latest plan or edit of the step has them."""

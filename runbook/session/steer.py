@@ -40,7 +40,7 @@ def decide(
     Raises UsageError if no question is open there, or the answer is none of its choices.
     """
     layout = Layout(settings.state)
-    answer = Answer(choice=choice, values=values or {}, reason=reason, source="command-line", actor=owner())
+    answer = Answer(choice=choice, values=values or {}, reason=reason, source="inbox", actor=owner())
     state = fold_all(facts_of(layout, run))
     question = _open_question(state, step, target) or _gate_to_come(state, run, step)
     checked(question, answer)

@@ -43,3 +43,21 @@ def test_undo_leads_back_to_what_was_right_before_each_step(desk: Desk) -> None:
 
     assert undone.status == "undone"
     assert desk.text("config") == "first\n"
+
+
+def test_what_needed_no_change_is_checked_all_the_same(desk: Desk) -> None:
+    for name in ("config", "config.good"):
+        desk.path(name).write_text("good\n")
+    body = (
+        "steps:\n  - id: file\n    uses: file.restore\n    with: {path: DIR/config, backup: DIR/config.good}\n"
+        "    verify: [{command: [test, -e, DIR/ok]}]\n"
+    )
+
+    bad = desk.start(body)
+    assert (bad.status, bad.state.at("file", "local").verified) == ("failed", False)
+    assert "but its check is bad: exit 1" in bad.why
+    assert (bad.state.standing, bad.state.unverified) == ((), 0)
+
+    desk.path("ok").touch()
+    good = desk.resume(bad.run)
+    assert (good.status, good.state.at("file", "local").verified) == ("succeeded", True)

@@ -207,6 +207,7 @@ def test_a_decision_from_outside_ends_a_failed_undo(desk: Desk) -> None:
 
     assert told == "on record; the run is undone"
     assert (desk.state(done.run).status, desk.state(done.run).leases) == ("undone", frozenset())
+    assert [made.source for made in desk.state(done.run).decisions] == ["inbox"]
     assert desk.holds()
 
 

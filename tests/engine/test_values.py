@@ -156,7 +156,7 @@ steps:
     until: {every: 50ms, within: 200ms}
 """)
 
-    assert result.status == "failed"
+    assert (result.status, result.state.at("never", "local").error) == ("failed", "it did not hold in time: exit 1")
 
 
 def test_a_probe_that_began_to_hold_too_late_is_bad(desk: Desk) -> None:

@@ -73,6 +73,16 @@ def test_a_run_without_guards_has_no_such_part() -> None:
     assert "Guards and normal values" not in report(*changed("restore", "h1"))
 
 
+def test_the_way_back_that_the_playbook_asked_for_is_not_told_as_that_of_a_person() -> None:
+    back = f.UndoAsked(steps=[["restart", "order-1"]], abort=True, reason="errors failed")
+
+    for on_failure, who in (("", "the playbook"), ("undo", "kim@laptop")):
+        facts = timed([opened(options={"on_failure": on_failure}), back])
+        page = plain(markdown_report("01JF2K", facts, now="2023-11-14T04:00:00Z"))
+        assert f"| {who} | undo, and end the run |" in page
+        assert "- Who: kim@laptop\n" in page
+
+
 def test_the_way_back_that_a_guard_asked_for_is_its_own_decision_and_that_of_a_person_is_not() -> None:
     breached = f.GuardBreached(guard="errors", cause="bad", response="undo run", why="value > 1")
     back = f.UndoAsked(steps=[["restart", "order-1"]], abort=True, reason="guard errors: value > 1")

@@ -41,6 +41,21 @@ def test_what_nobody_could_look_at_is_not_told_as_changed() -> None:
         assert (f"left alone, {'it cannot be told' if cause == 'no data' else 'changed by'}") in page
 
 
+def test_what_a_run_rested_on_is_not_told_once_a_decision_has_ended_it() -> None:
+    rested = [
+        *drifted("bad"),
+        f.RunFinished(status="undo_incomplete", why="left as found"),
+        f.SessionClosed(status="undo_incomplete"),
+    ]
+    left: list[f.Fact] = [opened("decide"), f.SessionClosed(status="undone")]
+
+    pages = [
+        markdown_report("01JF2K", timed(facts), now="2023-11-14T04:00:00Z") for facts in (rested, [*rested, *left])
+    ]
+
+    assert ["Why it rests" in page for page in pages] == [True, False]
+
+
 def test_what_needed_no_way_back_says_so() -> None:
     facts = [
         opened(),
