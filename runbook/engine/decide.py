@@ -256,7 +256,7 @@ def _conditions(
                 moves.append(ask.untellable(step, place, at.next_attempt, condition, why))
                 break
             if not verdict:
-                moves.append(Skip(step.id, (place,), "when", condition))
+                moves.append(Skip(step.id, (place,), "when", f"its condition does not hold: {condition}"))
                 break
     return tuple(moves)
 

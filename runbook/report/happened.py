@@ -89,6 +89,8 @@ def result(row: Row) -> str:
         return f"{text}, on a person's word"
     if row.by_hand:
         return f"{text}, marked by hand"
+    if row.status == "skipped" and row.error:
+        return f"{text}: {row.error}"
     if row.adopted:
         return f"{text}, found so after a doubt"
     if row.status == "succeeded" and row.effect != "read" and not row.changed:

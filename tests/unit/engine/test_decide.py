@@ -67,7 +67,7 @@ class TestConditions:
         plan = plan_of("params: {x: {type: int}}\n" + ONE + body)
         for value, expected in (
             (6, m.Begin("one", "local", 1)),
-            (4, m.Skip("one", ("local",), "when", "params.x > 5")),
+            (4, m.Skip("one", ("local",), "when", "its condition does not hold: params.x > 5")),
         ):
             paper = Paper(plan, params={"x": value})
             paper.tell(*ended("look", "local"))
@@ -82,7 +82,7 @@ class TestConditions:
         paper = Paper(plan_of(ONE + act("one", "    when: \"run.id == 'other'\"\n")))
         paper.tell(planned("one", "local", answer="later"))
 
-        assert paper.next() == (m.Skip("one", ("local",), "when", "run.id == 'other'"),)
+        assert paper.next() == (m.Skip("one", ("local",), "when", "its condition does not hold: run.id == 'other'"),)
 
     def test_the_condition_of_a_stage_and_of_its_step_must_both_hold(self) -> None:
         body = stage("all", read("one", "    when: \"run.id == 'run'\"\n"), "    when: \"run.id == 'x'\"\n")

@@ -56,6 +56,13 @@ def test_what_a_run_rested_on_is_not_told_once_a_decision_has_ended_it() -> None
     assert ["Why it rests" in page for page in pages] == [True, False]
 
 
+def test_what_was_skipped_says_why() -> None:
+    skipped = f.StepSkipped(step="two", target="*", why="when", reason="its condition does not hold: false")
+    page = markdown_report("01JF2K", timed([opened(), skipped, *ended()]), now="2023-11-14T04:00:00Z")
+
+    assert "↷ skipped: its condition does not hold: false" in page
+
+
 def test_what_needed_no_way_back_says_so() -> None:
     facts = [
         opened(),
