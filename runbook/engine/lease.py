@@ -12,17 +12,28 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
 
+from msgspec import Struct
+
 from runbook.engine.move import Away
 from runbook.engine.services import Services
 from runbook.engine.spread import spread
 from runbook.engine.survey import meet, refuse_twins
+from runbook.engine.trace import jobs_of
 from runbook.errors import JournalError, RefusedError, RunbookError
 from runbook.events import fact as f
 from runbook.events.state import RunState
-from runbook.model.host import Host
+from runbook.model.host import ONCE, Host
 from runbook.model.plan import PlannedStep
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Keyed, Lease, LeaseHeld, Survey, Surveyed, Target
+from runbook.ports.target import Keyed, Lease, LeaseHeld, Noting, OpKey, Survey, Surveyed, Target
+
+
+class _Held(Struct, frozen=True):
+    """Why a target is not ours to claim, and what to do about it."""
+
+    told: str
+    remedy: str
+
 
 _NEAR = 2  # seconds; a lease tells whole ones, and is some time on its way
 
@@ -46,12 +57,12 @@ def claim(
     lost = _look(services, record, steps, wanted) if not state.claimed and not state.undo_left else {}
     over = Event()
 
-    def take(name: str) -> LeaseHeld | RunbookError | bool:
+    def take(name: str) -> _Held | RunbookError | bool:
         """Tell whether it was claimed: not if the claim of another one has failed by now."""
         if over.is_set():
             return False
         try:
-            held = _take(services, record, name, fresh=name not in state.leases)
+            held = _take(services, record, name, state)
         except JournalError:
             over.set()
             raise
@@ -62,13 +73,13 @@ def claim(
         return held or True
 
     answers = spread((name for name in services.plan.hosts if name in wanted and name not in lost), take)
-    held = {name: answer for name, answer in answers.items() if isinstance(answer, LeaseHeld)}
+    held = {name: answer for name, answer in answers.items() if isinstance(answer, _Held)}
     if held and not state.claimed:
-        give_back(services, record, tuple(name for name, answer in answers.items() if answer is True))
-        name = next(iter(held))
+        give_back(services, record, tuple(name for name, answer in answers.items() if answer is True), state.copy)
+        first = next(iter(held.values()))
         more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-        raise RefusedError(_held(name, held[name]) + more, remedy=_remedy(held[name]))
-    away = {name: Away("refused", _held(name, answer)) for name, answer in held.items()}
+        raise RefusedError(first.told + more, remedy=first.remedy)
+    away = {name: Away("refused", answer.told) for name, answer in held.items()}
     lost |= {
         name: Away("unreachable", str(answer)) for name, answer in answers.items() if isinstance(answer, RunbookError)
     }
@@ -122,20 +133,31 @@ def _gone(state: RunState) -> set[str]:
     return {place for (_, place), at in state.steps.items() if at.status == "unreachable"}
 
 
-def _take(services: Services, record: Callable[..., None], name: str, *, fresh: bool) -> LeaseHeld | None:
-    """Take one lease and record it; returns who holds it if that is another run. Raises TransportError.
+def _take(services: Services, record: Callable[..., None], name: str, state: RunState) -> _Held | None:
+    """Take one lease and record it; returns why not if it is not ours to take. Raises TransportError.
 
     A fresh one bears the time of the target, which tells how far its clock is off.
     """
     target = _target(services, services.plan.hosts[name])
-    lease = Lease(services.run_id, services.owner, "")
+    lease = Lease(services.run_id, services.owner, "", copy=state.copy)
     answer = target.take_lease(lease)
-    over = ""
-    if isinstance(answer, LeaseHeld) and services.takeover and not answer.live_jobs:
-        over = answer.lease.run
-        answer = target.take_lease(lease, over=over)
+    over, kept = "", False
     if isinstance(answer, LeaseHeld):
-        return answer
+        kept = answer.lease.run == services.run_id
+        # Whoever has just adopted the run comes after all that claimed before.
+        adopting = kept and _is_adopting(state, name)
+        if adopting or (services.takeover and (kept or not answer.live_jobs)):
+            over = "" if adopting else answer.lease.run
+            answer = target.take_lease(lease, over=answer.lease.run)
+    if isinstance(answer, LeaseHeld):
+        return _held(name, answer, services.run_id)
+    kept = kept or answer.kept
+    passed = () if kept or _is_adopting(state, name) else _not_ours(target, services.run_id, state)
+    if passed and not services.takeover:
+        target.release_lease(services.run_id, copy=state.copy)
+        return _passed(name, passed)
+    over = over or (services.run_id if passed else "")
+    fresh = name not in state.leases
     record(
         f.LeaseClaimed(
             target=name,
@@ -143,11 +165,35 @@ def _take(services: Services, record: Callable[..., None], name: str, *, fresh: 
             reason=services.takeover if over else "",
             host_key=target.host_key if isinstance(target, Keyed) else "",
             clock_offset=_offset(answer.lease) if fresh else None,
-            anew=not fresh and not answer.kept,
+            anew=not fresh and not kept,
             boot=answer.boot,
         )
     )
     return None
+
+
+def _is_adopting(state: RunState, name: str) -> bool:
+    """Tell whether this copy of the journal was adopted and has not claimed the target yet."""
+    return bool(state.copy) and name not in state.held
+
+
+def _not_ours(target: Target, run: str, state: RunState) -> tuple[str, ...]:
+    """Return the steps of this run whose jobs lie on a target and are not on record: another copy went on with it.
+
+    Asked of a run that is taken up again and finds no claim of its own.
+    """
+    if len(state.sessions) < 2 or not isinstance(target, Noting):
+        return ()
+    here = target.host.name
+    known = {
+        (job.step, job.attempt, job.name)
+        for (step, place), at in state.steps.items()
+        if place == here or place.startswith(ONCE)
+        for attempt in at.attempts
+        for job in jobs_of(OpKey(run, step, place, attempt.number, ""), attempt)
+    }
+    found = (job.op for job in target.jobs(run))
+    return tuple(dict.fromkeys(op.step for op in found if (op.step, op.attempt, op.name) not in known))
 
 
 def _offset(lease: Lease) -> int | None:
@@ -158,24 +204,36 @@ def _offset(lease: Lease) -> int | None:
     return None
 
 
-def _held(name: str, held: LeaseHeld) -> str:
-    return f"{name} is held by run {held.lease.run} of {held.lease.owner} since {held.lease.since}"
-
-
-def _remedy(held: LeaseHeld) -> str:
+def _held(name: str, held: LeaseHeld, run: str) -> _Held:
+    lease = held.lease
+    if lease.run == run:
+        told = f"{name} is held by {lease.owner} since {lease.since}, who has taken this run over"
+        return _Held(told, "leave it to them, or take it back with --take-over REASON")
+    known_as = f" as {lease.host}" if lease.host not in ("", name) else ""
+    told = f"{name} is held{known_as} by run {lease.run} of {lease.owner} since {lease.since}"
     if held.live_jobs:
-        return f"a job of it lives or is in doubt ({', '.join(held.live_jobs)}): settle that run first"
-    return f"end it with `runbook cancel {held.lease.run}`, or take over with --take-over REASON"
+        jobs = ", ".join(held.live_jobs)
+        return _Held(told, f"a job of it lives or is in doubt ({jobs}): settle that run first")
+    return _Held(told, f"end it with `runbook cancel {lease.run}`, or take over with --take-over REASON")
 
 
-def give_back(services: Services, record: Callable[..., None], names: tuple[str, ...]) -> None:
+def _passed(name: str, steps: tuple[str, ...]) -> _Held:
+    more = f" and {len(steps) - 1} more" if len(steps) > 1 else ""
+    told = f"somebody else has gone on with this run on {name}: its jobs there tell of {steps[0]}{more}"
+    return _Held(
+        f"{told}, of which nothing is on record here",
+        f"see `runbook adopt --on {name}`, or go on from this record with --take-over REASON",
+    )
+
+
+def give_back(services: Services, record: Callable[..., None], names: tuple[str, ...], copy: str) -> None:
     """Return leases; one that cannot be returned stays and is told by the next run."""
-    spread(names, lambda name: _release(services, record, name))
+    spread(names, lambda name: _release(services, record, name, copy))
 
 
-def _release(services: Services, record: Callable[..., None], name: str) -> None:
+def _release(services: Services, record: Callable[..., None], name: str, copy: str) -> None:
     try:
-        _target(services, services.plan.hosts[name]).release_lease(services.run_id)
+        _target(services, services.plan.hosts[name]).release_lease(services.run_id, copy=copy)
         record(f.LeaseReturned(target=name))
     except (RunbookError, KeyError):
         return

@@ -397,5 +397,5 @@ class Run:
 
     def give_back_leases(self, kept: frozenset[str] = frozenset()) -> None:
         """Return the leases of this run but for those to be kept; a target that cannot be asked keeps its own."""
-        give_back(self._services, self.record, tuple(self.state.leases - kept))
+        give_back(self._services, self.record, tuple(self.state.leases - kept), self.state.copy)
         self._drain()

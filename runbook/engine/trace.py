@@ -27,7 +27,7 @@ def forget(context: StepContext, attempt: Attempt) -> None:
     A target that cannot be asked is asked again at the end of the session.
     """
     if hides(context.services, context.step):
-        known = _jobs(context.key(attempt.number), attempt)
+        known = jobs_of(context.key(attempt.number), attempt)
         _forget(context.services, context.place, known | context.jobs)
 
 
@@ -39,7 +39,7 @@ def forget_left(services: Services, state: RunState) -> None:
         if name in steps and hides(services, steps[name]) and not _needed(at):
             for attempt in at.attempts:
                 left.setdefault(place, set()).update(
-                    _jobs(OpKey(services.run_id, name, place, attempt.number, ""), attempt)
+                    jobs_of(OpKey(services.run_id, name, place, attempt.number, ""), attempt)
                 )
     spread(left, lambda place: _forget(services, place, left[place]))
 
@@ -58,7 +58,8 @@ def _needed(at: StepState) -> bool:
     return at.status == "undo_failed" and last is not None and last.status == "in_doubt"
 
 
-def _jobs(key: OpKey, attempt: Attempt) -> set[OpKey]:
+def jobs_of(key: OpKey, attempt: Attempt) -> set[OpKey]:
+    """Return the jobs that an attempt is on record to have begun, by the key of the attempt."""
     return {
         op_key(key, operation.name, tries, undo=undo)
         for operations, undo in ((attempt.operations, False), (attempt.undo_operations, True))

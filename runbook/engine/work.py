@@ -134,9 +134,9 @@ class Watched:
         """Claim the target."""
         return self._target.take_lease(lease, over=over)
 
-    def release_lease(self, run: str) -> None:
+    def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back."""
-        self._target.release_lease(run)
+        self._target.release_lease(run, copy=copy)
 
     def forget_output(self, ops: tuple[OpKey, ...]) -> None:
         """Remove what ended jobs have printed."""

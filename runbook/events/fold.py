@@ -106,8 +106,11 @@ BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
 
 def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     if fact.mode in BYSTANDERS:
-        away = "" if fact.mode == "adopt" else state.handed_over
-        return replace(state, live=True, handed_over=away, sessions=(*state.sessions, fact))
+        aside = replace(state, live=True, sessions=(*state.sessions, fact))
+        if fact.mode != "adopt":
+            return aside
+        name = str(fact.options.get("bundle") or fact.options.get("copy") or "")
+        return replace(aside, handed_over="", copy=name, held=frozenset())
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
     baselines = state.baselines
     # A way back that came to a bad end is looked at anew by whoever takes it up.
@@ -149,6 +152,7 @@ def _claimed(state: RunState, fact: f.LeaseClaimed) -> RunState:
         state,
         leases=state.leases | {fact.target},
         claimed=state.claimed | {fact.target},
+        held=state.held | {fact.target},
         boots=state.boots | {fact.target: fact.boot} if fact.boot else state.boots,
         steps=state.steps | _uprooted(state, fact.target) if moved else state.steps,
     )

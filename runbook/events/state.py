@@ -166,6 +166,10 @@ class RunState(Struct, frozen=True):
     """The start of each target at its last claim, where one is known."""
     claimed: frozenset[str] = frozenset()
     """Those of them that this session has claimed itself: an older claim may have been taken over since."""
+    copy: str = ""
+    """The name of this copy of the journal; empty while it was never adopted."""
+    held: frozenset[str] = frozenset()
+    """Targets that this copy has claimed at any time: another claim of the same run on them is a later one."""
     deviated: bool = False
     facts: int = 0
 

@@ -138,6 +138,12 @@ class Lease(Struct, frozen=True):
     """User and machine of the operator, for the message of whoever comes second."""
     since: str
     """RFC 3339 UTC, by the clock of the target."""
+    copy: str = ""
+    """Which copy of the journal claims: empty for the first one, else the name that it got when it was adopted."""
+    host: str = ""
+    """The name of the target in that run; empty where a lease is one of a name alone."""
+    machine: str = ""
+    """A word for the machine, by which it is known under another name; empty where that does not count."""
 
 
 class LeaseTaken(Struct, frozen=True):
@@ -151,7 +157,7 @@ class LeaseTaken(Struct, frozen=True):
 
 
 class LeaseHeld(Struct, frozen=True):
-    """Another run holds it."""
+    """Another run holds it, or another copy of the same one."""
 
     lease: Lease
     live_jobs: tuple[str, ...]
@@ -200,7 +206,7 @@ class Target(Reader, Protocol):
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim the target atomically; `over` names the run whose lease is to be taken over."""
 
-    def release_lease(self, run: str) -> None:
+    def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back; does nothing if the lease is not of this run."""
 
     def forget_output(self, ops: tuple[OpKey, ...]) -> None:

@@ -21,7 +21,7 @@ def returned_leases(settings: Settings, run: str, state: RunState) -> tuple[f.Fa
 
     def give_back(name: str) -> bool:
         try:
-            reached[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run)
+            reached[hosts[name].transport].target(hosts[name], Cancel()).release_lease(run, copy=state.copy)
         except RunbookError:
             return False
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import secrets
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from runbook.journal import Disk, Layout, Writer, is_run_id
 from runbook.loader import match
 from runbook.model.built import built
 from runbook.model.host import Host
+from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import FoundJob, Noting
@@ -134,9 +136,8 @@ def recover(
     rest = [fact for fact in facts if not isinstance(fact, f.SessionOpened)]
     told = f"put together from {len(jobs)} job folders on {', '.join(sorted({job.op.target for job in jobs}))}"
     lost = "reads, decisions, output and the chain of the first record are not here"
-    adopted = f.SessionOpened(
-        mode="adopt", actor=actor(), boot_id=boot_id(), versions=versions(), options={"from": on, "reason": reason}
-    )
+    options: dict[str, Json] = {"from": on, "reason": reason, "copy": secrets.token_hex(4)}
+    adopted = f.SessionOpened(mode="adopt", actor=actor(), boot_id=boot_id(), versions=versions(), options=options)
     with Writer.create(layout, run) as writer:
         recorder = JournalRecorder(writer)
         for fact in (

@@ -101,15 +101,16 @@ class Bench:
 
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim the bench."""
-        if self._lease is not None and self._lease.run not in {lease.run, over}:
-            return LeaseHeld(self._lease, ())
-        kept = self._lease is not None and self._lease.run == lease.run
+        held = self._lease
+        kept = held is not None and (held.run, held.copy) == (lease.run, lease.copy)
+        if held is not None and not kept and held.run != over:
+            return LeaseHeld(held, ())
         self._lease = lease
         return LeaseTaken(lease, kept=kept)
 
-    def release_lease(self, run: str) -> None:
+    def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back."""
-        if self._lease is not None and self._lease.run == run:
+        if self._lease is not None and (self._lease.run, self._lease.copy) == (run, copy):
             self._lease = None
 
     def forget_output(self, ops: tuple[OpKey, ...]) -> None:

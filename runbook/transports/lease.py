@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from runbook.errors import TransportError
 from runbook.model.built import built
@@ -37,14 +38,14 @@ class Leases:
             # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
             for _ in range(8):
                 held = self._read(place)
-                if held is not None and held.run == lease.run:
+                if held is not None and (held.run, held.copy) == (lease.run, lease.copy):
                     os.utime(place)
                     return LeaseTaken(held, kept=True, boot=process.boot_id())
                 if held is not None:
                     live = self._jobs.unfinished(held.run, host)
-                    if not over or held.run != over or live:
+                    if not over or held.run != over or (live and held.run != lease.run):
                         return LeaseHeld(held, live)
-                    self._take_away(place, over)
+                    self._take_away(place, over, held.copy)
                 made = self._link(place, lease)
                 if made is not None:
                     return LeaseTaken(made, boot=process.boot_id())
@@ -55,13 +56,13 @@ class Leases:
             ) from error
         raise TransportError("the lease changes hands again and again", where=str(place), remedy="try again")
 
-    def release(self, host: str, run: str) -> None:
+    def release(self, host: str, run: str, copy: str = "") -> None:
         """Give a host back; does nothing if the lease is not of this run."""
         place = self._place(host)
         held = self._read(place)
-        if held is not None and held.run == run:
+        if held is not None and (held.run, held.copy) == (run, copy):
             with suppress(OSError):
-                self._take_away(place, run)
+                self._take_away(place, run, copy)
 
     def _place(self, host: str) -> Path:
         # The same folding as in a job folder: one safe path component.
@@ -77,7 +78,7 @@ class Leases:
 
     def _link(self, place: Path, lease: Lease) -> Lease | None:
         """Claim a free place; None if another was faster."""
-        own = Lease(lease.run, lease.owner, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        own = replace(lease, since=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         draft = self._folder / f".new-{secrets.token_hex(8)}"
         draft.write_bytes(msgspec.json.encode(own) + b"\n")
         try:
@@ -90,14 +91,14 @@ class Leases:
             draft.unlink()
         return own
 
-    def _take_away(self, place: Path, run: str) -> None:
+    def _take_away(self, place: Path, run: str, copy: str) -> None:
         aside = self._folder / f".old-{secrets.token_hex(8)}"
         try:
             place.rename(aside)
         except FileNotFoundError:
             return
         moved = self._read(aside)
-        if moved is not None and moved.run != run:
+        if moved is not None and (moved.run, moved.copy) != (run, copy):
             # Another took it over between our look and the rename: it gets it back.
             with suppress(FileExistsError):
                 os.link(aside, place)

@@ -145,10 +145,10 @@ class LocalTarget:
         """Claim this host; raises TransportError if the claim cannot be written."""
         return self._leases.take(self._host.name, lease, over)
 
-    def release_lease(self, run: str) -> None:
+    def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back; does nothing if it is not of this run. Old job folders go with it."""
         self.purge()
-        self._leases.release(self._host.name, run)
+        self._leases.release(self._host.name, run, copy)
 
     def forget_output(self, ops: tuple[OpKey, ...]) -> None:
         """Remove what these jobs have printed, of those that left a status; how each ended stays."""

@@ -777,10 +777,37 @@ def test_what_a_job_left_running_prints_nowhere_once_its_output_is_forgotten(way
     assert (bytes(printed.out), bytes(printed.err)) == (b"", b"")
 
 
-def test_hosts_are_leased_one_by_one(way: Way) -> None:
+def test_one_machine_has_one_lease_whatever_its_name_but_names_of_this_one_have_one_each(way: Way) -> None:
     way.target("web1").take_lease(lease("run1"))
 
-    assert isinstance(way.target("web2").take_lease(lease("run2")), LeaseTaken)
+    second = way.target("web2").take_lease(lease("run2"))
+
+    if way.transport != "ssh":
+        assert isinstance(second, LeaseTaken)
+        return
+    assert isinstance(second, LeaseHeld)
+    assert (second.lease.run, second.lease.host) == ("run1", "web1")
+    assert isinstance(way.target("web3").take_lease(lease("run1")), LeaseTaken)
+    way.target("web1").release_lease("run1")
+    assert isinstance(way.target("web2").take_lease(lease("run2")), LeaseHeld)
+    assert isinstance(way.target("web2").take_lease(lease("run2"), over="run1"), LeaseTaken)
+    assert isinstance(way.target("web3").take_lease(lease("run1")), LeaseHeld)
+
+
+def test_another_copy_of_a_run_is_held_off_until_it_says_that_it_takes_over(way: Way) -> None:
+    adopted = replace(lease("run1"), copy="adopted")
+    way.target().take_lease(adopted)
+
+    held = way.target().take_lease(lease("run1"))
+    way.target().release_lease("run1")
+
+    assert isinstance(held, LeaseHeld)
+    assert (held.lease.run, held.lease.copy) == ("run1", "adopted")
+    again = way.target().take_lease(adopted)
+    assert isinstance(again, LeaseTaken)
+    assert again.kept
+    assert isinstance(way.target().take_lease(lease("run1"), over="run1"), LeaseTaken)
+    assert isinstance(way.target().take_lease(adopted), LeaseHeld)
 
 
 def test_a_tunnel_leads_to_where_the_target_listens(way: Way) -> None:

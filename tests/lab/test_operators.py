@@ -73,16 +73,24 @@ class Operator:
         )
         return code, json.loads(out.getvalue() or "null"), err.getvalue()
 
-    def begins(self) -> subprocess.Popen[bytes]:
-        """Begin the run in a process of its own."""
+    def begins(self, *words: str) -> subprocess.Popen[bytes]:
+        """Begin a command, or else the run, in a process of its own."""
         self.sits_down()
-        argv = [sys.executable, "-m", "runbook", "replay", "shift.yaml", "--inventory", "hosts.yaml"]
+        argv = [sys.executable, "-m", "runbook", *(words or ("replay", "shift.yaml", "--inventory", "hosts.yaml"))]
         with (self.folder / "told").open("wb") as told:
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
 
     def burns(self) -> None:
         """Lose the machine with all that was on it."""
         shutil.rmtree(self.folder)
+
+    def is_cut_off(self) -> None:
+        """Lose the machine, as far as anybody knows."""
+        self.folder.rename(self.folder.with_suffix(".away"))
+
+    def is_back(self) -> None:
+        """Have it again as it was."""
+        self.folder.with_suffix(".away").rename(self.folder)
 
 
 @pytest.fixture
@@ -113,7 +121,7 @@ def begun(olga: Operator, host: Host) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_the_second_of_two_runs_is_refused_and_told_who_was_first(
-    olga: Operator, piet: Operator, host: Host, begun: subprocess.Popen[bytes]
+    lab: Lab, olga: Operator, piet: Operator, host: Host, begun: subprocess.Popen[bytes]
 ) -> None:
     (first,) = (entry["id"] for entry in olga.says("audit", "list")[1])
 
@@ -121,18 +129,22 @@ def test_the_second_of_two_runs_is_refused_and_told_who_was_first(
 
     assert (code, answer["outcome"]) == (5, "refused")
     assert f"{host.name} is held by run {first} of " in str(answer)
+    (piet.folder / "hosts.yaml").write_text(inventory("lab", {"other": host.address}, lab.identity))
+    code, answer, _ = piet.says("replay", "shift.yaml", "--inventory", "hosts.yaml")
+    assert (code, answer["outcome"]) == (5, "refused")
+    assert f"other is held as {host.name} by run {first} of " in str(answer)
     host.write("/var/tmp/count.gate", "")
     assert begun.wait(PATIENCE) == 0
     assert host.read("/var/tmp/count") == "x\n"
 
 
-def test_who_has_the_hosts_alone_tells_resumes_and_undoes(
+def test_who_has_the_hosts_alone_tells_resumes_and_undoes_and_the_first_one_is_told_so(
     olga: Operator, piet: Operator, host: Host, begun: subprocess.Popen[bytes]
 ) -> None:
     begun.kill()
     begun.wait(PATIENCE)
     (run,) = (entry["id"] for entry in olga.says("audit", "list")[1])
-    olga.burns()
+    olga.is_cut_off()
     where = ("--on", "all", "--inventory", "hosts.yaml")
 
     (found,) = piet.says("adopt", *where)[1]
@@ -144,11 +156,18 @@ def test_who_has_the_hosts_alone_tells_resumes_and_undoes(
     (piet.folder / "mine").rename(piet.folder / "shift.yaml")
     assert piet.says("adopt", run, *where, "--reason", "it burned", "--playbook", "./shift.yaml")[0] == 0
     assert piet.says("audit", "verify")[0] == 0
+    resumed = piet.begins("resume", run)
+    lease = f"/home/deploy/.local/state/runbook/leases/host-{host.name}"
+    Host.wait(lambda: '"copy":""' not in host.read(lease), "the run is taken over", PATIENCE)
+    olga.is_back()
+    code, answer, told = olga.says("resume", run)
+    assert (code, "who has taken this run over" in answer["why"]) == (8, True), (answer, told)
     host.write("/var/tmp/count.gate", "")
-    code, answer, told = piet.says("resume", run)
-    assert (code, answer["outcome"]) == (0, "succeeded"), told
+    assert resumed.wait(PATIENCE) == 0, (piet.folder / "told").read_text()
     assert (host.read("/var/tmp/count"), host.read("/var/tmp/count.conf")) == ("x\n", "size: 500\n")
     assert piet.says("undo", run)[0] == 0
+    code, answer, told = olga.says("undo", run)
+    assert (code, "somebody else has gone on with this run" in answer["why"]) == (8, True), (answer, told)
 
     assert (host.read("/var/tmp/count.back"), host.read("/var/tmp/count.conf")) == ("x\n", "size: 5000\n")
     assert host.run("test", "-e", "/var/tmp/count.done").exit == 1

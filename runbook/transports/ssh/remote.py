@@ -127,16 +127,17 @@ def lease_of(text: str) -> Lease:
         return Lease("?", "unknown: the lease cannot be read", "?")
 
 
-def lease_parts(lease: Lease) -> tuple[str, str]:
-    """Return what stands before and behind the time in a lease file."""
-    text = msgspec.json.encode(Lease(lease.run, lease.owner, "TIME")).decode()
-    head, _, tail = text.rpartition("TIME")
-    return head, tail
+def lease_parts(lease: Lease, host: str) -> tuple[str, str, str]:
+    """Return what stands before the time in a lease file, between it and the machine, and behind that."""
+    told = {"run": lease.run, "copy": lease.copy, "owner": lease.owner, "host": host}
+    head = msgspec.json.encode(told).decode().removesuffix("}")
+    return f'{head},"since":"', '","machine":"', '"}'
 
 
-def run_in_lease(run: str) -> str:
-    """Return what a lease file of a run holds and no other."""
-    return f'"run":{msgspec.json.encode(run).decode()},'
+def run_in_lease(run: str, copy: str | None = None) -> str:
+    """Return what a lease file of a run holds and no other; with `copy`, of this copy of its journal."""
+    text = f'"run":{msgspec.json.encode(run).decode()},'
+    return text if copy is None else f'{text}"copy":{msgspec.json.encode(copy).decode()},'
 
 
 def unfinished(said: Answer, run: str, host: str) -> tuple[str, ...]:

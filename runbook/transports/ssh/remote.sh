@@ -452,20 +452,34 @@ rb_do_sudo_try() {
   fi
 }
 
-# Takes the lease rb_head TIME rb_tail for rb_host, or says who holds it.
+# Sets rb_machine to a word for this machine that outlives its restart: several may share one home.
+rb_name_machine() {
+  rb_line= rb_word=
+  IFS= read -r rb_line </etc/machine-id
+  IFS= read -r rb_word </proc/sys/kernel/hostname || rb_word=$(uname -n)
+  rb_machine=$rb_line.$rb_word
+  case $rb_machine in *[!A-Za-z0-9.-]*) rb_machine=$(rb_say "$rb_machine" | tr -cd 'A-Za-z0-9.-') ;; esac
+}
+
+# Takes the lease rb_head TIME rb_middle MACHINE rb_tail for rb_host, or says who holds it. Of two that come at once
+# under two names both may be refused, but never both be let in: each looks for the other after its own claim.
 rb_do_lease() {
   umask 077
   rb_boot_id
   rb_say boot "$rb_boot"
+  rb_name_machine
   rb_held && return
+  rb_twin && return
   for rb_root in "$rb_disk" "$rb_memory"; do
     rb_draft=$rb_root/leases/.new-$$-$rb_mark
-    rb_text=$rb_head$(date -u +%Y-%m-%dT%H:%M:%SZ)$rb_tail
+    rb_text=$rb_head$(date -u +%Y-%m-%dT%H:%M:%SZ)$rb_middle$rb_machine$rb_tail
     mkdir -p "$rb_root/leases" && rb_ours "$rb_root" && printf '%s\n' "$rb_text" >"$rb_draft" &&
       { sync "$rb_draft" || sync; } || { rm -f "$rb_draft"; continue; }
     if ln "$rb_draft" "$rb_root/leases/host-$rb_host"; then
       rm -f "$rb_draft"
-      sync "$rb_root/leases" || sync
+      rb_mine=$rb_root/leases/host-$rb_host
+      rb_twin && { rm -f "$rb_mine"; return; }
+      sync "${rb_mine%/*}" || sync
       rb_say taken "$rb_text"
       return
     fi
@@ -481,6 +495,20 @@ rb_held() {
     [ -e "$rb_p" ] && { [ "$rb_root" = "$rb_disk" ] || rb_ours "$rb_root"; } || continue
     rb_say held "$(cat "$rb_p")"
     return
+  done
+  return 1
+}
+
+# Says which other run holds this machine under another name.
+rb_twin() {
+  for rb_root in "$rb_disk" "$rb_memory"; do
+    for rb_p in "$rb_root/leases/host-"*; do
+      [ "$rb_p" != "$rb_root/leases/host-$rb_host" ] && IFS= read -r rb_line <"$rb_p" || continue
+      case $rb_line in
+        *"$rb_run"*) ;;
+        *"\"machine\":\"$rb_machine\""*) rb_ours "$rb_root" && rb_say held "$rb_line" && return ;;
+      esac
+    done
   done
   return 1
 }

@@ -231,11 +231,13 @@ class SshTarget:
 
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim this host; raises TransportError if the claim cannot be written."""
-        head, tail = remote.lease_parts(lease)
+        head, middle, tail = remote.lease_parts(lease, self._host.name)
+        own = remote.run_in_lease(lease.run)
         place = remote.host_part(self._host.name)
         # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
         for _ in range(8):
-            said = self._ask("lease", host=place, head=head, tail=tail, mark=secrets.token_hex(4))
+            mark = secrets.token_hex(4)
+            said = self._ask("lease", host=place, run=own, head=head, middle=middle, tail=tail, mark=mark)
             taken, holder, boot = said.one("taken"), said.one("held"), said.one("boot") or ""
             if taken is not None:
                 self._connection.boot = self._connection.boot or boot
@@ -246,21 +248,27 @@ class SshTarget:
                     remedy="make room, or make the folder writable",
                 )  # fmt: skip
             held = remote.lease_of(holder)
-            if held.run == lease.run:
+            if (held.run, held.copy) == (lease.run, lease.copy):
                 self._ask("refresh", host=place)
                 self._connection.boot = self._connection.boot or boot
                 return LeaseTaken(held, kept=True, boot=boot)
             prefix = f"{remote.host_part(held.run)}."
-            live = remote.unfinished(self._ask("unfinished", prefix=prefix), held.run, self._host.name)
-            if not over or held.run != over or live:
+            known_as = held.host or self._host.name
+            live = remote.unfinished(self._ask("unfinished", prefix=prefix), held.run, known_as)
+            if not over or held.run != over or (live and held.run != lease.run):
                 return LeaseHeld(held, live)
-            self.release_lease(over)
+            self._give_up(known_as, over, held.copy)
         raise TransportError("the lease changes hands again and again", where=self._host.name, remedy="try again")
 
-    def release_lease(self, run: str) -> None:
+    def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back; does nothing if it is not of this run. Old job folders go with it, in one round trip."""
-        place = remote.host_part(self._host.name)
-        self._ask("release", host=place, run=remote.run_in_lease(run), mark=secrets.token_hex(4), days=_days(KEPT_DAYS))
+        self._give_up(self._host.name, run, copy)
+
+    def _give_up(self, name: str, run: str, copy: str) -> None:
+        self._ask(
+            "release", host=remote.host_part(name), run=remote.run_in_lease(run, copy), mark=secrets.token_hex(4),
+            days=_days(KEPT_DAYS),
+        )  # fmt: skip
 
     def purge(self, older_than: float = KEPT_DAYS * 86400) -> tuple[str, ...]:
         """Remove job folders whose outcome is older than this many seconds, never one without; return their names."""
