@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runbook.config import Settings
 from runbook.engine import failpoint
 from runbook.engine.run import Run
@@ -40,6 +42,7 @@ class Session:
         approver: Approver,
         listeners: tuple[Listener, ...],
         control: Control,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         self.layout = Layout(settings.state)
         self._prepared = prepared
@@ -47,7 +50,7 @@ class Session:
         self._listeners = listeners
         self._control = control
         self._masker = Masker()
-        self._transports = ways(settings, approver, self._masker.mask, new_hosts=True)
+        self._transports = ways(settings, approver, self._masker.mask, new_hosts=True, keys=keys)
         self._secrets: dict[str, Secret] | None = None
 
     def fetch(self) -> None:

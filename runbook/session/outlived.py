@@ -26,7 +26,7 @@ from runbook.session.prepare import from_snapshot
 from runbook.session.provenance import actor, boot_id, owner, versions
 from runbook.session.record import JournalRecorder, facts_of
 from runbook.session.run import reopen
-from runbook.session.way import as_recorded, ways
+from runbook.session.way import as_recorded, changed_with, ways
 
 _COMMAND = re.compile(r"\A((?:sent \w+ to|may not end|\D*lives:|\D*running:) [0-9]+)\b.*", re.DOTALL)
 """In a line of evidence: the number of a process, with its command line behind it."""
@@ -90,7 +90,8 @@ def _open_jobs(state: RunState, run: str) -> tuple[OpKey, ...]:
 
 def _end(settings: Settings, state: RunState, run: str, approver: Approver | None) -> dict[OpKey, Dead | NotConfirmed]:
     hosts = from_snapshot(state.opened).plan.hosts if state.opened is not None else {}
-    reached = ways(as_recorded(settings, state), approver)
+    keys = changed_with(facts_of(Layout(settings.state), run))
+    reached = ways(as_recorded(settings, state), approver, keys=keys)
     jobs: dict[str, OpKey] = {job.text(): job for job in _open_jobs(state, run)}
 
     def end(name: str) -> Dead | NotConfirmed:

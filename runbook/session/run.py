@@ -24,11 +24,11 @@ from runbook.session.control import Control
 from runbook.session.order import Adhoc, Order
 from runbook.session.prepare import Prepared, from_snapshot, opening, prepare, prepare_adhoc, prepare_again
 from runbook.session.provenance import actor, boot_id, versions
-from runbook.session.record import state_of, to_fact
+from runbook.session.record import facts_of, state_of, to_fact
 from runbook.session.result import CLOSED, Result
 from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import settled
-from runbook.session.way import as_recorded
+from runbook.session.way import as_recorded, changed_with
 
 
 def start(
@@ -169,7 +169,8 @@ def resume(
         if isinstance(approver, Unattended):
             approver.check(prepared.plan)
             approver = _given_to(state, approver)
-        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control())
+        keys = {} if take_over else changed_with(facts_of(Layout(settings.state), run))
+        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control(), keys)
         on_failure = on_failure or str(state.opened.options.get("on_failure") or "")
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         mode: f.Mode = "undo" if _is_going_back(state) else "resume"
@@ -266,7 +267,8 @@ def undo(
             raise RefusedError(
                 f"{over}{what} stands that could be undone", where=run, remedy="`runbook audit show` tells why"
             )
-        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control())
+        keys = {} if take_over else changed_with(facts_of(Layout(settings.state), run))
+        session = Session(as_recorded(settings, state), prepared, approver, listeners, control or Control(), keys)
         opened = f.SessionOpened(mode="undo", options={"step": step}, plan_digest=prepared.plan.digest, **_who())
         back = way_back(prepared.plan, state, chosen)
         asked = f.UndoAsked(steps=[list(entry) for entry in back], reason=reason or "undo was asked for")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,3 +25,5 @@ class Given(Struct, frozen=True, kw_only=True):
     """For the command lines that job folders show."""
     ssh_config: Path | None = None
     """Stands for `ssh -F FILE`."""
+    keys: Mapping[str, str] = {}
+    """Kind and fingerprint of the host key with which the run changed a host, by its name."""

@@ -14,7 +14,7 @@ from math import inf
 from threading import BoundedSemaphore, Event, Lock
 from typing import TYPE_CHECKING
 
-from runbook.errors import AuthError, ConnectError
+from runbook.errors import AuthError, ConnectError, HostKeyError
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Survey
 from runbook.secret import Secret
@@ -80,6 +80,11 @@ class Connection:
         self.via = via
         self.host_key = ""
         """Kind and fingerprint of the key that was checked; empty before the first connection."""
+        self.expected: str | None = None
+        """The key of the machine that the run knows here, empty if none yet; None where any machine will do.
+
+        Another one that took over the address would know nothing of our jobs, and tell that none lives.
+        """
         self.boot = ""
         """The start of the host, by the word that it has for it, when the run first claimed it; else empty."""
         self.sudo = ""
@@ -281,6 +286,8 @@ class Connection:
         except (ConnectError, AuthError) as error:
             where = f"{error.where}, the way to {settings.place}"
             raise type(error)(error.message, where=where, remedy=error.remedy) from error
+        except HostKeyError as error:
+            raise hostkeys.of_hop(error, settings) from error
         return Wire(self.via.stream((settings.address, settings.port), cancel, min(_OPENING, within)))
 
     def _negotiate(self, link: Link, cancel: Cancel, within: float) -> None:
@@ -320,7 +327,17 @@ class Connection:
                     unknown, self.settings, cancel
                 ):
                     raise
-        self.host_key = f"{kind} {hostkeys.fingerprint(blob)}"
+        shown = f"{kind} {hostkeys.fingerprint(blob)}"
+        # Of a key of another kind nothing follows: a host has several.
+        known_as = "" if self.expected is None else self.host_key or self.expected
+        if known_as.startswith(f"{kind} ") and shown != known_as:
+            raise HostKeyError(
+                f"this is not the machine that the run knows by this name: it shows {shown}, that one {known_as}",
+                where=self.settings.place,
+                remedy="have the name lead to that machine again; if it is the same one with a new key, go on with "
+                "--take-over REASON",
+            )
+        self.host_key = shown
 
 
 def _is_refusal(error: Exception, link: Link) -> bool:

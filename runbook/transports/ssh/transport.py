@@ -62,6 +62,7 @@ class SshTransport:
                 return known[1]
         settings = self._resolver.of_host(host)
         connection = self._connection(settings, host.name, ())
+        connection.expected = self._given.keys.get(host.name, "")
         with self._lock:
             self._by_host[host.name] = (host, connection)
         return connection

@@ -149,6 +149,19 @@ def test_a_host_with_another_key_is_refused_and_nobody_is_asked(
     assert listener.logins() == ""
 
 
+def test_another_machine_in_the_place_of_one_that_the_run_has_changed_is_refused(
+    sshd: Sshd, opened: Open, home: Path
+) -> None:
+    sshd.know(home)
+    name, shown = sshd.host().name, fingerprint(base64.b64decode(sshd.host_key.split()[1]))
+
+    with pytest.raises(HostKeyError, match="not the machine that the run knows"):
+        opened(Given(keys={name: "ssh-ed25519 SHA256:other"})).target(sshd.host(), Cancel())
+
+    for known in (f"ssh-ed25519 {shown}", "ssh-rsa SHA256:other"):
+        assert says(opened(Given(keys={name: known})), sshd.host()) == "here"
+
+
 def test_a_revoked_key_is_refused(sshd: Sshd, opened: Open, home: Path) -> None:
     sshd.know(home)
     with (home / ".ssh/known_hosts").open("a") as file:
@@ -316,9 +329,11 @@ def test_the_key_of_each_hop_is_checked(
     (sshd if missing == "inner" else behind).know(home)
     config = jump_config(tmp_path / "config", sshd, behind, home / ".ssh/known_hosts")
 
-    with pytest.raises(UnknownHostKey) as caught:
+    with pytest.raises(HostKeyError) as caught:
         opened(Given(ssh_config=config)).target(Host("inner", "ssh"), Cancel())
 
+    hop = f"the key of this hop on the way to {behind.user}@127.0.0.1 port {behind.port} is not known"
+    assert (hop in caught.value.message) == (missing == "bastion")
     assert str((sshd if missing == "bastion" else behind).port) in caught.value.where
     assert ("ssh bastion ssh-keyscan" in caught.value.remedy) == (missing == "inner")
 
