@@ -237,6 +237,9 @@ class Printer:
             self._evidence([line for line in seen if line != "exit 0"][:SEEN])
 
     def _undone(self, fact: f.UndoFinished) -> None:
+        if fact.covered_by:
+            # The line of the later attempt has said that the step is undone.
+            return
         words = {
             "undone": ("undone", ""),
             "none": ("skipped", ": it has no way back, as the playbook says"),
@@ -248,8 +251,6 @@ class Printer:
         status, text = words[fact.status]
         if fact.status == "undone" and (fact.step, fact.target) in self._idle:
             text = ": no way back needed"
-        if fact.covered_by:
-            text = f": with attempt {fact.covered_by}"
         error = f": {one_line(fact.error, LINE)}" if fact.error else text
         self._each(status, fact, error, fact.ms)
         if fact.status not in ("undone", "none"):

@@ -158,8 +158,9 @@ class Executor:
                 step=move.step,
                 places=[move.target],
                 choice="retry",
-                reason="the playbook says so",
+                reason="its `retry` says so",
                 source="policy",
+                actor="the playbook",
             )
         )
 

@@ -134,7 +134,7 @@ def _walk_back(context: StepContext, attempt: Attempt, sink: OutputSink) -> Ende
             attempt = replace(attempt, operations=found.operations)
         later = _covering(context, action, attempt)
         if later:
-            return Ended("undone", "", (f"led back with attempt {later}",), covered_by=later)
+            return Ended("undone", covered_by=later)
         if attempt.undo_open or attempt.undo_operations:
             found = settle_operations(context, action, model, before, attempt, attempt.undo_operations, undo=True)
             if found.open:

@@ -6,7 +6,7 @@ from runbook.events import fact as f
 from runbook.events.outcome import outcome_word
 from runbook.report.block import code, item
 from runbook.report.decision import about, is_break_glass, who, why
-from runbook.report.story import Story
+from runbook.report.story import PeopleFact, Story
 from runbook.report.summary import outcome_sentence
 from runbook.report.word import counted, full_moment, marked, person, took
 from runbook.text import markdown
@@ -78,5 +78,9 @@ def _length(story: Story) -> str:
 def _people(story: Story) -> list[str]:
     """Return everybody who had the run in hand or decided in it, each once, in order."""
     found = dict.fromkeys(person(s.opened.actor) for s in story.sessions)
-    # Who goes back may be the playbook or a guard.
-    return list(found | dict.fromkeys(told.actor for told in story.told if not isinstance(told.fact, f.UndoAsked)))
+    return list(found | dict.fromkeys(told.actor for told in story.told if not _is_by_itself(told.fact)))
+
+
+def _is_by_itself(fact: PeopleFact) -> bool:
+    """Tell whether it may be the playbook or a guard that brought this about."""
+    return isinstance(fact, f.UndoAsked) or (isinstance(fact, f.DecisionMade) and fact.source == "policy")

@@ -245,6 +245,7 @@ def test_a_written_way_back_of_a_retried_change_is_gone_once(desk: Desk) -> None
     )
     done = desk.start("steps:\n" + twice)
     assert done.status == "succeeded"
+    assert [(made.choice, made.actor) for made in done.state.decisions] == [("retry", "the playbook")]
 
     result = desk.undo(done.run)
 
