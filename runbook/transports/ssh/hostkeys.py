@@ -22,6 +22,7 @@ from runbook.errors import HostKeyError
 from runbook.transports.ssh.settings import PORT, SshSettings
 
 _MARKERS = {"@revoked", "@cert-authority"}
+_IT = "this host"
 
 
 class KnownKey(Struct, frozen=True):
@@ -41,13 +42,19 @@ class UnknownHostKey(HostKeyError):
         where = settings.known_hosts[0] if settings.known_hosts else "~/.ssh/known_hosts"
         port = f"-p {settings.port} " if settings.port != PORT else ""
         super().__init__(
-            f"the key of this host is not known: {kind} {fingerprint(blob)}",
+            f"the key of {_IT} is not known: {kind} {fingerprint(blob)}",
             where=settings.place,
             remedy="compare the fingerprint with one that you got another way, then: "
             f"{_through(way)}ssh-keyscan {port}{settings.address} >> {where}",
         )
         self.kind = kind
         self.blob = blob
+
+
+def of_hop(error: HostKeyError, behind: SshSettings) -> HostKeyError:
+    """Return what was wrong with the key of a hop as it is told of the host behind it."""
+    told = error.message.replace(_IT, f"this hop on the way to {behind.place}", 1)
+    return HostKeyError(told, where=error.where, remedy=error.remedy)
 
 
 def _through(way: tuple[SshSettings, ...]) -> str:
@@ -97,18 +104,18 @@ def check(
     revoked = next((one for one in known if one.marker == "@revoked" and one.blob == blob), None)
     if revoked is not None or _is_listed(settings, blob):
         place = revoked.place if revoked is not None else settings.revoked
-        raise HostKeyError(f"the key of this host is revoked: {shown} ({place})", where=where, remedy=_DO_NOT)
+        raise HostKeyError(f"the key of {_IT} is revoked: {shown} ({place})", where=where, remedy=_DO_NOT)
     plain = [one for one in known if not one.marker]
     if any(one.blob == blob for one in plain):
         return
     if plain:
         others = ", ".join(f"{one.kind} {fingerprint(one.blob)} ({one.place})" for one in plain)
-        raise HostKeyError(f"the key of this host has changed: it shows {shown}, known is {others}", where=where,
+        raise HostKeyError(f"the key of {_IT} has changed: it shows {shown}, known is {others}", where=where,
                            remedy=_DO_NOT)  # fmt: skip
     authority = next((one for one in known if one.marker == "@cert-authority"), None)
     if authority is not None:
         raise HostKeyError(
-            f"this host is known by a certificate authority only ({authority.place}), which cannot be checked here;"
+            f"{_IT} is known by a certificate authority only ({authority.place}), which cannot be checked here;"
             f" it shows {shown}",
             where=where,
             remedy="add the key of the host itself to known_hosts",

@@ -332,7 +332,7 @@ def test_the_key_of_each_hop_is_checked(
     with pytest.raises(HostKeyError) as caught:
         opened(Given(ssh_config=config)).target(Host("inner", "ssh"), Cancel())
 
-    hop = f"the key of this hop on the way to {behind.user}@127.0.0.1 port {behind.port} is not known"
+    hop = f"the key of this hop on the way to {behind.user}@127.0.0.1:{behind.port} is not known"
     assert (hop in caught.value.message) == (missing == "bastion")
     assert str((sshd if missing == "bastion" else behind).port) in caught.value.where
     assert ("ssh bastion ssh-keyscan" in caught.value.remedy) == (missing == "inner")
