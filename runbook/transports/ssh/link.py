@@ -14,6 +14,7 @@ from paramiko.auth_handler import AuthHandler
 from paramiko.channel import Channel
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
+from paramiko.packet import Packetizer
 from paramiko.ssh_exception import SSHException
 from paramiko.transport import Transport
 
@@ -56,6 +57,8 @@ class Link(Transport):
             **table, MSG_CHANNEL_REQUEST: _request, MSG_CHANNEL_CLOSE: self._end_channel,
         }  # fmt: skip
         self.channel_events = _Waiting()
+        self._packets = cast("Any", self.packetizer)
+        self._packets.complete_handshake = self._end_handshake
 
     def ask_alive(self) -> None:
         """Send what a server must answer (RFC 4254, 4), and go on."""
@@ -113,6 +116,11 @@ class Link(Transport):
         with self.wire.together():
             channel._handle_close(message)  # type: ignore[attr-defined]  # noqa: SLF001 - the entry that this replaces
 
+    def _end_handshake(self) -> None:
+        """End the time limit of the handshake, once: paramiko does so after each message, a tenth of its work."""
+        self._packets.complete_handshake = _nothing
+        Packetizer.complete_handshake(self._packets)
+
     def negotiate(self, event: threading.Event) -> None:
         """Begin the handshake; the event is set at its end, good or bad."""
         self.start_client(event=event)
@@ -142,6 +150,10 @@ class _Waiting(dict[int, threading.Event]):
 
     def values(self) -> Any:
         return list(super().values())
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _of(wanted: tuple[str, ...], there: Any) -> tuple[str, ...]:
