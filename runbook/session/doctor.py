@@ -107,10 +107,14 @@ class _Said:
 
     def __init__(self) -> None:
         self.out = b""
+        self.err = b""
+        """What the login said before the script began, which is silent here."""
 
     def write(self, stream: Stream, data: bytes) -> None:
         if stream == "out":
             self.out = (self.out + data)[:65536]
+        else:
+            self.err = (self.err + data)[:65536]
 
 
 def examine(
@@ -229,6 +233,7 @@ def _ask(target: Target, wanted: Needs) -> tuple[dict[str, list[str]], float]:
     if "end" not in said:
         told = "; ".join(finished.evidence) or f"exit status {finished.exit}"
         raise TransportError(f"it gave no whole answer: {told}", where=target.host.name)
+    said["noise"] = sink.err.decode("utf-8", "replace").strip().splitlines()[:1]
     clock = float(said["clock"][0]) + 0.5
     # Within its own second, and the time that the answer took, nobody can tell an offset.
     return said, 0.0 if begun - 1 <= clock <= ended + 1 else clock - (begun + ended) / 2
@@ -238,6 +243,13 @@ def _findings(said: dict[str, list[str]], offset: float, wanted: Needs, *, asks:
     yield Finding(what="reach", state="good", told="answers")
     user, _, uid = said["user"][0].rpartition(" ")
     yield Finding(what="login", state="good", told=f"as {user}, uid {uid}")
+    for line in said["noise"]:
+        yield Finding(
+            what="login", state="warn",
+            told=f"says something before every command, which enters what steps capture from stderr: {line[:80]!r}",
+            remedy="have its start files (~/.bashrc, ~/.zshenv) say nothing unless a person is there: "
+            "`case $- in *i*) ;; *) return ;; esac` above what does",
+        )  # fmt: skip
     if wanted.sudo:
         yield _sudo(said["sudo"][0], uid, asks=asks)
     yield _disk(said, wanted)

@@ -79,6 +79,23 @@ def test_a_tool_that_is_missing_stands_against_the_run(desk: Desk, sshd: Sshd, h
     assert (checkup.is_reachable, checkup.is_fit) == (True, False)
 
 
+def test_a_login_that_talks_before_every_command_is_called_out_with_what_to_do(
+    desk: Desk, home: Path, tmp_path: Path
+) -> None:
+    loud = Sshd(tmp_path / "loud", 'ForceCommand echo Welcome, and behave >&2; exec sh -c "$SSH_ORIGINAL_COMMAND"')
+    loud.start()
+    try:
+        loud.know(home)
+        (checkup,) = examine(desk.settings, order(desk, loud, limit="fit"))
+    finally:
+        loud.stop()
+
+    said, greeting = (finding for finding in checkup.findings if finding.what == "login")
+    assert (said.state, greeting.state, checkup.is_fit) == ("good", "warn", True)
+    assert "'Welcome, and behave'" in greeting.told
+    assert "~/.bashrc" in greeting.remedy
+
+
 def test_a_preflight_leaves_nothing_behind(desk: Desk, sshd: Sshd, home: Path) -> None:
     sshd.clean()
     sshd.know(home)
