@@ -108,7 +108,7 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     told_below = [at.error for at in state.steps.values() if at.status in (*BAD, "in_doubt", "undo_failed")]
     if result.why and status != "succeeded" and result.why not in told_below:
         lines.append(f"  {one_line(result.why, LINE)}")
-    lines.append(f"  {verified_words(state)}")
+    lines.append(f"  {verified_words(state)}{'; deviated from the playbook' if state.deviated else ''}")
     lines.extend(f"  {line}" for line in _missing(result))
     lines.extend(f"  {line}" for line in open_lines(state, 0 if is_over else result.pending_undo))
     after = (
@@ -170,7 +170,9 @@ def _bad(state: RunState) -> list[str]:
             told = {f"{next(iter(errors))} (and others)": everyone}
         for error, targets in told.items():
             why = f": {one_line(error, LINE)}" if error else ""
-            lines.append(f"Open: {step}{on_hosts(targets)} {status_word(status)}{why}")
+            # Once a run was given up or taken back, a failure in it waits for nobody.
+            head = "" if status in BAD and state.status in ("aborted", "undone") else "Open: "
+            lines.append(f"{head}{step}{on_hosts(targets)} {status_word(status)}{why}")
             lines.extend(all_names(targets))
     return lines
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runbook.events import degradation
 from runbook.events import fact as f
 from runbook.events.state import NO_WAY_BACK, Attempt, RunState, StepState
+from runbook.events.status import RESUMABLE
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
@@ -40,6 +41,8 @@ def _session(story: Story) -> list[str]:
         blocks.append("The last session is not closed on record: it still runs, or it was ended by force.")
     if story.state.handed_over:
         blocks.append(f"The run was handed over and goes on elsewhere; the bundle is {code(story.state.handed_over)}.")
+    elif not story.state.live and story.state.status in RESUMABLE - {"undo_incomplete"}:
+        blocks.append(f"The run can be taken up again: {_next('resume', story)}")
     return blocks
 
 

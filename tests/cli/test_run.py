@@ -173,6 +173,8 @@ def test_a_failure_can_take_everything_back(call: Call, place: Path) -> None:
     assert not (place / "made").exists()
     assert "↶ undone      touch on local" in undone.err
     assert undone.out.startswith("↶ UNDONE  It fails · run ")
+    assert "  Open: fail on local failed: exit 3" in said.out
+    assert "  fail on local failed: exit 3" in undone.out
 
 
 def run_of(call: Call) -> str:

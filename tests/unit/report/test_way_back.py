@@ -56,6 +56,15 @@ def test_what_a_run_rested_on_is_not_told_once_a_decision_has_ended_it() -> None
     assert ["Why it rests" in page for page in pages] == [True, False]
 
 
+def test_a_run_that_rests_says_how_it_goes_on() -> None:
+    pages = [
+        markdown_report("01JF2K", timed([opened(), *ended(status)]), now="2023-11-14T04:00:00Z")
+        for status in ("paused", "succeeded", "aborted")
+    ]
+
+    assert ["taken up again: `runbook resume 01JF2K`" in page for page in pages] == [True, False, False]
+
+
 def test_what_was_skipped_says_why() -> None:
     skipped = f.StepSkipped(step="two", target="*", why="when", reason="its condition does not hold: false")
     page = markdown_report("01JF2K", timed([opened(), skipped, *ended()]), now="2023-11-14T04:00:00Z")
