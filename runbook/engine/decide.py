@@ -48,7 +48,7 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     """Return what comes next; nothing if all that can be done is under way."""
     orphans = _orphans(plan, state, rules)
     if orphans and state.steering != "cancel":
-        return orphans
+        return _back_elsewhere(plan, state, rules, orphans)
     if state.steering in ("cancel", "interrupt"):
         return (Rest("interrupted", f"{state.steering} was asked for"),)
     if state.steering == "pause":
@@ -76,6 +76,14 @@ def decide(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         if moves is not None:
             return moves
     return (Rest(end_of(state), ""),)
+
+
+def _back_elsewhere(plan: Plan, state: RunState, rules: Rules, orphans: tuple[Move, ...]) -> tuple[Move, ...]:
+    """Return what settles orphans; where none of them can be reached a way back goes on at all other targets."""
+    if not isinstance(orphans[0], Rest) or state.steering or not (state.undo_asked and state.undo_left):
+        return orphans
+    back = undo_moves(plan, state, rules.unanswered, rules.away)
+    return orphans if any(isinstance(move, Rest) for move in back) else back
 
 
 def _doubts(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:

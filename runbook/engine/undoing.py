@@ -83,7 +83,7 @@ def undo_moves(
     told = tuple(
         Undo(step, target, away=away[target].why)
         for target, (step, _, again) in _next_of_each(state).items()
-        if target in away and target not in gone and not again
+        if target in away and target not in gone and not again and not state.at(step, target).orphan
     )
     if told:
         return told
@@ -122,9 +122,9 @@ def _end(state: RunState) -> Rest:
     if state.undo_left:
         hosts = list(dict.fromkeys(target for _, target, _ in state.undo_left))
         error = next((e for step, target, _ in state.undo_left if (e := state.at(step, target).error)), "")
-        who = hosts[0] if len(hosts) == 1 else f"{len(hosts)} targets"
+        who, back = (hosts[0], "it is back") if len(hosts) == 1 else (f"{len(hosts)} targets", "they are back")
         return Rest(
-            "undo_incomplete", f"{who} cannot be reached; undo again when it is back{f': {error}' if error else ''}"
+            "undo_incomplete", f"{who} cannot be reached; undo again when {back}{f': {error}' if error else ''}"
         )
     in_abort = state.aborted and (not state.sessions or state.sessions[-1].mode != "undo")
     return Rest("aborted" if in_abort else "undone")

@@ -58,6 +58,7 @@ class Paper:
         self.plan = plan
         self.state = RunState()
         self.unanswered: frozenset[str] = frozenset()
+        self.away: Mapping[str, m.Away] = {}
         self._guided = guided
         self._on_failure = on_failure
         self._names = Names(plan, "run", params, {}, {})
@@ -68,8 +69,9 @@ class Paper:
 
     def next(self) -> tuple[m.Move, ...]:
         rules = Rules(
-            names=self._names.at, guided=self._guided, on_failure=self._on_failure, unanswered=self.unanswered
-        )
+            names=self._names.at, guided=self._guided, on_failure=self._on_failure, unanswered=self.unanswered,
+            away=self.away,
+        )  # fmt: skip
         return decide(self.plan, self.state, rules)
 
     def asks(self) -> Question:

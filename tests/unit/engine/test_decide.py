@@ -820,3 +820,26 @@ class TestAway:
         paper.tell(*ended("one", "a", "unreachable"), *(fact for h in "bcd" for fact in ended("one", h)))
 
         assert paper.rests() == "partial"
+
+
+class TestTheWayBackBesideATargetInDoubtThatIsAway:
+    def test_goes_on_at_all_others_and_rests_in_doubt(self) -> None:
+        hosts = ("a", "b")
+        paper = Paper(plan_of("targets:\n  app: {hosts: all, min: 1}\nsteps:\n" + act("one"), *hosts))
+        paper.tell(*(f.LeaseClaimed(target=name) for name in hosts))
+        paper.tell(*changed("one", "a")[:3], *changed("one", "b"))
+        paper.tell(opened("undo"), f.UndoAsked(steps=[["one", "a"], ["one", "b"]]))
+        assert paper.next() == (m.Claim(("a",)),)
+
+        paper.away = {"a": m.Away("unreachable", "no connection")}
+        paper.claims()
+        assert paper.next() == (m.Undo("one", "b"),)
+
+        paper.tell(
+            f.UndoStarted(step="one", target="b", attempt=1),
+            f.UndoFinished(step="one", target="b", attempt=1, status="undone"),
+        )
+        assert paper.next() == (m.Rest("in_doubt", "no connection"),)
+
+        paper.away = {}
+        assert paper.next() == (m.Claim(("a",)),)
