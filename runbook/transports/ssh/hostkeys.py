@@ -180,7 +180,10 @@ def _names(patterns: str, name: str) -> bool:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    # Only * and ? are special; brackets belong to [host]:port.
+    # Most are plain names, and a long file of them would be a long time turned into expressions.
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == name
+    # Only these are special; brackets belong to [host]:port.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
