@@ -43,6 +43,8 @@ class Machine:
         self._image = image
         self._layout = "" if spec.cgroup == own_layout else NSPAWN_LAYOUT[spec.cgroup]
         self._folder = place.run / spec.name
+        # Beside it: what a full disk of one host keeps from being written must not end the lab.
+        self._console = place.run / f"{spec.name}.console"
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0
 
@@ -101,15 +103,15 @@ class Machine:
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
         if self._layout:
             env["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"] = self._layout
-        with (self._folder / "console.log").open("ab") as log:
+        with self._console.open("ab") as log:
             self._process = subprocess.Popen(
                 ["sh", "-c", enter, "enter", *map(str, groups), "--", *nspawn],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True,
             )  # fmt: skip
         self._started += 1
-        part = self._folder / "nspawn.pid.part"
+        part = self._folder.with_suffix(".pid.part")
         part.write_text(str(self._process.pid))
-        part.rename(self._folder / "nspawn.pid")
+        part.rename(_pid_file(self._folder))
 
     def look_after(self) -> None:
         """Boot it again if it is down: nspawn ends when a host reboots or its power is cut."""
@@ -128,14 +130,18 @@ class Machine:
                 if state in {"running", "degraded"}:
                     return
             time.sleep(0.05)
-        console = (self._folder / "console.log").read_text(errors="replace")
+        console = self._console.read_text(errors="replace")
         raise RuntimeError(f"{self.spec.name} is {state!r} after {seconds:g} s\n{console[-2000:]}")
+
+
+def _pid_file(folder: Path) -> Path:
+    return folder.with_suffix(".pid")
 
 
 def init_of(folder: Path) -> int | None:
     """Return the process id of a host's init, as the machine sees it; None while there is none."""
     try:
-        nspawn = int((folder / "nspawn.pid").read_text())
+        nspawn = int(_pid_file(folder).read_text())
         children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
     except (OSError, ValueError):
         return None

@@ -146,6 +146,8 @@ def test_a_full_disk_takes_no_byte_more_but_memory_does(host: Host) -> None:
         full = host.run("sh", "-c", *write, "/home/deploy/more", user="deploy")
         assert "No space left on device" in full.err
         assert host.run("sh", "-c", *write, "/dev/shm/more", user="deploy").exit == 0
+        host.cut_power()
+        assert host.run("sh", "-c", *write, "/home/deploy/more", user="deploy").exit != 0
     assert host.run("sh", "-c", *write, "/home/deploy/more", user="deploy").exit == 0
 
 
