@@ -147,6 +147,7 @@ def step_lines(step: Rehearsed, style: Style, targets: Sequence[str] = ()) -> It
     mark = style.mark("pending" if is_plan else SEEN.get(step.seen) or MARK.get(step.state, "pending"))
     state = "" if step.state == "known" else f", {step.state}"
     words = f": {one_line(step.words, 400)}" if step.words else ""
+    words += "; --run-reads runs it" if step.state == "not run" else ""
     yield f"{mark} {step.step}{on_hosts(targets)} ({step.effect}{state}){words}"
     yield from all_names(targets, style.width)
     for command in step.commands:

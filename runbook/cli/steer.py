@@ -11,6 +11,7 @@ from runbook.cli.command import Command, pass_front
 from runbook.cli.exit_codes import Ending, Exit, of_run, outcome
 from runbook.cli.front import Front
 from runbook.cli.order import pairs, step_and_target
+from runbook.config import Settings
 from runbook.errors import UsageError
 from runbook.text import one_line
 
@@ -132,6 +133,18 @@ class _AtRest:
         return self._front.out.gone or not review.is_live(self._front.settings(), self._run)
 
 
+def _only_live(settings: Settings) -> str:
+    """Return the one run that is live. Raises UsageError if there is none, or more than one."""
+    from runbook.session import review
+
+    live = [run.id for run in review.runs(settings) if run.live]
+    if not live:
+        raise UsageError("no run is live", remedy="name one; `runbook audit list` shows all")
+    if len(live) > 1:
+        raise UsageError(f"{len(live)} runs are live: {', '.join(live)}", remedy="name one of them")
+    return live[0]
+
+
 def _ago(time: str) -> float:
     """Return the seconds since a moment, by the clock of the day; 0 if it cannot be read, or is to come."""
     try:
@@ -141,12 +154,12 @@ def _ago(time: str) -> float:
 
 
 @click.command(cls=Command)
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="[RUN]", required=False, default="")
 @pass_front
 def watch(front: Front, run_id: str) -> None:
     """Follow a live run, read-only, until it comes to a rest; a past one is told from its journal.
 
-    The exit code is that of the run, as far as it is known.
+    Without RUN it is the one that is live. The exit code is that of the run, as far as it is known.
     """
     from runbook.cli.ndjson import NdjsonPrinter
     from runbook.cli.printer import Printer
@@ -155,7 +168,7 @@ def watch(front: Front, run_id: str) -> None:
     from runbook.session import review
 
     settings = front.settings()
-    found = review.find(settings, run_id)
+    found = review.find(settings, run_id) if run_id else _only_live(settings)
     printer = Printer(front.out, run=lambda: found) if front.is_text else NdjsonPrinter(front.out)
     state = RunState()
     try:

@@ -188,9 +188,7 @@ class _Rehearsal:
                 inspect(self._context(step, place), early=True)
                 planned = self._state.at(step.id, place).planned
                 commands = tuple(planned.commands) if planned is not None else ()
-                return replace(
-                    plain, state="not run", words="only claims to read; --run-reads runs it", commands=commands
-                )
+                return replace(plain, state="not run", words="only claims to read", commands=commands)
             case "probe":
                 return self._probe(plain, step, place)
             case "manual" | "ask" | "choose":

@@ -85,8 +85,10 @@ class Comfort(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Do what a key says, unless it is for a sheet that is not there yet, or not any more."""
+        """Do what a key says, unless it is for a sheet that is not there yet, or for what others lie over by now."""
         around = default_namespace.ancestors_with_self if default_namespace is not None else ()
+        if any(isinstance(place, Screen) and place is not self.screen for place in around):
+            return True
         if any(isinstance(place, Modal) and not place.is_ready for place in around):
             return True
         return await super().run_action(action, default_namespace, namespaces)
@@ -163,10 +165,22 @@ _PARTS = {
     "hosts": "the hosts",
     "filter": "the alert's text",
     "preview": "the preview",
+    "rail": "the steps",
+    "well": "the output",
+    "spoken-well": "the output",
+    "past-runs": "the list of runs",
+    "run-filter": "the text to find",
+    "find": "the text to find",
+    "time-rows": "the timeline",
+    "decisions": "the decisions",
+    "records-list": "the records",
+    "record": "the record",
     "radius": "the blast radius",
     "rehearsal": "the rehearsal",
     "FieldInput": "the field",
     "Picker": "the choice",
+    "ChoiceMenu": "the choices",
+    "Input": "the field",
     "ViewBar": "the views",
     "Begin": "begin",
     "LoopLine": "what is open",

@@ -52,7 +52,7 @@ class Shift(App[int]):
         from runbook.tui.dialogs.handover import HandoverSheet
         from runbook.tui.screens.reading import wrong_file
 
-        sheet = HandoverSheet(self.look, state, plan, path=f"{run}.bundle", check=wrong_file)
+        sheet = HandoverSheet(self.look, state, plan, path=f"~/{run}.bundle", check=wrong_file)
         self.push_screen(sheet, partial(self._hand_over, run))
 
     def _hand_over(self, run: str, handed: Handed | None) -> None:

@@ -139,7 +139,7 @@ def test_a_run_from_another_terminal_is_steered(live: Live, call: Call, place: P
 def test_a_live_run_is_watched_to_its_end(live: Live, call: Call, place: Path) -> None:
     run = call("audit", "list", "--output", "json").json[0]["id"]
     watcher = subprocess.Popen(
-        [sys.executable, "-m", "runbook", "watch", run[:20]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "runbook", "watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert watcher.stdout is not None
     first = watcher.stdout.readline()
@@ -150,6 +150,9 @@ def test_a_live_run_is_watched_to_its_end(live: Live, call: Call, place: Path) -
     assert watcher.returncode == 0
     assert f"It takes long (slow) on local · run {run}" in first
     assert "✓ succeeded   last on local" in rest
+    assert "no run is live" in (nothing := call("watch")).err
+    assert nothing.code == 2
+    assert call("watch", run[:20]).code == 0
 
 
 def test_a_cancelled_run_stops_its_step(live: Live, call: Call) -> None:

@@ -37,6 +37,7 @@ from runbook.tui.messages import QuestionAnswered
 from runbook.tui.presenter.keys import Key, rows, written
 from runbook.tui.terminal import is_light, lightness
 from runbook.tui.widgets.key_bar import KeyBar
+from runbook.tui.widgets.loop_line import LoopLine
 from runbook.tui.widgets.pile import Pile
 from tests.tui.canned import ENTRIES, Canned, entry, plain
 
@@ -218,6 +219,9 @@ async def test_a_key_that_comes_before_a_sheet_or_after_it_does_nothing() -> Non
         app.push_screen(sheet, said.append)
         assert await app.run_action("accept", sheet)
         await until(pilot, lambda: isinstance(app.focused, Input) and app.screen is sheet)
+        # A key that was on its way to what lies under it.
+        assert await app.run_action("loops", app.library)
+        assert app.library.focused is not app.library.query_one(LoopLine)
         await pilot.press(*"known", "enter", "enter", "x", "enter")
         await until(pilot, lambda: not sheet.is_attached)
         assert await app.run_action("leave", sheet)

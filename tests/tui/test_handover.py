@@ -120,4 +120,4 @@ async def test_a_run_is_handed_over_from_its_review_with_a_reason_and_only_then(
         await pilot.press("escape")
         await holds(pilot, lambda: app.review.check_action("handover", ()) is False)
 
-    assert [what for name, what in kept.calls if name == "handover"] == [(RUN, Path(f"{RUN}.bundle"), "shift")]
+    assert [what for name, what in kept.calls if name == "handover"] == [(RUN, Path.home() / f"{RUN}.bundle", "shift")]

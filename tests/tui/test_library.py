@@ -180,6 +180,10 @@ async def test_a_broken_playbook_says_where_and_is_not_opened() -> None:
         await pilot.pause()
 
         assert "broken.yaml:12:7: steps[1]" in stage.text("#list")
+        assert "↵" not in plain(stage.library.query_one(KeyBar))
+        await pilot.press("up")
+        await holds(pilot, lambda: "↵ prepare" in plain(stage.library.query_one(KeyBar)))
+        await pilot.press("down", "enter")
         assert "cannot be used" in stage.text("#preview Static")
         assert stage.heard == []
 
@@ -243,6 +247,7 @@ async def test_more_than_two_open_loops_show_the_most_urgent_and_a_count() -> No
 async def test_without_a_playbook_of_ones_own_the_demo_is_offered() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         assert "There is no playbook." in stage.text("#hint")
+        await holds(pilot, lambda: "↵ open the demo" in plain(stage.library.query_one(KeyBar)))
         await pilot.press("enter")
         await pilot.pause()
 

@@ -297,6 +297,12 @@ async def test_what_is_visible_is_copied_only_by_the_users_key(monkeypatch: pyte
         await pilot.press("y")
         assert copied[0].startswith("order-service: shutting down\n")
 
+        stage.run_screen.board.rail.go_to_step("freeze")
+        await settle(pilot, lambda: not stage.well.lines)
+        await pilot.press("y")
+        assert "no output in sight to copy" in [note.message for note in stage._notifications][-1]
+        assert len(copied) == 1
+
 
 async def test_the_views_change_by_themselves_and_by_number(clock: list[float]) -> None:
     scene, question = scenes.asking()
@@ -415,6 +421,13 @@ async def test_hosts_and_guards_are_told_where_there_is_room_with_an_age_for_who
         await pilot.resize_terminal(200, 50)
         await settle(pilot, lambda: "no word yet" in stage.text("#hosts"))
         assert "HOST " not in stage.text("#instruments")
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: "HOST   order-2 +2 more" in stage.text("#instruments"))
+        guard, host = stage.text("#instruments").splitlines()
+        assert guard.split()[:2] == ["GUARD", "error"]
+        assert "! load 9.50 of 2 · memory 37 %, disk 40 % free" in host
+        await pilot.resize_terminal(200, 50)
+        await settle(pilot, lambda: "no word yet" in stage.text("#hosts"))
         assert [line.split()[0] for line in stage.text("#hosts").splitlines() if line.strip()] == [
             "HOSTS", "order-2", "order-3", "order-1", "[/x]",
         ]  # fmt: skip

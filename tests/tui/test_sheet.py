@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from textual.widgets._toast import Toast
@@ -16,6 +17,7 @@ from runbook.model.playbook import Param
 from runbook.model.question import Answer, Choice, NoAnswer, Preview, Question
 from runbook.tui.dialogs.prompt import PromptSheet
 from runbook.tui.dialogs.question import sheet_for
+from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.look import Look
 from runbook.tui.theme import DARK, THEMES
@@ -115,6 +117,18 @@ async def test_what_was_typed_ahead_is_no_answer() -> None:
         await press(pilot, "r", "A", "enter")
 
         assert (app.answers, isinstance(app.screen, Sheet)) == ([], True)
+
+
+async def test_a_second_key_right_behind_a_choice_is_no_other_choice() -> None:
+    app = Table(failed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        for key in ("s", "A", "enter"):
+            app.post_message(Key(key, None if key == "enter" else key))
+        await holds(pilot, lambda: isinstance(app.screen, ReasonSheet))
+        await pilot.pause()
+
+        assert (app.answers, len(app.screen_stack)) == ([], 3)
 
 
 async def test_a_reason_goes_with_the_answer_and_without_one_nothing_is_done() -> None:

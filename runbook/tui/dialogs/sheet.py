@@ -169,6 +169,9 @@ class Sheet(Modal[Answer | NoAnswer]):
 
     @on(ChoiceMenu.Taken)
     def _taken(self, message: ChoiceMenu.Taken) -> None:
+        if self.app.screen is not self:
+            # A key right behind the one that opened what lies over it.
+            return
         self.take(next(each for each in self.question.choices if each.id == message.choice))
 
     def take(self, choice: Choice) -> None:

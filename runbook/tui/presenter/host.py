@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from runbook.model.host import LOCAL
 from runbook.ports.health import Health
 from runbook.session.health import Seen
 from runbook.text import duration_text, one_line, size_text
 from runbook.tui.presenter.instrument import NAME, Instrument
-from runbook.tui.presenter.words import Row, Word, bold, count, fit, muted, plain, said
+from runbook.tui.presenter.words import Row, Word, bold, count, fit, muted, plain, said, shortened
 
 _NAME = 12
 
@@ -29,7 +30,7 @@ def health_rows(seen: Mapping[str, Seen], active: Iterable[str], now: float, mos
     rows: list[Row] = [(muted(f"{'HOSTS':<{_NAME}}{'load of cores':<14}{'memory free':>12}{'disk free':>12}"),)]
     names = in_order(seen, active, now)
     kept = names if len(names) <= most else names[: max(most - 1, 0)]
-    rows += [(plain(fit(one_line(name, 40), _NAME)), *_row(seen[name], now)) for name in kept]
+    rows += [(plain(fit(called(name), _NAME)), *_row(seen[name], now)) for name in kept]
     if len(kept) < len(names):
         rows.append((muted(f"and {count(len(names) - len(kept), 'more host')}"),))
     return rows
@@ -78,10 +79,48 @@ def host_instruments(
     return tuple(shown)
 
 
+def host_row(seen: Mapping[str, Seen], active: Iterable[str], now: float, cells: int) -> Row:
+    """Return the host that wants a look first in one narrow row, with how many there are besides.
+
+    A host that never told is left out.
+    """
+    known = {name: one for name, one in seen.items() if one.health is not None}
+    if not known:
+        return ()
+    first, *others = in_order(known, active, now)
+    one, tail = known[first], f" +{len(others)} more" if others else ""
+    head: Row = (muted(fit("HOST", 7)), plain(fit(fit(called(first), NAME - len(tail)).rstrip() + tail, NAME)))
+    health = one.health
+    assert health is not None
+    if now > one.until:
+        return (*head, ("? unknown", "$wait"), muted(f"  last seen {duration_text(now - one.at)} ago"))
+    busy, short = health.load > health.cores, _is_short(health)
+    return shortened(
+        (
+            *head,
+            ("! ", "bold $wait") if short else ("✓ ", said("succeeded")[1]),
+            muted("load "), (f"{health.load:.2f}", "bold $wait" if busy else "bold"), muted(f" of {health.cores}"),
+            muted(" · memory "), _share(health.memory_free, health.memory),
+            muted(", disk "), _share(health.disk_free, health.disk), muted(" free"),
+        ),
+        cells,
+    )  # fmt: skip
+
+
+def called(name: str) -> str:
+    """Return the name of a host, as people call it."""
+    return "this machine" if name == LOCAL else one_line(name, 60)
+
+
+def _share(free: int, total: int) -> Word:
+    text = f"{free * 100 // total} %" if total else "unknown"
+    return (text, "bold $wait") if total and free * 10 < total else bold(text)
+
+
 def _instrument(name: str, one: Seen, loads: tuple[float, ...], now: float) -> Instrument:
-    health, shown = one.health, one_line(name, 60)
+    health, shown = one.health, called(name)
     if health is None:
-        return Instrument("HOST", shown, (muted("no word"),), "", (), (muted("nothing is known of it yet"),), ())
+        return Instrument("HOST", shown, (muted("no word yet"),), "", (), (), ())
     if now > one.until:
         since = (muted(f"last seen {duration_text(now - one.at)} ago"),)
         return Instrument("HOST", shown, (("? unknown", "$wait"),), "", (), since, loads)

@@ -113,7 +113,9 @@ def _says(step: Rehearsed) -> Row:
             return (said(step.state), plain(f" {words}"))
         case "skipped":
             return (said("skipped"), muted(f" {words}"))
-        case "later" | "not run":
+        case "not run":
+            return (muted(f"{words}: not run before its turn"),)
+        case "later":
             return (muted(words),)
         case "maybe":
             return (said("pending", "maybe"), muted(f" {words}"))

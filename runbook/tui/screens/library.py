@@ -61,7 +61,23 @@ class LibraryScreen(Frame):
     MODE = "Library"
     CSS_PATH = "library.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "prepare", "prepare", id="library.prepare", tooltip="Values, targets, what would change"),
+        # First, so that they stand in the footer: a list takes its row without a word.
+        Binding(
+            "enter",
+            "prepare",
+            "prepare",
+            id="library.prepare",
+            priority=True,
+            tooltip="Values, targets, what would change",
+        ),
+        Binding(
+            "enter",
+            "demo",
+            "open the demo",
+            id="library.demo",
+            priority=True,
+            tooltip="A broken shop on this machine",
+        ),
         Binding("slash", "filter", "find", id="find", tooltip="Type or paste the text of an alert"),
         Binding("tab", "area(1)", "preview", id="library.next", tooltip="The next area of the screen"),
         Binding("shift+tab", "area(-1)", "back", show=False, id="library.previous", tooltip="The area before"),
@@ -205,6 +221,7 @@ class LibraryScreen(Frame):
             rows.append(self._demo_row())
         self.query_one("#list", Pile).show(tuple(rows), keep=keep)
         if not rows:
+            self._offer()
             self.query_one(Preview).show(None)
         else:
             self._draw_preview()
@@ -253,6 +270,7 @@ class LibraryScreen(Frame):
         self._draw_preview()
 
     def _draw_preview(self) -> None:
+        self._offer()
         row, entry = self.query_one("#list", Pile).row, self._entry
         if row is not None and row.id.startswith(DEMO):
             self._show_demo()
@@ -417,12 +435,32 @@ class LibraryScreen(Frame):
         """Offer what is possible now."""
         if action == "loops":
             return bool(self._loops)
-        if action == "prepare":
-            return not isinstance(self.focused, LoopLine | Input)
+        if action in ("prepare", "demo"):
+            here = not isinstance(self.focused, LoopLine | Input) and getattr(self.focused, "id", "") != "runs"
+            return here and self._leads_to == action
         if action == "filter":
             return not isinstance(self.focused, Input)
         return True
 
+    @property
+    def _leads_to(self) -> str:
+        """What Enter opens on the row of the cursor: `prepare`, `demo`, or nothing."""
+        row = self.query_one("#list", Pile).row
+        if row is not None and row.id.startswith(DEMO):
+            # Whoever looks for a playbook did not mean to open a shop.
+            return "" if self.alert and isinstance(self.focused, AlertInput) else "demo"
+        entry = self._entry
+        return "prepare" if entry is not None and not entry.error else ""
+
+    def _offer(self) -> None:
+        self.query_one(AlertInput).leads_to = self._leads_to
+        self.refresh_bindings()
+
+    def action_demo(self) -> None:
+        """Open the demo."""
+        self.action_prepare()
+
     def on_descendant_focus(self) -> None:
         """Show on which row Enter would act."""
         self.query_one("#list", Pile).arm(isinstance(self.focused, AlertInput))
+        self._offer()

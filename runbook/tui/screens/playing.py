@@ -266,8 +266,11 @@ class PlayingFrame(ReadingFrame):
     def action_copy(self) -> None:
         """Copy the visible output to the clipboard of the terminal (OSC 52)."""
         text = self._well.visible_text()
+        if not text:
+            self.notify("There is no output in sight to copy.", markup=False)
+            return
         self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1 if text else 0
+        lines = text.count("\n") + 1
         self.notify(f"{count(lines, 'line')} given to the terminal's clipboard.", markup=False)
 
     def action_pager(self) -> None:

@@ -387,7 +387,7 @@ class PrepareScreen(LookingFrame):
 
     @on(Begin.Pressed)
     def _begin(self) -> None:
-        if self._filling.is_ready:
+        if self._filling.is_ready and time.monotonic() >= self.sight:
             self._stop_looking("the run begins")
             # Enter twice begins once; where the run is refused, the form takes keys again.
             self.sight = time.monotonic() + AGAIN

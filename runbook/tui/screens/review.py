@@ -430,7 +430,7 @@ class ReviewScreen(PlayingFrame):
             "Write the report to which file?",
             self.look,
             hint="Markdown; a file that is there is never written over",
-            value=f"report-{self.run[:10].lower()}.md",
+            value=f"~/report-{self.run[:10].lower()}.md",
             check=wrong_file,
         )
         self.app.push_screen(sheet, self._export_to)

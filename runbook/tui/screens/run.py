@@ -31,7 +31,7 @@ from runbook.tui.presenter.head import seal
 from runbook.tui.presenter.now import NowWords, Rest, now_words
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.take_back import ALL, ways_back
-from runbook.tui.presenter.words import muted, plain, width, wrapped
+from runbook.tui.presenter.words import count, muted, plain, width, wrapped
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.board import Board
@@ -228,7 +228,7 @@ class RunScreen(Frame):
             self.post_message(msg.UsualWanted(scene.plan.playbook, scene.run))
 
     def _want_health(self, now: float) -> None:
-        room = self.has_class("-wide") or self.has_class("-vast")
+        room = not self.classes & {"-tiny", "-flat", "-zoomed"}
         if room and self._steers and self._ended is None and now - self._looked >= HEALTH:
             self._looked = now
             self.post_message(msg.HealthWanted())
@@ -469,9 +469,12 @@ class RunScreen(Frame):
     def action_copy(self) -> None:
         """Copy the visible output to the clipboard of the terminal (OSC 52)."""
         text = self.board.desk.well.visible_text()
+        if not text:
+            self.notify("There is no output in sight to copy.", markup=False)
+            return
         self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1 if text else 0
-        self.notify(f"{lines} lines given to the terminal's clipboard.", markup=False)
+        lines = text.count("\n") + 1
+        self.notify(f"{count(lines, 'line')} given to the terminal's clipboard.", markup=False)
 
     def action_pager(self) -> None:
         """Show all the output in a pager."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widgets import Input
 
 from runbook.text import one_line
@@ -19,7 +20,11 @@ class AlertInput(Input):
     """One line of text, in which the arrow keys up and down lead out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "prepare", id="alert.prepare", tooltip="Values, targets, what would change"),
+        Binding(
+            "enter", "submit('prepare')", "prepare", id="alert.prepare", tooltip="Values, targets, what would change"
+        ),
+        Binding("enter", "submit('demo')", "open the demo", id="alert.demo", tooltip="A broken shop on this machine"),
+        Binding("enter", "submit('')", "", show=False, id="alert.enter", tooltip="Nothing to open"),
         Binding("down", "leave(1)", "list", id="alert.down", tooltip="To the list of playbooks"),
         Binding("ctrl+q", "app.leave", "leave", id="alert.quit", tooltip="Leave; q is a letter here"),
         Binding("up", "leave(-1)", "open loops", show=False, id="alert.up", tooltip="To what is open"),
@@ -34,6 +39,21 @@ class AlertInput(Input):
 
     def __init__(self, placeholder: str, id: str) -> None:  # noqa: A002
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+
+    leads_to: reactive[str] = reactive("")
+    """What Enter opens: `prepare`, `demo`, or nothing."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Call Enter what it is."""
+        return parameters[0] == self.leads_to if action == "submit" else True
+
+    def watch_leads_to(self) -> None:
+        """Offer what Enter does now."""
+        self.refresh_bindings()
+
+    async def action_submit(self, _leads_to: str = "") -> None:
+        """Tell; the screen knows which playbook is meant."""
+        await super().action_submit()
 
     def action_leave(self, by: int) -> None:
         """Tell."""

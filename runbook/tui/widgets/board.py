@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from runbook.model.host import LOCAL
 from runbook.model.question import Question
+from runbook.session.health import Seen
 from runbook.tui.look import Look
-from runbook.tui.presenter.host import health_rows, host_instruments
+from runbook.tui.presenter.host import health_rows, host_instruments, host_row
 from runbook.tui.presenter.instrument import instrument_row, instruments
 from runbook.tui.presenter.note import guard_rows, note_rows
 from runbook.tui.presenter.place import unit_of
@@ -163,9 +165,24 @@ class Board(Vertical):
             # The hosts have no column: they get the rows that the guards leave.
             room = (4 if self.screen.has_class("-tall") else 2) - len(found)
             found = (*found, *host_instruments(scene.health, scene.loads, self._at_work, now, room))
-        self.query_one("#instruments").set_class(not found, "-none")
+        host: Row = ()
+        if self.size.width < 110 and scene.health:
+            # One row is kept for it: what a normal value is stands in the guide of its step, too.
+            host = host_row(self._health_here(), self._at_work, now, self.size.width - 4)
+            if host and len(found) > 1 and found[1].kind == "NORMAL":
+                found = found[:1]
+        self.query_one("#instruments").set_class(not found and not host, "-none")
         ascii_only = not self._look.unicode
-        self._page("instruments", lambda w: [instrument_row(each, w, ascii_only=ascii_only) for each in found])
+        last = (host,) if host else ()
+        self._page(
+            "instruments", lambda w: [*(instrument_row(each, w, ascii_only=ascii_only) for each in found), *last]
+        )
+
+    def _health_here(self) -> Mapping[str, Seen]:
+        """Return how the hosts of the step are that is looked at; hosts that are this machine are one."""
+        seen, hosts = self._scene.health, self.desk.hosts
+        here = {name: seen[name] for name in hosts if name in seen}
+        return here or {name: one for name, one in seen.items() if name == LOCAL}
 
     def _draw_desk(self) -> None:
         row = self.rail.chosen
@@ -201,6 +218,8 @@ class Board(Vertical):
     def _moved(self, event: Pile.Moved) -> None:
         event.stop()
         self._draw_desk()
+        if self._scene.health:
+            self._draw_instruments(self._now)
         self.post_message(self.Moved())
 
     @on(Pile.Chosen)
