@@ -387,8 +387,8 @@ def _undo_finished(step: StepState, fact: f.UndoFinished) -> StepState:
     return replace(
         step,
         status=status.get(fact.status, "undo_failed"),
-        # What a way back left behind that came to no good end, no check has seen.
-        verified=step.verified and fact.status not in ("undo_failed", "in_doubt"),
+        # No check has seen what a bad way back left behind, and what has drifted is not what one saw.
+        verified=step.verified and fact.status not in ("undo_failed", "in_doubt", "drifted"),
         error=fact.error,
         evidence=tuple(fact.evidence),
         orphan=False,

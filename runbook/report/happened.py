@@ -84,6 +84,8 @@ def _timeline(rows: Iterable[_Alike]) -> str:
 
 def result(row: Row) -> str:
     """Return the status, and how it is known where nobody saw it."""
+    if row.is_cut_off:
+        return "► began, its end is not on record"
     text = marked(row.status)
     if row.status == "succeeded" and row.on_word:
         return f"{text}, on a person's word"
@@ -91,7 +93,7 @@ def result(row: Row) -> str:
         return f"{text}, marked by hand"
     if row.status == "skipped" and row.error:
         return f"{text}: {row.error}"
-    if row.adopted:
+    if row.status == "succeeded" and row.adopted:
         return f"{text}, found so after a doubt"
     if row.status == "succeeded" and row.effect != "read" and not row.changed:
         return f"{text}, was so already"

@@ -18,16 +18,19 @@ from runbook.report.story import read_story
 from runbook.report.undoing import undo
 
 
-def markdown_report(run: str, timed: Sequence[Timed], *, verification: str = "", now: str) -> str:
+def markdown_report(
+    run: str, timed: Sequence[Timed], *, verification: str = "", is_left: bool = False, now: str
+) -> str:
     """Return the report of a run.
 
     Args:
         run: its id, as commands take it.
         timed: its facts in the order of the journal; any sequence gives a report, half of them too.
         verification: what the proof of the journal said, in words; empty if it was not asked for.
+        is_left: no process has the run in its hands, whatever the journal says.
         now: RFC 3339 time of the report.
     """
-    story = read_story(run, timed)
+    story = read_story(run, timed, is_left=is_left)
     blocks = [
         *headline(story, verification, now),
         *decisions(story),

@@ -39,6 +39,8 @@ def _session(story: Story) -> list[str]:
     blocks = []
     if story.state.live:
         blocks.append("The last session is not closed on record: it still runs, or it was ended by force.")
+    elif story.sessions and story.sessions[-1].closed is None:
+        blocks.append("The last session was ended by force.")
     if story.state.handed_over:
         blocks.append(f"The run was handed over and goes on elsewhere; the bundle is {code(story.state.handed_over)}.")
     elif not story.state.live and story.state.status in RESUMABLE - {"undo_incomplete"}:

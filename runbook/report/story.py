@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.events import fact as f
 from runbook.events.elapsed import elapsed
@@ -98,16 +99,21 @@ class Story(Struct, frozen=True):
         return None if seconds is None else int(seconds * 1000)
 
 
-def read_story(run: str, timed: Sequence[Timed]) -> Story:
-    """Return the story of these facts, whatever they are."""
+def read_story(run: str, timed: Sequence[Timed], *, is_left: bool = False) -> Story:
+    """Return the story of these facts, whatever they are; `is_left` says that no process has the run in its hands."""
     reader = _Reader()
     for each in timed:
         reader.take(each)
+    state = reader.state
+    if is_left and state.live:
+        state = replace(
+            state, live=False, status="interrupted" if state.status in ("running", "waiting") else state.status
+        )
     return Story(
         run=run,
         timed=tuple(timed),
-        state=reader.state,
-        rows=rows_of(reader.state, timed),
+        state=state,
+        rows=rows_of(state, timed),
         sessions=tuple(reader.sessions),
         told=tuple(reader.told),
         unanswered=tuple(reader.unanswered.values()),

@@ -47,6 +47,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """A person said what the status is."""
     adopted: bool = False
     """Found succeeded after a doubt, not seen succeeding."""
+    is_cut_off: bool = False
+    """It began, and no session is there any more that could end it."""
     on_word: bool = False
     """A manual step, a form or a decision: true because a person said so."""
     error: str = ""
@@ -141,7 +143,8 @@ def rows_of(state: RunState, timed: Iterable[Timed]) -> tuple[Row, ...]:
     line = _Timeline()
     for each in timed:
         line.take(each)
-    return tuple(_row(place, at, line) for place, at in _ordered(state, line))
+    is_left = bool(state.sessions) and not state.live
+    return tuple(_row(place, at, line, is_left=is_left) for place, at in _ordered(state, line))
 
 
 def _ordered(state: RunState, line: _Timeline) -> list[tuple[Place, StepState]]:
@@ -155,7 +158,7 @@ def _ordered(state: RunState, line: _Timeline) -> list[tuple[Place, StepState]]:
     return [each for found in order.values() for each in found]
 
 
-def _row(place: Place, at: StepState, line: _Timeline) -> Row:
+def _row(place: Place, at: StepState, line: _Timeline, *, is_left: bool) -> Row:
     track = line.tracks.get(place) or _Track()
     last = next((a for a in reversed(at.attempts) if not a.again), None)
     finished = last.finished if last is not None else None
@@ -174,6 +177,7 @@ def _row(place: Place, at: StepState, line: _Timeline) -> Row:
         on_word=place in line.on_word,
         error=ended.error if (ended := last_word(at)) is not None else at.error,
         decided_by=line.decided.get(place, ""),
+        is_cut_off=is_left and at.status in ("running", "verifying", "undoing"),
     )
 
 

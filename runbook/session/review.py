@@ -220,4 +220,4 @@ def report(settings: Settings, run: str) -> str:
     words = {"ok": "verified, unsigned", "open": "verified so far, unsigned", "torn": "torn by a crash, unsigned"}
     verification = words.get(proof.status, f"NOT verified: {proof.status}")
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return markdown_report(run, timed, verification=verification, now=now)
+    return markdown_report(run, timed, verification=verification, is_left=not is_live(settings, run), now=now)

@@ -9,6 +9,7 @@ from runbook.engine.pace import checked_rate, pace_set
 from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.events.fold import fold, fold_all
+from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.events.status import RunStatus
 from runbook.journal import Layout, holder
@@ -54,7 +55,8 @@ def decide(
         # That was the last of the way back: nothing is left to be carried out.
         status: RunStatus = "aborted" if after.aborted else "undone"
         _record(settings, run, "decide", made, *returned_leases(settings, run, state), status=status)
-        return f"on record; the run is {status}"
+        word = outcome_word(after, status=status)
+        return f"on record; the run is {status if word == status else f'over: {word}'}"
     if choice == "abort" and after.aborted and not _is_doubtful(after):
         _record(settings, run, "decide", made, *returned_leases(settings, run, state), status="aborted")
         return f"on record; the run is {_aborted(run, after)}"

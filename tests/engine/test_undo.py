@@ -107,6 +107,10 @@ def test_where_nobody_can_tell_whether_it_was_changed_nothing_is_touched(desk: D
     assert (result.status, causes(desk, done.run)) == ("undo_incomplete", [("drifted", "no data")])
     assert "it cannot be told whether it was changed since" in result.why
     assert desk.path("one").exists()
+    assert result.state.unverified == 1
+
+    told = decide(desk.settings, done.run, "one", "", "leave", reason="seen")
+    assert told == "on record; the run is over: 0 of 1 change undone"
 
 
 def test_a_drifted_step_can_be_left_with_a_reason_and_the_rest_undone(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from runbook.events.fold import fold_all
 from runbook.events.way_back import is_back_by_itself
 from runbook.report import markdown_report
 from runbook.tui.presenter.sheet import sheet_words
-from tests.builders import changed, decided, ended, opened, timed
+from tests.builders import began, changed, decided, ended, opened, timed
 
 PLACE = ("restore", "order-1")
 
@@ -63,6 +63,19 @@ def test_a_run_that_rests_says_how_it_goes_on() -> None:
     ]
 
     assert ["taken up again: `runbook resume 01JF2K`" in page for page in pages] == [True, False, False]
+
+
+def test_a_run_whose_process_is_gone_is_interrupted_and_what_ran_has_no_end() -> None:
+    facts = timed([opened(), *began(*PLACE)])
+    left, unknown = (
+        markdown_report("01JF2K", facts, is_left=is_left, now="2023-11-14T04:00:00Z") for is_left in (True, False)
+    )
+
+    assert "◆ interrupted" in left.splitlines()[0]
+    assert "The last session was ended by force." in left
+    assert "taken up again: `runbook resume 01JF2K`" in left
+    assert "► began, its end is not on record" in left
+    assert "it still runs, or it was ended by force" in unknown
 
 
 def test_what_was_skipped_says_why() -> None:
