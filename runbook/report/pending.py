@@ -44,7 +44,8 @@ def _session(story: Story) -> list[str]:
     if story.state.handed_over:
         blocks.append(f"The run was handed over and goes on elsewhere; the bundle is {code(story.state.handed_over)}.")
     elif not story.state.live and story.state.status in RESUMABLE - {"undo_incomplete"}:
-        blocks.append(f"The run can be taken up again: {_next('resume', story)}")
+        failed = ["--failed-hosts"] if story.state.status == "partial" else []
+        blocks.append(f"The run can be taken up again: {code('runbook', 'resume', story.run, *failed)}")
     return blocks
 
 

@@ -59,10 +59,11 @@ def test_what_a_run_rested_on_is_not_told_once_a_decision_has_ended_it() -> None
 def test_a_run_that_rests_says_how_it_goes_on() -> None:
     pages = [
         markdown_report("01JF2K", timed([opened(), *ended(status)]), now="2023-11-14T04:00:00Z")
-        for status in ("paused", "succeeded", "aborted")
+        for status in ("paused", "partial", "succeeded", "aborted")
     ]
 
-    assert ["taken up again: `runbook resume 01JF2K`" in page for page in pages] == [True, False, False]
+    assert ["taken up again: `runbook resume 01JF2K`" in page for page in pages] == [True, False, False, False]
+    assert "taken up again: `runbook resume 01JF2K --failed-hosts`" in pages[1]
 
 
 def test_a_run_whose_process_is_gone_is_interrupted_and_what_ran_has_no_end() -> None:
