@@ -12,6 +12,7 @@ from runbook.cli.front import Front
 from runbook.cli.order import FILE, ssh_config_option
 from runbook.errors import UsageError
 from runbook.text import one_line
+from runbook.text.hostlist import told
 
 
 @click.command(cls=Command)
@@ -60,6 +61,7 @@ def adopt(front: Front, what: str, on: str, inventory: Path | None, playbook: st
         run = what
         found = recover.recover(front.settings(), inventory, on, run, reason, playbook=playbook, accept=accept)
         _tell_silent(front, found.silent)
+        _tell_left_out(front, found.left_out, found.silent)
     else:
         _tell_remains(front, on, inventory)
         return
@@ -98,3 +100,14 @@ def _tell_remains(front: Front, on: str, inventory: Path | None) -> None:
 def _tell_silent(front: Front, silent: Mapping[str, str]) -> None:
     for host, why in silent.items():
         front.say(one_line(f"{host} could not be asked: {why}", 400))
+
+
+def _tell_left_out(front: Front, names: tuple[str, ...], silent: Mapping[str, str]) -> None:
+    unknown = [name for name in names if name in silent]
+    if unknown:
+        front.say(f"left out: {told(unknown)}: nobody knows here whether the run has changed anything there")
+    if len(names) > len(unknown):
+        rest = told(name for name in names if name not in silent)
+        front.say(
+            f"left out: {rest}: no job folder of the run was found there; --limit runs the playbook again on some"
+        )

@@ -54,6 +54,8 @@ def about(told: Told) -> str:
             return value_text(values["step"]) if "step" in values else "the latest change"
         case f.DecisionMade(kind="proceed", choice="undo_all"):
             return "the run"
+        case f.DecisionMade(step="", places=targets) if targets:
+            return places(targets)
         case f.DecisionMade(step=step, places=targets) if step or targets:
             return at(step, "") if not targets or list(targets) == ["*"] else f"{step} on {places(targets)}"
         case f.DecisionMade(question=question):

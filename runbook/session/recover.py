@@ -28,13 +28,13 @@ from runbook.events.plain import freeze
 from runbook.journal import Disk, Layout, Writer, is_run_id
 from runbook.loader import match
 from runbook.model.built import built
-from runbook.model.host import Host
+from runbook.model.host import LOCAL, Host
 from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import FoundJob, Noting
 from runbook.session.prepare import load_hosts, snapshot_of
-from runbook.session.provenance import actor, boot_id, versions
+from runbook.session.provenance import actor, boot_id, owner, versions
 from runbook.session.record import FACTS, JournalRecorder
 from runbook.session.way import ways
 
@@ -68,6 +68,8 @@ class Search(Struct, frozen=True):
     runs: tuple[Remains, ...]
     silent: Mapping[str, str]
     """Hosts that gave no answer, and why."""
+    left_out: tuple[str, ...] = ()
+    """Hosts of a run that was put together of which no job folder speaks: it goes no further on them."""
 
 
 def search(
@@ -133,6 +135,7 @@ def recover(
         raise UsageError(f"no host tells what this run is{silent}", where=run, remedy="name all hosts of the run")
     _check(settings, openings, run, playbook, accept)
     opened = _merged(openings, {host.name: host for host in load_hosts(inventory).hosts})
+    left_out = _unheard(openings, opened)
     rest = [fact for fact in facts if not isinstance(fact, f.SessionOpened)]
     told = f"put together from {len(jobs)} job folders on {', '.join(sorted({job.op.target for job in jobs}))}"
     lost = "reads, decisions, output and the chain of the first record are not here"
@@ -142,11 +145,12 @@ def recover(
         recorder = JournalRecorder(writer)
         for fact in (
             opened, *rest, f.SessionClosed(status="interrupted"),
-            adopted, f.NoteWritten(text=f"{told}; {lost}", actor="runbook"), f.SessionClosed(status="interrupted"),
+            adopted, f.NoteWritten(text=f"{told}; {lost}", actor="runbook"), *_gone_round(left_out),
+            f.SessionClosed(status="interrupted"),
         ):  # fmt: skip
             recorder.record(fact)
         writer.close("interrupted")
-    return found
+    return replace(found, left_out=left_out)
 
 
 def _remains(run: str, jobs: tuple[FoundJob, ...]) -> Remains:
@@ -257,7 +261,10 @@ def _is_of(fact: f.Fact, job: FoundJob) -> bool:
 
 
 def _merged(openings: list[f.SessionOpened], mine: Mapping[str, Host]) -> f.SessionOpened:
-    """Return how the run began, with all its hosts; how they are reached from here says the inventory of who asks."""
+    """Return how the run began, with all its hosts; how they are reached from here says the inventory of who asks.
+
+    Those of which no folder speaks are among them: without them the waves would be others, and nobody would miss them.
+    """
     hosts: dict[str, Any] = {}
     params: dict[str, Any] = {}
     for opened in openings:
@@ -265,4 +272,29 @@ def _merged(openings: list[f.SessionOpened], mine: Mapping[str, Host]) -> f.Sess
             name = str(host.get("name")) if isinstance(host, dict) else ""
             hosts[name] = freeze(mine[name]) if name in mine else host
         params.update(opened.host_params)
+    for name in (name for names in openings[0].targets.values() for name in names):
+        hosts.setdefault(name, freeze(mine.get(name) or Host(name, "local" if name == LOCAL else "ssh")))
     return replace(openings[0], hosts=list(hosts.values()), host_params=params)
+
+
+def _unheard(openings: list[f.SessionOpened], merged: f.SessionOpened) -> tuple[str, ...]:
+    """Return the hosts of a run of which no folder speaks: nothing is known of what the run did to them."""
+    names = [[str(host.get("name")) for host in one.hosts if isinstance(host, dict)] for one in (*openings, merged)]
+    heard = {name for told in names[:-1] for name in told}
+    return tuple(name for name in names[-1] if name not in heard)
+
+
+def _gone_round(names: tuple[str, ...]) -> tuple[f.Fact, ...]:
+    """Return the decision that leaves these hosts out: their values are not known here, nor whether they were begun."""
+    if not names:
+        return ()
+    made = f.DecisionMade(
+        question="failure/adopt",
+        kind="failure",
+        places=list(names),
+        choice="exclude",
+        reason="no job folder that was found speaks of them",
+        source="policy",
+        actor=owner(),
+    )
+    return (made,)

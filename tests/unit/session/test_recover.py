@@ -9,12 +9,15 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from runbook.config import settings
 from runbook.errors import UsageError
 from runbook.events import fact as f
+from runbook.events.fold import fold_all
+from runbook.model.host import Host
 from runbook.ports.target import FoundJob, OpKey
-from runbook.session.recover import MOST, _cards, _check, content_digest, read_card
+from runbook.session.recover import MOST, _cards, _check, _gone_round, _merged, _unheard, content_digest, read_card
 
 
 def written(told: object) -> str:
@@ -80,3 +83,21 @@ def test_a_playbook_that_is_not_here_has_to_be_accepted_by_its_digest() -> None:
     _check(settings(), [opened("a")], "run", "", digest[:12])
     with pytest.raises(UsageError):
         _check(settings(), [opened("a")], "run", "", digest[:4])
+
+
+def test_hosts_of_which_no_folder_speaks_stay_in_the_plan_and_are_left_out() -> None:
+    def from_host(name: str) -> f.SessionOpened:
+        return replace(
+            opened("a"), hosts=[{"name": name, "address": ""}], targets={"app": ["web1", "web2", "web3", "web4"]}
+        )
+
+    openings = [from_host("web2"), from_host("web1")]
+
+    merged = _merged(openings, {"web3": Host("web3", "ssh", address="10.0.0.3")})
+    left_out = _unheard(openings, merged)
+    told = {host["name"]: host["address"] for host in merged.hosts}  # type: ignore[index, call-overload]
+
+    assert told == {"web2": "", "web1": "", "web3": "10.0.0.3", "web4": ""}
+    assert left_out == ("web3", "web4")
+    assert fold_all((merged, *_gone_round(left_out))).excluded == {"web3", "web4"}
+    assert _gone_round(()) == ()
