@@ -33,7 +33,8 @@ done
 echo "state $place"
 echo "disk $(df -Pk -- "$there" | { read -r _; read -r _ _ _ free _; echo "$free"; }) $there"
 [ "$wrong" ] && echo "wrong $wrong"
-uid=$(id -u) memory=/dev/shm/runbook-$(id -u)
+uid=$(id -u)
+memory=/dev/shm/runbook-$uid
 if [ -d "$memory" ]; then [ -O "$memory" ] && [ -w "$memory" ] && echo "memory 1"
 elif [ -d /dev/shm ] && [ -w /dev/shm ]; then echo "memory 1"
 fi
