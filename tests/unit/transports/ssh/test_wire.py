@@ -82,7 +82,7 @@ def test_until_the_first_command_the_peer_waits_for_no_delayed_acknowledgement()
 
         def acknowledges_at_once() -> bool:
             for _ in range(8):
-                # A talk to and fro, in which the system would leave the acknowledgement to the next answer.
+                # A talk back and forth, in which the system would leave the acknowledgement to the next answer.
                 wire.send(b"question")
                 peer.recv(100)
                 peer.sendall(b"answer")
