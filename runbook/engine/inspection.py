@@ -111,7 +111,6 @@ def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlan
         case Proceed(before=before):
             plan = action.plan(bound.model, before)
             answer = "proceed"
-    undo = plan.undo or _written_undo(context)
     digest = digest_of(step, bound.arguments, context.place, [plan.words, *plan.commands, plan.diff])
     return f.StepPlanned(
         step=context.step.id,
@@ -121,7 +120,7 @@ def _planned_change(context: StepContext, bound: Bound, form: str) -> f.StepPlan
         commands=list(plan.commands),
         diff=plan.diff,
         notes=[*plan.notes, *_whereabouts(context)],
-        undo=undo,
+        undo=_undo_words(context, plan.undo),
         digest=digest,
         form=form,
         arguments=bound.arguments,
@@ -164,11 +163,13 @@ def _commands(bound: Bound) -> list[str]:
     return [f"{key}: {value}" for key, value in bound.arguments.items() if isinstance(value, (str, int))]
 
 
-def _written_undo(context: StepContext) -> str:
+def _undo_words(context: StepContext, brought: str) -> str:
+    """Say how the step is led back: as its action brings it, then as the playbook writes; or why it is not."""
     undo = context.step.undo
     if isinstance(undo, UndoNone):
         return f"{NO_WAY_BACK} {undo.none}"
-    return "; ".join(filled(act.title, context.names) or _act_words(act, context.names) for act in undo or ())
+    acts = "; ".join(filled(act.title, context.names) or _act_words(act, context.names) for act in undo or ())
+    return "; then ".join(words for words in (brought, acts) if words)
 
 
 def _act_words(act: PlannedAct, names: Mapping[str, object]) -> str:

@@ -52,8 +52,8 @@ class Ended(Struct, frozen=True):
 
 
 def undo(context: StepContext) -> None:
-    """Undo the latest standing change of the step in this place, and record how it ended."""
-    numbers = [n for s, t, n in context.state.standing if (s, t) == (context.step.id, context.place)]
+    """Undo all that stands of the step in this place, the latest attempt first, and record how each ended."""
+    numbers = _standing(context)
     if not numbers:
         last = context.at.attempt
         context.record(
@@ -70,6 +70,11 @@ def undo(context: StepContext) -> None:
         # What an earlier attempt left lies below: it is not touched if the one on top cannot be led back.
         if _undo_attempt(context, context.state.change(context.step.id, context.place, number)) not in _BACK:
             return
+
+
+def _standing(context: StepContext) -> list[int]:
+    """Return the attempts of the step in this place that are not undone, oldest first."""
+    return [n for s, t, n in context.state.standing if (s, t) == (context.step.id, context.place)]
 
 
 def unreached(step: str, target: str, state: RunState, why: str) -> f.UndoFinished:
@@ -225,8 +230,7 @@ def _covering(context: StepContext, action: AnyAction, attempt: Attempt) -> int:
 
 def _written(context: StepContext, action: AnyAction, attempt: Attempt) -> tuple[PlannedAct, ...]:
     """Return the written steps: once for all attempts, behind the oldest state that the action brings back."""
-    stand = [n for s, t, n in context.state.standing if (s, t) == (context.step.id, context.place)]
-    is_last = not action.brings_undo or min(stand, default=attempt.number) == attempt.number
+    is_last = not action.brings_undo or min(_standing(context), default=attempt.number) == attempt.number
     return context.step.undo if is_last and isinstance(context.step.undo, tuple) else ()
 
 
@@ -300,7 +304,6 @@ def result_of(action: AnyAction, attempt: Attempt) -> Struct | None:
 def run_again(context: StepContext) -> None:
     """Run an activating step again after what it activates was undone, and verify it."""
     number = context.at.next_attempt
-    key = (context.step.id, context.place)
     open_again = [a for a in context.at.attempts if a.again and a.undo_open]
     if open_again:
         number = open_again[-1].number
@@ -315,8 +318,8 @@ def run_again(context: StepContext) -> None:
         output = sink.close()
     context.record(
         f.UndoFinished(
-            step=key[0],
-            target=key[1],
+            step=context.step.id,
+            target=context.place,
             attempt=number,
             status=ended.status,
             error=ended.error,

@@ -152,7 +152,7 @@ class RunState(Struct, frozen=True):
     """Step, target, and `again` or nothing: what is still to be undone, next first."""
     undo_asked: bool = False
     undo_bad: bool = False
-    """Some undo of this session failed, drifted or is in doubt."""
+    """Some undo of this session failed or is in doubt."""
     changes: tuple[tuple[str, str, int], ...] = ()
     """Step, target, attempt of everything that may have changed a target, in order."""
     notes: tuple[NoteWritten, ...] = ()

@@ -68,6 +68,24 @@ def test_the_way_back_is_told_as_it_will_be_run(desk: Desk) -> None:
     assert [fact.undo for fact in planned] == [f"rm {desk.path('made')}"]
 
 
+def test_the_way_back_of_an_action_is_told_with_what_the_playbook_adds_or_why_it_is_not_gone(desk: Desk) -> None:
+    desk.path("good").write_text("good\n")
+    step = "  - id: {0}\n    uses: file.restore\n    with: {{path: DIR/{0}, backup: DIR/good}}\n    undo: {1}\n"
+    for name in ("more", "never"):
+        desk.path(name).write_text("bad\n")
+    body = step.format("more", "[{command: [date], title: Reload it}]") + step.format("never", '{none: "it was wrong"}')
+
+    result = desk.start(f"steps:\n{body}")
+
+    more, never = (result.state.at(name, "local").planned for name in ("more", "never"))
+    assert more is not None
+    assert more.undo.startswith("Put back what was in ")
+    assert more.undo.endswith("; then Reload it")
+    assert never is not None
+    assert never.undo == "none: it was wrong"
+    assert result.state.pending_undo == 1
+
+
 def test_a_rehearsed_message_is_told_as_people_will_get_it(desk: Desk) -> None:
     step = '  - {id: tell, notify: {message: "Hello {{ params.who }}"}}'
     body = f"params: {{who: {{type: string, default: kim}}}}\nsteps:\n{step}\n"
