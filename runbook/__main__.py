@@ -23,7 +23,7 @@ def main() -> int:
     """Run the command line and return the exit code."""
     gc.set_threshold(_THRESHOLD)
     codes: list[int] = []
-    # Called last, as it is registered first: when all threads have ended and everybody else has cleaned up.
+    # Before whatever else a command registers, and so called after it, when all threads have ended.
     atexit.register(_leave, codes)
     try:
         code = _answer()

@@ -41,6 +41,29 @@ def test_what_is_asked_at_every_prompt_loads_no_library(words: tuple[str, ...]) 
     assert out
 
 
+ENDING = """
+import atexit, sys, threading
+sys.argv = ["runbook", "nonsense"]
+from runbook import __main__
+answer = __main__._answer
+
+def answering():
+    atexit.register(lambda: print("cleaned up"))
+    threading.Thread(target=lambda: (threading.Event().wait(0.05), print("worked"))).start()
+    sys.stdout.write("said ")
+    return answer()
+
+__main__._answer = answering
+sys.exit(__main__.main())
+"""
+
+
+def test_the_process_ends_when_all_is_written_worked_off_and_cleaned_up() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.stdout, done.returncode) == ("said worked\ncleaned up\n", 2)
+
+
 def test_the_version_is_told() -> None:
     assert watched("--version")[0] == f"runbook {__version__}\n"
 
