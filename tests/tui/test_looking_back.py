@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
+from textual.content import Content
 
 from runbook.events import fact as f
+from runbook.tui.presenter.guide import brief, heading
 from runbook.tui.presenter.library import last_words
 from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.presenter.view import plan_rows
 from runbook.tui.presenter.words import Row
 from runbook.tui.scene import Began, Scene
+from runbook.tui.widgets.pile import between_words
 from tests import builders as b
 from tests.tui import scenes
 from tests.tui.canned import summary
@@ -46,3 +49,18 @@ def test_a_run_that_rests_did_so_after_a_time_and_not_in_one() -> None:
 
     for outcome, words in (("paused", "after 22:55"), ("succeeded", "in 22:55")):
         assert last_words(replace(run, outcome=outcome), now)[2][0] == words
+
+
+def test_what_finds_no_room_ends_between_words_or_goes_on_below() -> None:
+    plan, state = scenes.plan(), Scene().state
+    title, *more = heading(plan, "restart", state, 24)
+    assert text(title, *more) == "Restart           change\norder-service"
+
+    told = brief("one two three four five six\n\nseven eight nine ten eleven", 20, 2)
+    assert [text(row) for row in told] == ["one two three four", "five six   … 1 guide"]
+    for cells, words in (
+        (30, "Put the file back to a good …"),
+        (12, "Put the …"),
+        (60, "Put the file back to a good tag"),
+    ):
+        assert between_words(Content("Put the file back to a good tag"), cells).plain == words

@@ -181,8 +181,8 @@ class EditPrompt(PromptSheet[Values]):
             rows.append(Content.styled(f"+ {name} = {reveal(after)}", "$good"))
         self.query_one("#diff", Static).update(Content("\n").join(rows) if rows else muted("nothing is changed yet"))
         wrong = self._wrong()
-        void = muted("approvals of this step are void; the run is marked as deviated")
-        self.say(Content.styled(wrong, "$wait") if wrong else void)
+        void = "approvals of this step are void then; the run is marked as deviated"
+        self.say(Content.styled(wrong, "$wait") if wrong else muted(void))
 
     def action_accept(self) -> None:
         """Take the changes; without one there is nothing to take."""

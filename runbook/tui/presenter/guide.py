@@ -8,7 +8,7 @@ from runbook.model.question import Question
 from runbook.text import one_line
 from runbook.tui.presenter.place import unit_of
 from runbook.tui.presenter.prose import Block, blocks
-from runbook.tui.presenter.words import BLANK, Row, bold, ends, muted, plain, wrapped
+from runbook.tui.presenter.words import BLANK, Row, bold, ends, muted, plain, width, wrapped
 
 _STYLES = {"": "", "strong": "bold", "emphasis": "italic", "code": "bold", "heading": "bold", "muted": "$muted"}
 
@@ -44,11 +44,11 @@ def effect_words(step: PlannedStep) -> Row:
 _KINDS = {"manual": "by hand", "ask": "asks you", "choose": "your decision", "wait": "waits", "notify": "tells people"}
 
 
-def heading(plan: Plan, step: str, state: RunState, cells: int, asked: Question | None = None) -> Row:
-    """Return title and effect of a step, with its way back where there is room."""
+def heading(plan: Plan, step: str, state: RunState, cells: int, asked: Question | None = None) -> list[Row]:
+    """Return title and effect of a step, with its way back where there is room; a long title goes on below."""
     found = unit_of(plan, step)
     if found is None:
-        return ()
+        return []
     right = effect_words(found[1])
     way = next((at.planned.undo for (name, _), at in state.steps.items() if name == step and at.planned), "")
     title: Row = (bold(title_of(plan, step, asked)),)
@@ -56,8 +56,9 @@ def heading(plan: Plan, step: str, state: RunState, cells: int, asked: Question 
         longer = (*right, muted(f" · undo: {one_line(way, 80)}"))
         row = ends(title, longer, cells)
         if row[-1] == longer[-1]:
-            return row
-    return ends(title, right, cells)
+            return [row]
+    first, *rest = wrapped(title, max(cells - width(right) - 2, 20))
+    return [ends(first, right, cells), *rest]
 
 
 def guide_rows(markdown: str, cells: int) -> list[Row]:
@@ -82,4 +83,6 @@ def brief(markdown: str, cells: int, most: int) -> list[Row]:
     rows = [row for row in guide_rows(markdown, cells) if row]
     if len(rows) <= most:
         return rows
-    return [*rows[: most - 1], ends(rows[most - 1], (muted("… 1 guide"),), cells)]
+    more: Row = (muted("… 1 guide"),)
+    last, *_ = wrapped(rows[most - 1], max(cells - width(more) - 2, 10))
+    return [*rows[: most - 1], ends(last, more, cells)]

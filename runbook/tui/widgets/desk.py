@@ -200,7 +200,7 @@ class Desk(Vertical):
         signed = not self.query_one("#plan-head").display
         most = 5 if self.spread else 3
         self.query_one("#brief").set_class(not text.strip(), "-none")
-        self._page("title", lambda w: [heading(plan, step, state, w, asked)])
+        self._page("title", lambda w: heading(plan, step, state, w, asked))
         self._page("guide", lambda w: guide_rows(text, w) or [(muted("This step has no guide."),)])
         self._page("plan", lambda w: plan_rows(plan, state, step, w, asked, signed=signed))
         self._page("verify", lambda w: verify_rows(plan, state, step, w))

@@ -247,5 +247,16 @@ def fitted(left: Content, right: Content, width: int) -> Content:
     room = width - right.cell_length - (2 if right else 0)
     if right and room < 12:
         return fitted(left, Content(""), width)
-    cut = left.truncate(max(room, 1), ellipsis=True)
+    cut = between_words(left, max(room, 1))
     return Content.assemble(cut, " " * max(0, width - cut.cell_length - right.cell_length), right)
+
+
+def between_words(text: Content, cells: int) -> Content:
+    """Return the text in at most so many cells; what is left out begins with a whole word, if that is not too much."""
+    if text.cell_length <= cells:
+        return text
+    kept = text.truncate(max(cells - 1, 0)).plain
+    end = kept.rfind(" ")
+    if end < len(kept) * 2 // 3 or text.plain[len(kept) : len(kept) + 1] == " ":
+        return text.truncate(cells, ellipsis=True)
+    return Content.assemble(text[: end + 1], "…")
