@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 
 from runbook.events import fact as f
+from runbook.model.host import LOCAL, Host
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import Lease, LeaseTaken
 from runbook.session.control import Control
 from runbook.session.record import JournalRecorder
 from runbook.session.result import Result
 from runbook.session.run import reopen
+from runbook.transports.local import LocalTransport
 from tests.engine.desk import Desk, Ear, touch, until
 
 HOLDS = """  - id: hold
@@ -93,6 +97,25 @@ def test_a_resumed_run_whose_target_is_held_by_another_changes_nothing(desk: Des
     finally:
         desk.path("free").touch()
         thread.join(20)
+
+
+def test_the_first_copy_of_a_run_that_was_adopted_goes_on_with_a_reason_only(desk: Desk) -> None:
+    run = paused(desk)
+    adopted = Lease(run, "piet@desk", "", copy="adopted")
+    here = LocalTransport().target(Host(LOCAL, "local"), Cancel())
+    assert isinstance(here.take_lease(adopted, over=run), LeaseTaken)
+
+    refused = desk.resume(run)
+
+    assert refused.status == "failed"
+    assert "local is held by piet@desk since" in refused.why
+    assert "who has taken this run over" in refused.why
+    kept = here.take_lease(adopted)
+    assert isinstance(kept, LeaseTaken)
+    assert kept.kept
+    assert desk.lines("log") == ["one"]
+    assert desk.resume(run, take_over="Piet has left it").status == "succeeded"
+    assert desk.lines("log") == ["one", "two"]
 
 
 def test_a_change_that_was_left_open_stays_in_doubt_while_another_run_holds_its_target(desk: Desk) -> None:
