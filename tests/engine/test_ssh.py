@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from runbook.events import fact as f
 from runbook.journal import list_runs
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Lease
+from runbook.ports.target import Cmd, Lease, OpKey
 from runbook.session.control import Control
 from runbook.session.doctor import examine
 from runbook.session.order import Order
@@ -23,6 +23,7 @@ from runbook.session.rehearse import rehearse
 from runbook.session.review import report
 from runbook.session.unattended import Unattended
 from runbook.transports.ssh import SshTransport
+from runbook.transports.ssh.output import Gathered
 from tests.engine.desk import Desk, Ear, change, touch, until
 from tests.nursery import nursery
 from tests.sshd import MISSING, PROGRAM, Sshd, free_port, sshd
@@ -147,6 +148,25 @@ def test_a_second_run_is_refused_and_told_who_was_first(desk: Desk, host: Sshd) 
     assert result.status == "refused"
     assert "web1 is held by run run1 of olga@desk" in result.why
     assert not desk.path("made").exists()
+
+
+def test_a_run_with_which_another_copy_went_on_is_refused_until_a_reason_is_given(desk: Desk, host: Sshd) -> None:
+    bad = "  - {id: bad, command: [test, -e, DIR/good], effect: read}\n"
+    first = desk.start(TARGETS + touch("one") + bad + touch("two"), inventory=inventory(desk, host))
+    assert (first.status, first.state.leases) == ("failed", frozenset())
+    transport = SshTransport()
+    elsewhere = transport.target(host.host(), Cancel())
+    elsewhere.change(Cmd(("true",)), OpKey(first.run, "two", "web1", 1, "later"), Gathered())
+    transport.close()
+    desk.path("good").touch()
+
+    refused = desk.resume(first.run)
+
+    assert "somebody else has gone on with this run on web1: its jobs there tell of two" in refused.why
+    assert list(host.home.glob(".local/state/runbook/leases/host-*")) == []
+    assert desk.lines("log") == ["one"]
+    assert desk.resume(first.run, take_over="it was a mistake").status == "succeeded"
+    assert desk.lines("log") == ["one", "two"]
 
 
 def test_a_connection_that_breaks_in_a_step_is_made_again(desk: Desk, host: Sshd) -> None:

@@ -51,6 +51,18 @@ def test_a_change_that_has_begun_stands_until_it_is_known_to_have_changed_nothin
     assert state(*begun(), ended("in_doubt")).standing == (("one", "a", 1),)
 
 
+@pytest.mark.parametrize("way", ["bundle", "copy"])
+def test_a_copy_that_was_adopted_has_a_name_and_has_claimed_nothing_yet(way: str) -> None:
+    claimed = f.LeaseClaimed(target="a")
+    first = (opened(), claimed, f.LeaseReturned(target="a"))
+    adopted = replace(opened("adopt"), options={way: "second"})
+
+    assert (state(*first).copy, state(*first).held) == ("", {"a"})
+    assert (state(*first, adopted).copy, state(*first, adopted).held) == ("second", frozenset())
+    again = state(*first, adopted, opened("resume"), claimed)
+    assert (again.copy, again.held) == ("second", {"a"})
+
+
 def test_an_operation_is_open_until_its_receipt() -> None:
     (operation,) = state(*begun()).change("one", "a", 1).operations
     assert (operation.name, operation.receipt, operation.tries) == ("run", None, 1)
