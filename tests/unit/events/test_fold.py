@@ -57,10 +57,10 @@ def test_a_copy_that_was_adopted_has_a_name_and_has_claimed_nothing_yet(way: str
     first = (opened(), claimed, f.LeaseReturned(target="a"))
     adopted = replace(opened("adopt"), options={way: "second"})
 
-    assert (state(*first).copy, state(*first).held) == ("", {"a"})
+    assert (state(*first).copy, state(*first).held) == ("", frozenset({"a"}))
     assert (state(*first, adopted).copy, state(*first, adopted).held) == ("second", frozenset())
     again = state(*first, adopted, opened("resume"), claimed)
-    assert (again.copy, again.held) == ("second", {"a"})
+    assert (again.copy, again.held) == ("second", frozenset({"a"}))
 
 
 def test_an_operation_is_open_until_its_receipt() -> None:
