@@ -127,11 +127,12 @@ def _back(state: RunState) -> tuple[Choice, ...]:
 
 def latest_change(state: RunState) -> str:
     """Return the step that changed something last of all that stands and has a way back; empty if there is none."""
-    for step, target, attempt in reversed(state.standing):
-        planned = state.change(step, target, attempt).planned
-        if planned is None or not planned.undo.startswith(NO_WAY_BACK):
-            return step
-    return ""
+    return next((key[0] for key in reversed(state.standing) if _has_way_back(state, key)), "")
+
+
+def _has_way_back(state: RunState, change: tuple[str, str, int]) -> bool:
+    planned = state.change(*change).planned
+    return planned is None or not planned.undo.startswith(NO_WAY_BACK)
 
 
 def approve(
@@ -289,8 +290,8 @@ def failure(
             else []
         ),
         Choice("done", "mark done by hand: with a reason", key="m", reason=True),
-        *_undo_one(state, changed=changed),
-        *([Choice("undo_all", "undo all that this run changed, and end it", key="U")] if state.standing else []),
+        *_undo_one(state, step.id, bad, changed=changed),
+        *([Choice("undo_all", "undo all that this run changed, and end it", key="U")] if latest_change(state) else []),
         PAUSE,
         ABORT,
     ]
@@ -313,10 +314,12 @@ def _how(places: list[StepState]) -> str:
     return "was undone" if all(at.status == "undone" for at in places) else "failed"
 
 
-def _undo_one(state: RunState, *, changed: bool) -> tuple[Choice, ...]:
+def _undo_one(state: RunState, step: str, places: tuple[str, ...], *, changed: bool) -> tuple[Choice, ...]:
     """Offer the way back of the step that failed; if it has changed nothing, that of the latest change before it."""
     if changed:
-        return (Choice("undo", "undo this step where it may have changed something", key="u"),)
+        own = (key for key in state.standing if key[0] == step and key[1] in places)
+        is_undoable = any(_has_way_back(state, key) for key in own)
+        return (Choice("undo", "undo this step where it may have changed something", key="u"),) if is_undoable else ()
     last = latest_change(state)
     return (Choice("undo", f"undo {last}: the latest change; then you decide", key="u"),) if last else ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.engine import move as m
 from runbook.events import fact as f
@@ -384,6 +385,14 @@ class TestFailure:
         paper.answers("undo")
 
         assert paper.next() == (m.GoBack((("before", "local"),), abort=False, reason="why not"),)
+
+    def test_no_way_back_is_offered_where_the_playbook_wants_none(self) -> None:
+        for undo, offered in (("rm it", {"undo", "undo_all"}), ("none: it does no harm", set())):
+            paper = Paper(plan_of(ONE + act("bad")))
+            _, *attempt = changed("bad", "local", "failed")
+            paper.tell(replace(planned("bad", "local"), undo=undo), *attempt, f.LeaseClaimed(target="local"))
+
+            assert {c.id for c in paper.asks().choices} & {"undo", "undo_all"} == offered
 
     def test_hosts_are_only_offered_where_there_are_several(self) -> None:
         alone = self.failed()
