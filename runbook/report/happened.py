@@ -103,7 +103,8 @@ def result(row: Row) -> str:
 def checked(row: Row) -> str:
     """Return whether the result was verified; a step that only completed never says so."""
     if row.status in ("undone", "skipped", "pending", "waiting"):
-        return ""
+        # What was begun and then skipped may have changed something.
+        return "not verified" if row.status == "skipped" and row.changed else ""
     if row.effect != "read" and row.status in BAD and not row.changed:
         return "nothing was changed"
     if row.effect == "read":

@@ -10,7 +10,7 @@ from runbook.events.fold import fold_all
 from runbook.events.way_back import is_back_by_itself
 from runbook.report import markdown_report
 from runbook.tui.presenter.sheet import sheet_words
-from tests.builders import began, changed, decided, ended, opened, timed
+from tests.builders import asked, began, broken, changed, decided, ended, opened, timed
 
 PLACE = ("restore", "order-1")
 
@@ -34,8 +34,8 @@ def test_what_nobody_could_look_at_is_not_told_as_changed() -> None:
 
         assert sheet_words(question, state).word == head
         assert ("somebody else" in question.title) == (cause != "no data")
-        asked = f.QuestionAsked(question=question)
-        facts = [*drifted(cause), asked, decided(asked, "leave", reason="seen"), *ended("undone")]
+        put = f.QuestionAsked(question=question)
+        facts = [*drifted(cause), put, decided(put, "leave", reason="seen"), *ended("undone")]
         page = markdown_report("01JF2K", timed(facts), now="2023-11-14T04:00:00Z")
         assert f"**{words}**" in page
         assert (f"left alone, {'it cannot be told' if cause == 'no data' else 'changed by'}") in page
@@ -77,6 +77,16 @@ def test_a_run_whose_process_is_gone_is_interrupted_and_what_ran_has_no_end() ->
     assert "taken up again: `runbook resume 01JF2K`" in left
     assert "► began, its end is not on record" in left
     assert "it still runs, or it was ended by force" in unknown
+
+
+def test_a_failed_change_that_was_skipped_is_not_verified() -> None:
+    menu = asked("failure", *PLACE[:1], [PLACE[1]])
+    facts = [opened(), *broken(*PLACE), menu, decided(menu, "skip", reason="no need"), *ended()]
+    page = markdown_report("01JF2K", timed(facts), now="2023-11-14T04:00:00Z")
+
+    assert [
+        line.split(" | ")[6] for line in page.splitlines() if line.startswith("| restore | order-1 | ↷ skipped")
+    ] == ["not verified"]
 
 
 def test_what_was_skipped_says_why() -> None:
