@@ -258,9 +258,17 @@ async def test_without_a_playbook_of_ones_own_the_demo_is_offered() -> None:
 
 async def test_nothing_breaks_at_any_size() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
-        for size in ((20, 5), (200, 50), (1, 1), (80, 24)):
+        for size in ((20, 5), (200, 50), (1, 1), (60, 15), (80, 24)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
+            if size == (60, 15):
+                # List and preview take turns where both have no room.
+                assert not stage.library.query_one("#preview").is_on_screen
+                await pilot.press("tab")
+                await settle(pilot, lambda: stage.library.query_one("#preview").is_on_screen)
+                assert not stage.pile.is_on_screen
+                await pilot.press("tab")
+                await settle(pilot, lambda: stage.pile.is_on_screen)
         assert isinstance(stage.library.query_one(LoopLine), LoopLine)
 
     await on_stage(Stage(canned(), Look(unicode=False)), act)
