@@ -14,7 +14,7 @@ from runbook.actions import catalogue
 from runbook.config import Settings, check_owner, find_playbook
 from runbook.engine.guard import watching
 from runbook.engine.plan import Planner, bounded, digest_of
-from runbook.errors import JournalBroken, PlaybookError, RunbookError, UsageError
+from runbook.errors import JournalBroken, NoTargetError, PlaybookError, RunbookError, UsageError
 from runbook.events.fact import SessionOpened
 from runbook.events.plain import freeze, thaw
 from runbook.loader import (
@@ -302,6 +302,8 @@ def prepare_adhoc(order: Adhoc) -> Prepared:
     if order.limit:
         allowed = {host.name for host in match(inventory, order.limit)}
         hosts = tuple(host for host in hosts if host.name in allowed)
+        if not hosts:
+            raise NoTargetError(f"--on {order.on} and --limit {order.limit} have no host in common")
     refuse_transport(hosts, AVAILABLE)
     snapshot: dict[str, Json] = {
         "id": "exec",

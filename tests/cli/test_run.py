@@ -325,6 +325,8 @@ def test_an_invalid_playbook_runs_nothing(call: Call, place: Path) -> None:
 
 def test_a_pattern_without_a_target_is_no_success(call: Call, place: Path) -> None:
     assert call("replay", "touch-file", "--limit", "order-9").code == 4
+    (place / "hosts.yaml").write_text("hosts: {a: {transport: local}, b: {transport: local}}\n")
+    assert call("exec", "--on=a", "--limit=b", "--inventory=hosts.yaml", "--", "true").code == 4
 
 
 def test_a_limit_may_be_a_file_with_a_target_per_line(call: Call, place: Path) -> None:
