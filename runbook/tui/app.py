@@ -432,7 +432,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         self._retitle()
         if self._orders and ended.result is not None and ended.result.status == "succeeded":
             self.prepare.open(self._orders.popleft())
-            self.notify("F3 prepares the next playbook that this incident needs", markup=False)
+            self.run_screen.tell_next()
 
     # --- the way out --------------------------------------------------------------------------------------------
 

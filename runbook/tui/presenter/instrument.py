@@ -60,7 +60,7 @@ def _guard(guard: Guard, state: RunState, samples: tuple[GuardSampled, ...]) -> 
     return Instrument(
         "GUARD",
         one_line(guard.id.replace("-", " ").replace("_", " "), 60),
-        _state(guard, at),
+        _state(guard, at, watched=state.live),
         value,
         _limit(guard.fail_when),
         _more(guard, at, state),
@@ -79,7 +79,7 @@ def _limit(fail_when: str) -> Row:
 _PLAIN = re.compile(r"value\s*([<>]=?)\s*(-?[0-9.]+)")
 
 
-def _state(guard: Guard, at: GuardState) -> Row:
+def _state(guard: Guard, at: GuardState, *, watched: bool) -> Row:
     if at.breached:
         return (said("failed", "breached"),)
     if at.last is None:
@@ -88,10 +88,13 @@ def _state(guard: Guard, at: GuardState) -> Row:
         return (("! ", "bold $wait"), (f"bad {at.bad}/{guard.threshold}", "bold $wait"))
     if at.missing:
         return (("? ", "$wait"), (f"{at.missing}/{guard.threshold}", "$wait"))
-    return (said("succeeded", "ok"),)
+    # A run at rest takes no samples: what was well then may not be so any more, least of all after an undo.
+    return (said("succeeded", "ok"),) if watched else (said("pending", "was ok"),)
 
 
 def _more(guard: Guard, at: GuardState, state: RunState) -> Row:
+    if at.last is not None and not state.live:
+        return (muted("nobody watches now"),)
     words = [f"{at.bad or at.missing} of {guard.threshold} to a breach"]
     for name, taken in state.baselines.items():
         if f"baseline.{name}" in guard.fail_when:

@@ -35,6 +35,8 @@ class Rest(Struct, frozen=True):
     why: str = ""
     pending_undo: int = 0
     resumable: bool = False
+    goes_on: bool = False
+    """The next playbook of the incident is prepared."""
     told: bool = False
     """What went wrong stands elsewhere, in full."""
 
@@ -243,6 +245,8 @@ def _closing(scene: Scene, now: float) -> NowWords:
 
 def _next(rest: Rest) -> list[tuple[str, str]]:
     ways = ["↵ resume" if rest.resumable else "↵ review"]
+    if rest.goes_on:
+        ways.append("F3 the next playbook of this incident")
     if rest.pending_undo:
         ways.append("u undo")
     return [muted(way) for way in ways]

@@ -57,6 +57,12 @@ def unit_of(plan: Plan, step: str) -> tuple[Unit, PlannedStep] | None:
     return None
 
 
+def status_at(state: RunState, step: str, place: str) -> str:
+    """Return the status of a step in a place; on a host that was excluded nothing is pending any more."""
+    status = state.at(step, place).status
+    return "skipped" if status == "pending" and place in state.excluded else status
+
+
 def limit_of(step: PlannedStep) -> float:
     """Return the seconds after which a step gives up; 0 if the plan does not tell."""
     until = step.source.until

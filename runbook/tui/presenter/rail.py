@@ -12,7 +12,7 @@ from runbook.events.state import RunState
 from runbook.events.status import BAD
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.text import duration_text, one_line
-from runbook.tui.presenter.place import Total, places, present, total, unit_of, wave_at
+from runbook.tui.presenter.place import Total, places, present, status_at, total, unit_of, wave_at
 from runbook.tui.presenter.words import Row, Word, fit, mark, muted, plain, said, shortened, width
 
 COLUMNS = 8
@@ -145,7 +145,7 @@ def _step(
     unit: Unit, step: PlannedStep, state: RunState, measure: _Measure, hosts: tuple[str, ...], took: float | None
 ) -> Row:
     where = places(unit, step)
-    statuses = {place: state.at(step.id, place).status for place in where}
+    statuses = {place: status_at(state, step.id, place) for place in where}
     by_hand = any(state.at(step.id, p).by_hand for p in where) or step.kind == "manual"
     summed = total(statuses.values(), by_hand=by_hand)
     name = (
@@ -203,13 +203,15 @@ def _listed(unit: Unit, step: PlannedStep, state: RunState, cells: int) -> list[
     """Return the hosts of a step, those in trouble first."""
     where = list(places(unit, step))
     rank = {status: number for number, status in enumerate(_ORDER)}
-    where.sort(key=lambda p: rank[_AS.get(s := state.at(step.id, p).status, s)])
+    where.sort(key=lambda p: rank[_AS.get(s := status_at(state, step.id, p), s)])
     rows: list[RailRow] = []
     for place in where:
         at = state.at(step.id, place)
         name = one_line("once" if place == "*" else f"wave {place[1:]}" if place.startswith("*") else place, 60)
         error = (muted(f"  {one_line(at.error, 80)}"),) if at.error else ()
-        row = shortened((plain("  "), plain(fit(name, min(14, cells // 2))), said(at.status), *error), cells)
+        row = shortened(
+            (plain("  "), plain(fit(name, min(14, cells // 2))), said(status_at(state, step.id, place)), *error), cells
+        )
         rows.append(RailRow("host", step.id, row, host=place))
     return rows
 

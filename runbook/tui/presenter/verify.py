@@ -9,6 +9,20 @@ from runbook.tui.presenter.place import places, unit_of, where
 from runbook.tui.presenter.rail import COLUMNS
 from runbook.tui.presenter.words import BLANK, Row, bold, fit, mark, muted, plain, said, shortened, wrapped
 
+_NONE = {
+    "notify": "It tells people: there is nothing to check.",
+    "manual": "A person says what is true: nothing else is checked.",
+    "ask": "A person answers: nothing is checked.",
+    "choose": "A person decides: nothing is checked.",
+}
+"""What is said of the kinds of steps that neither change nor read anything."""
+
+
+def _evidence(at: StepState, planned: PlannedStep) -> tuple[str, ...]:
+    """Return what speaks for the outcome; of a step that tells people, what they were told."""
+    told = at.result.get("message") if planned.kind == "notify" else None
+    return (*at.evidence, told) if isinstance(told, str) else at.evidence
+
 
 def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]:
     """Return the checks of a step and what they said, at full length; of many hosts those not well come first."""
@@ -22,6 +36,8 @@ def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]
         rows.append((muted("checks"),))
         rows += [row for check in checks for row in wrapped((muted("· "), plain(check)), cells, 2)]
         rows.append(BLANK)
+    elif planned.kind in _NONE:
+        rows += [(muted(_NONE[planned.kind]),), BLANK]
     elif planned.effect == "read":
         rows += [(muted("It reads only: its result is its verdict."),), BLANK]
     where_all = list(places(unit, planned))
@@ -31,7 +47,7 @@ def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]
         at = state.at(step, place)
         name = where(place) or "once"
         rows.append((bold(fit(one_line(name, 40), _room(unit.hosts))), plain(" "), *verdict(at, planned)))
-        for line in at.evidence:
+        for line in _evidence(at, planned):
             rows += wrapped((plain("  "), plain(one_line(line, 2000))), cells, 4)
         if at.error:
             rows += wrapped((plain("  "), ("! ", "$wait"), plain(one_line(at.error, 2000))), cells, 4)
@@ -52,7 +68,7 @@ def verify_brief(plan: Plan, state: RunState, step: str, cells: int, most: int) 
     for place in where_all[:most]:
         at = state.at(step, place)
         name = where(place) or "once"
-        evidence = [muted(f"  {one_line(line, 200)}") for line in (at.error, *at.evidence) if line][:2]
+        evidence = [muted(f"  {one_line(line, 200)}") for line in (at.error, *_evidence(at, planned)) if line][:2]
         style = "bold" if at.status in ("running", "verifying") else "$muted" if at.status == "pending" else ""
         row: Row = ((fit(one_line(name, 40), room), style), plain(" "), *verdict(at, planned), *evidence)
         rows.append(shortened(row, cells))

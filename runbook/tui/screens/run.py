@@ -99,6 +99,7 @@ class RunScreen(Frame):
         self._control: Control | None = None
         self._ended: Ended | None = None
         self._asked: Asked | None = None
+        self._goes_on = False
         self._asked_at = 0.0
         self._possible: tuple[object, object, object] = (None, None, None)
         self._sealed: object = None
@@ -121,6 +122,7 @@ class RunScreen(Frame):
     def open(self, scene: Scene, control: Control | None = None) -> None:
         """Show another run; without a control it is only looked at."""
         self.scene, self._control, self._ended, self._asked = scene, control, None, None
+        self._goes_on = False
         self.refresh_scene()
 
     def put(self, asked: Asked) -> None:
@@ -146,6 +148,11 @@ class RunScreen(Frame):
         self._ended, self._asked = ended, None
         # Nobody looks any more: what was seen grows old.
         self.scene.take_health({})
+        self.refresh_scene()
+
+    def tell_next(self) -> None:
+        """Tell that the next playbook of the incident is prepared."""
+        self._goes_on = True
         self.refresh_scene()
 
     def on_mount(self) -> None:
@@ -252,6 +259,7 @@ class RunScreen(Frame):
             why="handed over: it goes on elsewhere" if state.handed_over else why,
             pending_undo=0 if state.handed_over else left,
             resumable=self._can_resume,
+            goes_on=self._goes_on,
         )
 
     @property

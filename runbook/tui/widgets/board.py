@@ -100,6 +100,8 @@ class Board(Vertical):
         """Draw what is new of a scene."""
         if scene is not self._scene:
             self._opened, self._event, self._state = "", "", None
+            if scene.run != self._scene.run:
+                self.rail.begin()
         fresh = self._state is not scene.state or asked is not self._asked
         self._scene, self._asked, self._state, self._now = scene, asked, scene.state, now
         if fresh:
@@ -230,7 +232,7 @@ class Board(Vertical):
     def list_hosts(self) -> None:
         """List the hosts of the step of the cursor, or no more."""
         row = self.rail.chosen
-        if row is None or row.kind == "stage" or self._scene.plan is None:
+        if row is None or row.kind == "stage" or self._scene.plan is None or len(self.desk.hosts) < 2:
             return
         self._opened = "" if self._opened == row.step else row.step
         self._state = None

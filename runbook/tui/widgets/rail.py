@@ -32,6 +32,10 @@ class RailView(Pile):
             if moved:
                 self.call_after_refresh(self._centre, rail.at)
 
+    def begin(self) -> None:
+        """Forget where the cursor stood: the next rows are those of another run."""
+        self._kept = None
+
     def _line(self, row: RailRow) -> Content:
         line = self._look.row(row.words)
         return line.stylize("bold") if row.at else line

@@ -7,6 +7,7 @@ from functools import partial
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Static
 
 from runbook.session.draft import Draft
@@ -35,6 +36,8 @@ class TargetPart(Vertical):
         super().__init__(id=id)
         self._look = look
         self._checked = Preflight()
+        self._drawn: tuple[Draft, Filling, Found, Preflight] | None = None
+        self._cells = 0
 
     def compose(self) -> ComposeResult:
         """Build the part."""
@@ -44,6 +47,11 @@ class TargetPart(Vertical):
         yield Page(self._look, id="preflight")
         yield Pile(self._look.own("▌"), quiet=True, id="hosts")
         yield Page(self._look, id="findings")
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw for another width; a part that was out of sight had none."""
+        if event.size.width != self._cells and self._drawn is not None:
+            self.draw(*self._drawn)
 
     def draw(self, draft: Draft, filling: Filling, found: Found, checked: Preflight) -> None:
         """Show what is known of the targets."""
@@ -57,7 +65,8 @@ class TargetPart(Vertical):
             says = f"{len(hosts)} found" if row.field == f":{INVENTORY}" else f"{inside} in"
             verdict = (said("failed", "to fix"),) if is_here else (said("succeeded", says),) if hosts else ()
             row.tell(verdict, fault(draft.wrong) if is_here and draft.wrong else (), wrong=is_here)
-        self._checked = checked
+        self._checked, self._cells = checked, self.size.width
+        self._drawn = (draft, filling, found, checked)
         self.query_one("#preflight", Page).show(partial(self._head, inside))
         pile = self.query_one(Pile)
         pile.show(tuple(self._host(host, is_in, found) for host, is_in in hosts))
