@@ -435,12 +435,14 @@ async def test_hosts_and_guards_are_told_where_there_is_room_with_an_age_for_who
         await settle(pilot, lambda: not stage.run_screen.query_one("#hosts").display)
 
 
-@pytest.mark.parametrize("size", [(20, 5), (59, 14), (80, 24), (120, 36), (200, 50), (80, 15)])
+@pytest.mark.parametrize("size", [(20, 5), (60, 15), (80, 24), (120, 36), (200, 50), (80, 15)])
 async def test_it_stands_at_every_size_and_comes_back(size: tuple[int, int]) -> None:
     stage = Stage(scenes.running(), Control(), Look(unicode=False))
     async with stage.run_test(size=size) as pilot:
         await pilot.pause()
         assert "RUNNING" in stage.now()
+        # Steps and views stand side by side where neither breaks the lines of the other.
+        assert stage.run_screen.query_one("#left").is_on_screen == (size[0] >= 72)
         await pilot.resize_terminal(20, 5)
         await pilot.pause()
         await pilot.resize_terminal(80, 24)

@@ -42,9 +42,6 @@ DEBOUNCE = 0.12
 TICK = 20.0
 """Seconds after which ages and the clock are told anew."""
 
-SLIM = 72
-"""Columns below which list and preview take turns."""
-
 DEMO = "demo:"
 """What the ids of rows begin with that offer the demo."""
 
@@ -356,8 +353,7 @@ class LibraryScreen(Frame):
             self._show(entry)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Show more or less beside the list; a preview of a few columns tells nothing, and waits until it is wanted."""
-        self.set_class(event.size.width < SLIM, "-slim")
+        """Show more or less beside the list."""
         if self._is_read and self._entry is not None:
             self._show(self._entry)
 
@@ -417,7 +413,8 @@ class LibraryScreen(Frame):
 
     def action_area(self, by: int) -> None:
         """Go to the next or previous area that is in sight."""
-        if self.has_class("-slim"):
+        if self.classes & {"-slim", "-tiny"}:
+            # A preview of a few columns would tell nothing: list and preview take turns.
             self.action_zoom()
             return
         first = "list" if self.query_one("#list").has_focus else "filter"
