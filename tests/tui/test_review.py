@@ -231,6 +231,13 @@ async def test_two_runs_stand_side_by_side_with_what_differs() -> None:
         assert app.review.has_class("-one")
 
 
+async def test_no_name_of_a_view_is_cut_off_where_there_is_little_room() -> None:
+    app = Stage()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await opened(pilot, app)
+        await pilot.pause(0.5); assert app.text("#review-views") == "x"
+
+
 async def test_the_report_is_written_where_one_says_and_never_over_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +251,7 @@ async def test_the_report_is_written_where_one_says_and_never_over_a_file(
         assert written.read_text() == f"# Run {RUN}\n"
         written.write_text("mine")
         await pilot.press("E", "enter")
-        assert "is there already" in plain(app.screen.query_one("#hint"))
+        assert "is there already" in " ".join(plain(app.screen.query_one("#hint")).split())
         await pilot.press("escape")
         assert written.read_text() == "mine"
 
