@@ -44,10 +44,16 @@ class ViewBar(Widget, can_focus=True):
         """Go to the view that was clicked."""
         at = 2
         for number, name in enumerate(self._names):
-            end = at + len(name) + 5
+            end = at + len(name) + 2 + self._gap
             if at <= event.x < end:
                 self.post_message(self.Turned(number))
             at = end
+
+    @property
+    def _gap(self) -> int:
+        """Cells between two names: fewer where the last one would be cut."""
+        room = self.size.width - 2 - sum(len(name) + 2 for name in self._names)
+        return min(max(room // max(len(self._names) - 1, 1), 1), 3)
 
     def render(self) -> Content:
         """Draw the names."""
@@ -57,4 +63,4 @@ class ViewBar(Widget, can_focus=True):
             here = number == self.view
             style = ("bold reverse $accent" if self.has_focus else "bold underline $accent") if here else "$muted"
             parts.append(Content.assemble((str(number + 1), flag or "bold $accent"), " ", (name, style)))
-        return Content.assemble("  ", Content("   ").join(parts))
+        return Content.assemble("  ", Content(" " * self._gap).join(parts))
