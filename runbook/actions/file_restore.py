@@ -84,7 +84,7 @@ class FileRestore:
         except ActionError as error:
             return Refuse(error.message, error.remedy)
         good = look(t, backup, sudo=w.sudo, timeout=w.timeout).file
-        now = look(t, path, sudo=w.sudo, timeout=w.timeout)
+        now = look(t, path, sudo=w.sudo, timeout=w.timeout, copy=not w.keep_in)
         room = look(t, path, sudo=w.sudo, timeout=w.timeout, folder=keep, copy=True) if w.keep_in else now
         no = _bad_backup(backup, good, w.sha256) or _bad_place(path, now, good.size)
         if no:

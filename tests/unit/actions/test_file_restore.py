@@ -89,6 +89,13 @@ def test_undo_brings_back_bytes_mode_and_owner(w: RestoreWith) -> None:
     assert ACTION.undone(w, b, result, Bench()).state == "good"
 
 
+def test_a_second_attempt_within_the_same_second_keeps_its_own_copy(w: RestoreWith) -> None:
+    first = before(w).kept
+    Path(first).write_bytes(b"what the first attempt kept")
+
+    assert not Path(before(w).kept).exists()
+
+
 def test_another_mode_than_before_is_not_verified(w: RestoreWith) -> None:
     b = before(w)
     result = ACTION.apply(w, b, MemoryWork(Bench()))
