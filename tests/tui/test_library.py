@@ -130,6 +130,19 @@ async def test_a_pasted_alert_of_many_lines_becomes_one() -> None:
     await on_stage(Stage(canned()), act)
 
 
+async def test_what_is_typed_behind_enter_changes_nothing_of_what_enter_opens() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        for key in (*"exhausted", "enter", *"zz", "enter"):
+            stage.post_message(events.Key(key, None if key == "enter" else key))
+        await settle(pilot, lambda: stage.library.alert == "exhaustedzz" and bool(stage._notifications))
+
+        chosen = [message.playbook for message in stage.heard if isinstance(message, msg.PlaybookChosen)]
+        assert chosen == ["/playbooks/config-rollback.yaml"]
+        assert "No playbook matches" in [note.message for note in stage._notifications][-1]
+
+    await on_stage(Stage(canned()), act)
+
+
 async def test_escape_clears_the_text_and_lists_all() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         await pilot.press(*"nothing")

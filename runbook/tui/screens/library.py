@@ -361,12 +361,18 @@ class LibraryScreen(Frame):
 
     @on(Input.Submitted, "#filter")
     def _submitted(self) -> None:
+        # Behind what it leads to, which goes by this screen to the application.
+        self.call_later(self.app.call_later, self._go_on)
         row = self.query_one("#list", Pile).row
         if self.alert and row is not None and row.id.startswith(DEMO):
             # Whoever looks for a playbook in an incident did not mean to open a shop.
             self.notify("No playbook matches that text. Esc clears it; ↓ and ↵ open the demo.", markup=False)
             return
         self.action_prepare()
+
+    def _go_on(self) -> None:
+        if self.query_one(AlertInput).go_on(self.app.screen is self):
+            self.notify("What was pasted is in no field: Enter had left it. Paste it again.", markup=False)
 
     @on(Pile.Chosen, "#list")
     def action_prepare(self) -> None:

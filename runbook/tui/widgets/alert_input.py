@@ -39,6 +39,8 @@ class AlertInput(Input):
 
     def __init__(self, placeholder: str, id: str) -> None:  # noqa: A002
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
+        self._held: list[events.Key | events.Paste] | None = None
+        """What was typed since Enter, while nobody has said where that leads; None while nobody has to."""
 
     leads_to: reactive[str] = reactive("")
     """What Enter opens: `prepare`, `demo`, or nothing."""
@@ -55,6 +57,27 @@ class AlertInput(Input):
         """Tell; the screen knows which playbook is meant."""
         await super().action_submit()
 
+    async def on_key(self, event: events.Key) -> None:
+        """Hold what is typed behind Enter until it is known where that led: it is not a part of the alert."""
+        if self._held is not None:
+            self._held.append(event)
+        elif event.key == "enter":
+            self._held = []
+            await self.action_submit()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def go_on(self, here: bool) -> int:
+        """Take what was typed behind Enter, if one is still here; return how many pastes have no place."""
+        held, self._held = self._held or [], None
+        for event in held if here else ():
+            event.stop(False)
+            event.prevent_default(False)
+            self.post_message(event)
+        return 0 if here else sum(isinstance(event, events.Paste) for event in held)
+
     def action_leave(self, by: int) -> None:
         """Tell."""
         self.post_message(self.Left(by))
@@ -63,6 +86,9 @@ class AlertInput(Input):
         """Take all lines of what was pasted, as one."""
         event.prevent_default()
         event.stop()
+        if self._held is not None:
+            self._held.append(event)
+            return
         # A terminal sends what was pasted with the line ends of a typist.
         text = one_line("\n".join(event.text.splitlines()), MOST, mark=" ")
         if self.selection.is_empty:
