@@ -67,11 +67,12 @@ async def test_an_edit_offers_what_a_line_can_hold_and_nothing_where_there_is_no
     stage, question = offering()
     place = question.places[0]
     at = stage.run_screen.scene.state.at("restart", place)
-    assert at.planned is not None
+    planned = at.planned
+    assert planned is not None
 
     def arguments(**given: object) -> None:
         steps = {**stage.run_screen.scene.state.steps}
-        steps["restart", place] = replace(at, planned=replace(at.planned, arguments=freeze(given)))
+        steps["restart", place] = replace(at, planned=replace(planned, arguments=freeze(given)))
         stage.run_screen.scene.state = replace(stage.run_screen.scene.state, steps=steps)
         stage.run_screen.refresh_scene()
 

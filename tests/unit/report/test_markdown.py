@@ -1,6 +1,7 @@
 """The page for the review after the incident: its order, its words, and what each part has to tell."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.builders import (
 NOW = "2023-11-14T04:00:00Z"
 
 
-def report(facts: list[f.Fact], **more: str) -> str:
+def report(facts: list[f.Fact], **more: Any) -> str:
     return markdown_report("01JF2K", timed(facts), now=NOW, **more)
 
 
