@@ -17,7 +17,7 @@ from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
 from runbook.tui import rehearser
-from runbook.tui.screens import library, prepare, review
+from runbook.tui.screens import library, looking, review
 from tests.tui.gallery import MOMENTS, Room, Still
 
 WITHIN = 60.0
@@ -39,7 +39,7 @@ PICTURES = {
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Stop the clocks, and let local times be the same on every machine."""
-    for module in (library, prepare, review, rehearser):
+    for module in (library, looking, review, rehearser):
         monkeypatch.setattr(module, "datetime", Still)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.chdir(tmp_path)

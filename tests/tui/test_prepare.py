@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual import events
 from textual.app import App
+from textual.content import Content
 from textual.pilot import Pilot
 
 from runbook.config import settings
@@ -22,6 +23,7 @@ from runbook.tui.screens.prepare import PrepareScreen
 from runbook.tui.theme import THEMES
 from runbook.tui.widgets.begin import Begin
 from runbook.tui.widgets.field_row import FieldInput, FieldRow
+from runbook.tui.widgets.now_line import NowLine
 from runbook.tui.widgets.pile import Pile
 from tests.tui.canned import Canned, holds, plain
 
@@ -254,6 +256,13 @@ async def test_the_rehearsal_begins_by_itself_and_is_out_of_date_after_a_change(
         await pilot.press("2")
         await pilot.pause()
         assert "out of date" in stage.text("#diff-heading")
+
+        # The clock goes on while somebody thinks, and what is opened anew does not pass for what stood there before.
+        stage.prepare.head.right = Content("")
+        await until(pilot, lambda: "nothing changed so far" in stage.prepare.head.right.plain)
+        stage.prepare.open(stage.prepare.order)
+        assert stage.prepare.query_one(NowLine).now.first.plain == "Reading the playbook"
+        await until(pilot, lambda: stage.prepare._found.state == "done")
 
 
 async def test_what_the_rehearsal_refused_stands_in_the_headline_until_a_value_is_corrected(place: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from textual.app import App
 
 from runbook.session.order import Order
 from runbook.tui.backend import Backend
 from runbook.tui.examiner import Checked, Examiner
-from runbook.tui.look import Look
+from runbook.tui.look import Look, muted
+from runbook.tui.presenter.ago import clock
 from runbook.tui.presenter.preflight import Preflight
 from runbook.tui.presenter.rehearsal import Look as Found
 from runbook.tui.rehearser import End, Rehearser
@@ -28,6 +31,12 @@ class LookingFrame(Frame):
     def _draw(self) -> None:
         """Draw what is new."""
         raise NotImplementedError
+
+    def _tell_time(self) -> None:
+        """Keep the clock in sight true, however long somebody thinks here."""
+        said = muted(f"nothing changed so far   {clock(datetime.now(UTC))}")
+        if said != self.head.right:
+            self.head.right = said
 
     @property
     def _found(self) -> Found:
@@ -80,3 +89,5 @@ class LookingFrame(Frame):
         heard = (self._rehearser.catch_up(), self._examiner.catch_up())
         if any(heard):
             self._draw()
+        if self.is_current:
+            self._tell_time()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar
 
@@ -29,7 +28,6 @@ from runbook.tui.look import Look, bold, line, muted
 from runbook.tui.messages import BeginWanted
 from runbook.tui.presenter import filling as form
 from runbook.tui.presenter import preflight, radius, rehearsal
-from runbook.tui.presenter.ago import clock
 from runbook.tui.presenter.filling import INVENTORY, LIMIT, Filling
 from runbook.tui.screens.looking import LookingFrame
 from runbook.tui.widgets.begin import Begin
@@ -139,6 +137,8 @@ class PrepareScreen(LookingFrame):
                 self._filling.inventory, self._filling.limit = last.inventory, ""
         self._view, self._trouble, self._shown_of = 0, "", ""
         if self.is_attached:
+            older = muted("What stands below may be older; nothing is executed here.")
+            self.say(Now("rule", first=bold("Reading the playbook"), second=older))
             self._load()
 
     def _kept_for(self, playbook: str) -> Filling | None:
@@ -223,7 +223,7 @@ class PrepareScreen(LookingFrame):
         if not self.is_attached:
             return
         filling, draft = self._filling, self._filling.draft
-        self.head.right = muted(f"nothing changed so far   {clock(datetime.now(UTC))}")
+        self._tell_time()
         self._say()
         self.set_class(bool(self._trouble), "-broken")
         if draft is None or self._trouble:
