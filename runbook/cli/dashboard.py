@@ -14,6 +14,7 @@ import msgspec
 
 from runbook.cli.front import Front
 from runbook.cli.style import Style, Tone
+from runbook.text import one_line
 
 if TYPE_CHECKING:
     from runbook.demo.dashboard import Frame, Panel
@@ -48,7 +49,8 @@ def show(front: Front, look: Callable[[], Frame], *, once: bool, over: Event | N
 def draw(frame: Frame, style: Style) -> list[str]:
     """Return a frame as lines that fit the width."""
     clock = time.strftime("%H:%M:%S", time.gmtime(frame.time))
-    head = f"shop at {clock} UTC, the last minute" if frame.is_there else f"shop at {clock} UTC: it does not answer"
+    name = one_line(frame.shop, 60) or "shop"
+    head = f"{name} at {clock} UTC, the last minute" if frame.is_there else f"{name} at {clock} UTC: it does not answer"
     return [style.bold(head), *(_line(panel, style) for panel in frame.panels)]
 
 

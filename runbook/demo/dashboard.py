@@ -85,6 +85,8 @@ class Frame(msgspec.Struct, frozen=True):
     panels: tuple[Panel, ...]
     is_there: bool = True
     """Whether the metrics of the shop answer."""
+    shop: str = ""
+    """The name of its folder: more than one may run."""
 
 
 def look(ports: Ports, now: float) -> Frame:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.config import Settings
 from runbook.demo.dashboard import Frame, look
@@ -130,8 +131,8 @@ def dashboard(folder: Path | None = None) -> Callable[[], Frame]:
     Raises:
         UsageError: no shop runs.
     """
-    ports = find_running(folder).ports
-    return lambda: look(ports, time.time())
+    state = find_running(folder)
+    return lambda: replace(look(state.ports, time.time()), shop=Path(state.folder).name)
 
 
 def demo_stop(folder: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_course_goes_from_nothing_to_its_greatest() -> None:
 
 
 def frame_of(*panels: Panel, is_there: bool = True) -> Frame:
-    return Frame(NOW, panels, is_there)
+    return Frame(NOW, panels, is_there, shop="runbook-shop-x1")
 
 
 def test_lines_fit_the_width_and_need_no_colour() -> None:
@@ -101,7 +101,7 @@ def test_lines_fit_the_width_and_need_no_colour() -> None:
 
     lines = draw(frame_of(*panels), Style(width=70))
 
-    assert lines[0] == "shop at 22:13:20 UTC, the last minute"
+    assert lines[0] == "runbook-shop-x1 at 22:13:20 UTC, the last minute"
     assert [line.split()[:2] for line in lines[1:]] == [["✓", "ok"], ["✗", "BAD"], ["?", "unknown"]]
     assert {len(line) for line in lines[1:3]} == {70}
 
