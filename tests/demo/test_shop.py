@@ -101,23 +101,27 @@ def test_the_services_notice_that_the_supervisor_was_killed(tmp_path: Path) -> N
 
 def test_a_kept_shop_stays_up_and_is_found_and_stopped_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with open_shop(keep=True) as shop:
-        shop.start()
-        assert find_kept() == ()
-        # As if its opener were killed: the pipe between them breaks, and nobody says goodbye.
-        shop.detach()
-        assert shop._supervisor is not None
-        assert shop._supervisor.stdin is not None
-        shop._supervisor.stdin.close()
-        assert [each.folder for each in find_kept()] == [shop.folder]
+    try:
+        with open_shop(keep=True) as shop:
+            shop.start()
+            assert find_kept() == ()
+            # As if its opener were killed: the pipe between them breaks, and nobody says goodbye.
+            shop.detach()
+            assert shop._supervisor is not None
+            assert shop._supervisor.stdin is not None
+            shop._supervisor.stdin.close()
+            assert [each.folder for each in find_kept()] == [shop.folder]
 
-    (kept,) = find_kept()
-    assert (kept.folder, kept.is_alive) == (shop.folder, True)
-    assert "ActiveState=active" in shop.control("show", ORDER)
-    shop.wait(is_healthy, "healthy", within=20)
+        (kept,) = find_kept()
+        assert (kept.folder, kept.is_alive) == (shop.folder, True)
+        assert "ActiveState=active" in shop.control("show", ORDER)
+        shop.wait(is_healthy, "healthy", within=20)
 
-    stop_kept(kept.folder)
-    assert (processes(shop), find_kept(), shop.folder.exists()) == ([], (), False)
+        stop_kept(kept.folder)
+        assert (processes(shop), find_kept(), shop.folder.exists()) == ([], (), False)
+    finally:
+        for left in find_kept():
+            stop_kept(left.folder)
 
 
 def test_a_shop_lies_in_a_folder_of_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
