@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from runbook.engine.move import Fail
 from runbook.engine.words import filled
-from runbook.events.state import NO_WAY_BACK, RunState, StepState
+from runbook.events.state import RunState, StepState
 from runbook.events.status import RunStatus
 from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.expression import is_template, render
@@ -127,12 +127,7 @@ def _back(state: RunState) -> tuple[Choice, ...]:
 
 def latest_change(state: RunState) -> str:
     """Return the step that changed something last of all that stands and has a way back; empty if there is none."""
-    return next((key[0] for key in reversed(state.standing) if _has_way_back(state, key)), "")
-
-
-def _has_way_back(state: RunState, change: tuple[str, str, int]) -> bool:
-    planned = state.change(*change).planned
-    return planned is None or not planned.undo.startswith(NO_WAY_BACK)
+    return next((step for step, _, _ in reversed(state.with_way_back)), "")
 
 
 def approve(
@@ -317,8 +312,7 @@ def _how(places: list[StepState]) -> str:
 def _undo_one(state: RunState, step: str, places: tuple[str, ...], *, changed: bool) -> tuple[Choice, ...]:
     """Offer the way back of the step that failed; if it has changed nothing, that of the latest change before it."""
     if changed:
-        own = (key for key in state.standing if key[0] == step and key[1] in places)
-        is_undoable = any(_has_way_back(state, key) for key in own)
+        is_undoable = any(name == step and place in places for name, place, _ in state.with_way_back)
         return (Choice("undo", "undo this step where it may have changed something", key="u"),) if is_undoable else ()
     last = latest_change(state)
     return (Choice("undo", f"undo {last}: the latest change; then you decide", key="u"),) if last else ()

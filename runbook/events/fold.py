@@ -379,8 +379,10 @@ def _undo_started(step: StepState, fact: f.UndoStarted) -> StepState:
 
 def _undo_finished(step: StepState, fact: f.UndoFinished) -> StepState:
     step = _attempt(step, fact.attempt, lambda a: replace(a, undo_open=False, undone=fact))
+    # What only ran again, because a step before it was undone, is done as it was.
+    only_again = _is_again(step, fact.attempt) and any(a.may_have_changed and a.undone is None for a in step.attempts)
     status = {
-        "undone": "undone",
+        "undone": "succeeded" if only_again else "undone",
         "in_doubt": "in_doubt",
         "none": step.status if step.status != "undoing" else "succeeded",
     }

@@ -197,10 +197,11 @@ class RunState(Struct, frozen=True):
     @property
     def pending_undo(self) -> int:
         """How many standing changes have a way back; the playbook says of some that they have none."""
-        return len({key[:2] for key in self._with_way_back})
+        return len({key[:2] for key in self.with_way_back})
 
     @property
-    def _with_way_back(self) -> tuple[tuple[str, str, int], ...]:
+    def with_way_back(self) -> tuple[tuple[str, str, int], ...]:
+        """The standing changes that can be undone, oldest first: of some the playbook says that they cannot."""
         plans = ((key, self.change(*key).planned) for key in self.standing)
         return tuple(key for key, plan in plans if plan is None or not plan.undo.startswith(NO_WAY_BACK))
 
@@ -221,7 +222,7 @@ class RunState(Struct, frozen=True):
             return self.pending_undo
         made = (d for d in self.decisions if d.kind == "drift" and d.choice == "leave")
         left = {(d.step, place) for d in made for place in d.places}
-        return len({key[:2] for key in self._with_way_back} - left)
+        return len({key[:2] for key in self.with_way_back} - left)
 
     @property
     def unverified(self) -> int:

@@ -191,9 +191,8 @@ def _way_back(question: Question, state: RunState) -> str:
 
 
 def _standing(state: RunState) -> str:
-    standing = state.standing
-    hosts = len({target for _, target, _ in standing})
-    return f"{count(len(standing), 'change')} on {count(hosts, 'host')}; ends the run"
+    hosts = len({target for _, target, _ in state.with_way_back})
+    return f"{count(state.pending_undo, 'change')} on {count(hosts, 'host')}; ends the run"
 
 
 def about_rows(question: Question, words: SheetWords, cells: int) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook.events.state import NO_WAY_BACK, RunState
+from runbook.events.state import RunState
 from runbook.text import one_line
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.words import count
@@ -21,10 +21,8 @@ def ways_back(state: RunState, step: str, *, waits: bool) -> tuple[Offer, ...]:
         waits: a step waits, so that the run goes on after one step was undone; else it is at rest.
     """
     found: dict[str, list[str]] = {}
-    for name, target, attempt in reversed(state.standing):
-        planned = state.change(name, target, attempt).planned
-        if planned is None or not planned.undo.startswith(NO_WAY_BACK):
-            found.setdefault(name, []).insert(0, target)
+    for name, target, _ in reversed(state.with_way_back):
+        found.setdefault(name, []).insert(0, target)
     if not found:
         return ()
     offers = [Offer(LEAVE, "l", "leave it as it is", "nothing is undone")]

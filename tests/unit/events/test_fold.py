@@ -138,6 +138,13 @@ def test_a_run_of_an_activator_after_an_undo_is_no_change_of_its_own() -> None:
     assert after.standing == ()
 
 
+def test_what_only_ran_again_is_not_undone() -> None:
+    again = (f.UndoStarted(**PLACE, attempt=2), f.UndoFinished(**PLACE, attempt=2, status="undone"))
+    after = state(*begun(), ended(), f.UndoAsked(steps=[["one", "a", "again"]]), *again)
+
+    assert (after.at("one", "a").status, after.undone_of) == ("succeeded", (0, 1))
+
+
 def test_a_claim_holds_for_its_session_and_is_remembered_for_the_return() -> None:
     claimed = f.LeaseClaimed(target="a")
     assert state(opened(), claimed).claimed == {"a"}
