@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from runbook.ports.action import Work
 from runbook.ports.target import OpKey, Reader
+from runbook.text import counted
 
 
 class Choice(Struct, frozen=True):
@@ -50,7 +51,7 @@ class QueueState(Struct, frozen=True):
     def line(self) -> str:
         """Return what matters on one line."""
         oldest = "" if self.oldest is None else f", oldest {self.oldest:.0f} s"
-        return f"{self.queue}: {self.depth} messages{oldest}, {self.consumers} consumers"
+        return f"{self.queue}: {counted(self.depth, 'message')}{oldest}, {counted(self.consumers, 'consumer')}"
 
 
 class Page(Struct, frozen=True):

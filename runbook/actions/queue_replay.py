@@ -37,6 +37,7 @@ from runbook.ports.action import (
     Work,
 )
 from runbook.ports.target import OpKey, Reader
+from runbook.text import counted
 
 _PAGE = 10
 """Batches of ids that are fetched at once."""
@@ -126,7 +127,7 @@ class QueueReplay:
         except ActionError as error:
             return Refuse(error.message, error.remedy)
         if destination.consumers < w.pause_on.consumers:
-            why = f"{w.destination} has {destination.consumers} consumers, {w.pause_on.consumers} are wanted"
+            why = f"{w.destination} has {counted(destination.consumers, 'consumer')}, {w.pause_on.consumers} wanted"
             return Refuse(why, "start its consumers first")
         bound = min(w.limit or source.matching, source.matching)
         before = ReplayBefore(source, destination, Choice(w.filter, w.max_age, source.end), bound)

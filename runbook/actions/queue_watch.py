@@ -16,6 +16,7 @@ from runbook.actions.queue_driver import QueueState
 from runbook.errors import ActionError
 from runbook.model.scalar import Seconds
 from runbook.ports.action import Work
+from runbook.text import counted
 
 LOOK_EVERY = 0.5
 """Seconds between two looks in a pause."""
@@ -85,7 +86,7 @@ class Watch:
 
     def _why_wait(self, destination: QueueState) -> str:
         if destination.consumers < self._on.consumers:
-            return f"{destination.queue} has {destination.consumers} consumers, {self._on.consumers} are wanted"
+            return f"{destination.queue} has {counted(destination.consumers, 'consumer')}, {self._on.consumers} wanted"
         grown = destination.depth - self._destination.depth
         if grown >= self._on.growth:
             return f"{destination.queue} has grown by {grown} to {destination.depth}: its consumers do not keep up"

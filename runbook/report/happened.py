@@ -14,8 +14,8 @@ from runbook.report.block import fenced, item, part, section, table
 from runbook.report.story import Story
 from runbook.report.timeline import Row
 from runbook.report.watch import watched
-from runbook.report.word import at, counted, marked, moment, places, together, took, value_text
-from runbook.text import markdown, size_text
+from runbook.report.word import at, marked, moment, places, together, took, value_text
+from runbook.text import counted, markdown, size_text
 
 MANY = 8
 """Hosts from which on those that ended alike stand in one row."""
@@ -176,7 +176,7 @@ def _end(attempt: Attempt) -> str:
 
 
 def _name(operation: Operation) -> str:
-    return f"{operation.name} ({counted(operation.tries, 'try')})" if operation.tries > 1 else operation.name
+    return f"{operation.name} ({counted(operation.tries, 'try', 'tries')})" if operation.tries > 1 else operation.name
 
 
 def intent(operation: Operation) -> str:

@@ -8,8 +8,8 @@ from runbook.report.block import code, item
 from runbook.report.decision import about, is_break_glass, who, why
 from runbook.report.story import PeopleFact, Story
 from runbook.report.summary import outcome_sentence
-from runbook.report.word import counted, full_moment, marked, person, took
-from runbook.text import markdown
+from runbook.report.word import full_moment, marked, person, took
+from runbook.text import counted, markdown
 from runbook.text.mark import mark_of
 
 

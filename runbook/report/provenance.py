@@ -8,8 +8,8 @@ from runbook.events import fact as f
 from runbook.model.scalar import Json
 from runbook.report.block import item, part, section, table
 from runbook.report.story import Session, Story
-from runbook.report.word import counted, full_moment, marked, moment, person, value_text
-from runbook.text import markdown, size_text
+from runbook.report.word import full_moment, marked, moment, person, value_text
+from runbook.text import counted, markdown, size_text
 
 _TEXTS = ("text", "includes")
 """Full texts of playbooks: in the journal, not on a page for people."""

@@ -11,7 +11,8 @@ from collections import Counter
 from runbook.events.outcome import came_to, outcome_word
 from runbook.events.state import Place, RunState
 from runbook.events.status import RunStatus, Status
-from runbook.report.word import counted, words
+from runbook.report.word import words
+from runbook.text import counted
 
 _UNUSUAL: tuple[Status, ...] = (
     "in_doubt",

@@ -103,11 +103,6 @@ def took(milliseconds: int | None) -> str:
     return "not known" if milliseconds is None else duration_text(milliseconds / 1000)
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: "1 step", "2 steps"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def value_text(value: Json, depth: int = 0) -> str:
     """Return a recorded value in words; a secret shows where it came from and nothing else."""
     if depth > _DEEPEST:

@@ -2,10 +2,11 @@
 
 from runbook.text.quote import csv_cell, fence, html, markdown, shell_words
 from runbook.text.sanitise import StreamSanitiser, one_line, reveal, sanitise
-from runbook.text.unit import duration_text, seconds, share, size, size_text
+from runbook.text.unit import counted, duration_text, seconds, share, size, size_text
 
 __all__ = [
     "StreamSanitiser",
+    "counted",
     "csv_cell",
     "duration_text",
     "fence",

@@ -102,3 +102,8 @@ def _nano(number: str) -> int:
 def _quoted(text: str) -> str:
     """Return the wrong value for a message: escaped, and short enough for one line."""
     return ascii(text if len(text) <= 40 else text[:39] + "...")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun in the right form: "1 step", "2 steps", and "2 tries" where `plural` says so."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

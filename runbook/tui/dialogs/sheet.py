@@ -23,13 +23,12 @@ from textual.widgets import Static
 from runbook.events.state import RunState
 from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.model.scalar import Json
-from runbook.text import one_line
+from runbook.text import counted, one_line
 from runbook.tui.dialogs.modal import Modal
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.typed import TypedSheet, head_of
 from runbook.tui.look import Look, bold
 from runbook.tui.presenter.sheet import about_rows, is_grave, sheet_words
-from runbook.tui.presenter.words import count
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.page import Page
@@ -143,7 +142,7 @@ class Sheet(Modal[Answer | NoAnswer]):
         about = self.query_one("#about", VerticalScroll)
         below = self._below
         self._read_to_end = self._read_to_end or (about.max_scroll_y > 0 and not below)
-        more = (count(below, "more line"), ": ", ("PgDn", "bold $accent")) if below else ()
+        more = (counted(below, "more line"), ": ", ("PgDn", "bold $accent")) if below else ()
         self.query_one("#prompt", Static).update(
             Content.assemble(bold(self.words.prompt), "   " if more else "", *more)
         )
@@ -177,7 +176,7 @@ class Sheet(Modal[Answer | NoAnswer]):
     def take(self, choice: Choice) -> None:
         """Complete an answer with what the choice needs; what cannot be taken back is read to its end first."""
         if choice.id in ("approve", "confirm") and is_grave(self.question) and self._below and not self._read_to_end:
-            left = f"{count(self._below, 'more line')} to read first: "
+            left = f"{counted(self._below, 'more line')} to read first: "
             self.query_one("#prompt", Static).update(Content.assemble((left, "bold $wait"), ("PgDn", "bold $accent")))
             self.query_one(ChoiceMenu).go_to(self.question.safe)
         elif choice.typed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from runbook.text import counted
+
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (48 * 3600, 3600, "h"))
 _LONG = ((60 * 86400, 86400, "day"), (730 * 86400, 30.44 * 86400, "month"))
 
@@ -18,11 +20,6 @@ def span(seconds: float) -> str:
         if whole < below:
             return counted(int(whole // size), word)
     return counted(int(whole // (365.25 * 86400)), "year")
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its word in the right form."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def moment(written: str) -> datetime | None:

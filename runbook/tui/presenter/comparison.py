@@ -10,13 +10,13 @@ from msgspec import Struct
 from runbook.events.fold import fold_all
 from runbook.events.state import RunState
 from runbook.model.scalar import Json
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.decision import decisions
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.presenter.runs import from_to
 from runbook.tui.presenter.timeline import TimeRow, timeline
-from runbook.tui.presenter.words import BLANK, Row, Word, bold, count, fit, muted, plain
+from runbook.tui.presenter.words import BLANK, Row, Word, bold, fit, muted, plain
 
 
 class Pair(Struct, frozen=True):
@@ -80,7 +80,7 @@ def _heads(one: Recording, other: Recording, a: RunState, b: RunState) -> Iterab
     if one.breaks or other.breaks:
         yield _text("without its rests", duration_text(one.worked), duration_text(other.worked))
     yield _text("hosts", _hosts(a), _hosts(b))
-    yield _text("left unverified", count(a.unverified, "change"), count(b.unverified, "change"))
+    yield _text("left unverified", counted(a.unverified, "change"), counted(b.unverified, "change"))
 
 
 def _took(seconds: float | None) -> str:
@@ -93,7 +93,7 @@ def _hosts(state: RunState) -> str:
         if state.opened
         else []
     )
-    return ", ".join(names) if len(names) <= 4 else count(len(names), "host")
+    return ", ".join(names) if len(names) <= 4 else counted(len(names), "host")
 
 
 def _status(status: str) -> Row:

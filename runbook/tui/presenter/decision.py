@@ -7,10 +7,10 @@ from msgspec import Struct
 from runbook.events import fact as f
 from runbook.report import decision as word
 from runbook.report.story import Told, read_story
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import status_word
 from runbook.tui.presenter.recording import Recording
-from runbook.tui.presenter.words import Row, count, fit, muted, plain
+from runbook.tui.presenter.words import Row, fit, muted, plain
 
 _PAST = {
     "approve": "approved",
@@ -60,7 +60,7 @@ def decisions(known: Recording) -> tuple[Decided, ...]:
                 found.append(_decided(at, timed.seq, told))
         elif isinstance(timed.fact, f.RunFinished):
             what = "ended" if timed.fact.status == "succeeded" else status_word(timed.fact.status)
-            about = one_line(timed.fact.why, 300) or f"{count(timed.fact.unverified, 'change')} left unverified"
+            about = one_line(timed.fact.why, 300) or f"{counted(timed.fact.unverified, 'change')} left unverified"
             found.append(Decided(at, timed.seq, "run", what, about, ""))
     return tuple(found)
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from runbook.model.host import LOCAL
 from runbook.session.draft import Draft, Field, Wrong, check_text
 from runbook.session.order import Order
-from runbook.text import one_line
-from runbook.tui.presenter.words import Row, count, muted, plain, said
+from runbook.text import counted, one_line
+from runbook.tui.presenter.words import Row, muted, plain, said
 
 INVENTORY = "inventory"
 LIMIT = "limit"
@@ -154,7 +154,7 @@ def verdict(field: Field, typed: bool, wrong: Wrong | None) -> Row:
             return (said("waiting", "asked at start"),)
         return (said("succeeded", "set"), muted(f" {kind} {one_line(name, 40)}"))
     if field.per_host:
-        return (said("succeeded", "inventory"), muted(f" {count(len(field.per_host), 'host')}"))
+        return (said("succeeded", "inventory"), muted(f" {counted(len(field.per_host), 'host')}"))
     if not field.value:
         return (said("pending", "not set"),)
     source = _SOURCES.get(field.source, field.source)
@@ -213,11 +213,11 @@ def now_words(filling: Filling, warnings: int, refused: tuple[str, ...] = ()) ->
     if filling.draft is None:
         return "pending", "reading", ""
     left = len(filling.to_fix())
-    read = f", {count(warnings, 'warning')} to read" if warnings else ""
+    read = f", {counted(warnings, 'warning')} to read" if warnings else ""
     if left:
-        return "waiting", "not ready yet", f"{count(left, 'value')} to fix{read}."
+        return "waiting", "not ready yet", f"{counted(left, 'value')} to fix{read}."
     if refused:
-        more = f" and {count(len(refused) - 1, 'more step')}" if len(refused) > 1 else ""
+        more = f" and {counted(len(refused) - 1, 'more step')}" if len(refused) > 1 else ""
         return "refused", "not ready", f"The rehearsal refused {one_line(refused[0], 40)}{more}."
     return "succeeded", "ready", f"All values are good{read}."
 
@@ -228,5 +228,5 @@ def headline(filling: Filling) -> str:
     if draft is None:
         return ""
     steps = sum(len(unit.steps) for unit in draft.plan.units)
-    hosts = count(len(draft.plan.hosts), "host") if draft.hosts_known else "no host yet"
-    return f"{hosts} · {count(steps, 'step')}"
+    hosts = counted(len(draft.plan.hosts), "host") if draft.hosts_known else "no host yet"
+    return f"{hosts} · {counted(steps, 'step')}"

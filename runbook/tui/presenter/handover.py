@@ -11,9 +11,9 @@ from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.events.status import BAD
 from runbook.model.plan import Plan
 from runbook.session.result import CLOSED
-from runbook.text import one_line, shell_words
+from runbook.text import counted, one_line, shell_words
 from runbook.tui.presenter.place import present, where
-from runbook.tui.presenter.words import BLANK, Row, bold, count, muted, plain, said, wrapped
+from runbook.tui.presenter.words import BLANK, Row, bold, muted, plain, said, wrapped
 
 _LABEL = 11
 _MOST = 4
@@ -64,7 +64,7 @@ def _changes(state: RunState, cells: int) -> list[Row]:
         return _labelled("Changes", plain("none stands on any target"), cells)
     hosts = len({target for _, target in stands})
     back = {key[:2] for key in state.standing if _has_way_back(state, key)}
-    words = [f"{count(len(stands), 'change')} on {count(hosts, 'host')}"]
+    words = [f"{counted(len(stands), 'change')} on {counted(hosts, 'host')}"]
     words.append(f"{'all' if len(back) == len(stands) else len(back)} can be undone")
     if state.unverified:
         words.append(f"{state.unverified} unverified")

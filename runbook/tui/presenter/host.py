@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from runbook.model.host import LOCAL
 from runbook.ports.health import Health
 from runbook.session.health import Seen
-from runbook.text import duration_text, one_line, size_text
+from runbook.text import counted, duration_text, one_line, size_text
 from runbook.tui.presenter.instrument import NAME, Instrument
-from runbook.tui.presenter.words import Row, Word, bold, count, fit, muted, plain, said, shortened
+from runbook.tui.presenter.words import Row, Word, bold, fit, muted, plain, said, shortened
 
 _NAME = 12
 
@@ -32,7 +32,7 @@ def health_rows(seen: Mapping[str, Seen], active: Iterable[str], now: float, mos
     kept = names if len(names) <= most else names[: max(most - 1, 0)]
     rows += [(plain(fit(called(name), _NAME)), *_row(seen[name], now)) for name in kept]
     if len(kept) < len(names):
-        rows.append((muted(f"and {count(len(names) - len(kept), 'more host')}"),))
+        rows.append((muted(f"and {counted(len(names) - len(kept), 'more host')}"),))
     return rows
 
 
@@ -130,7 +130,7 @@ def _instrument(name: str, one: Seen, loads: tuple[float, ...], now: float) -> I
         muted("memory "), _free(health.memory_free, health.memory), muted(", disk "),
         _free(health.disk_free, health.disk), muted(" free"),
     )  # fmt: skip
-    limit = (muted("load, "), plain(count(health.cores, "core")))
+    limit = (muted("load, "), plain(counted(health.cores, "core")))
     return Instrument("HOST", shown, (state,), f"{health.load:.2f}", limit, free, loads, full=float(health.cores))
 
 

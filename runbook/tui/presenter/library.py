@@ -13,8 +13,8 @@ from runbook.model.plan import Plan, PlannedStep
 from runbook.model.playbook import UndoNone
 from runbook.session.library import COMMON, Entry, OpenLoop, stem
 from runbook.session.review import RunSummary
-from runbook.text import duration_text
-from runbook.tui.presenter.ago import ago, counted, day_ago, moment, span
+from runbook.text import counted, duration_text
+from runbook.tui.presenter.ago import ago, day_ago, moment, span
 from runbook.tui.presenter.loops import kind
 
 if TYPE_CHECKING:

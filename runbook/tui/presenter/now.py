@@ -11,12 +11,12 @@ from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.model.plan import Plan
 from runbook.model.question import Question
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.left import time_left
 from runbook.tui.presenter.place import limit_of, places, present, running, unit_of, wave_at, where
 from runbook.tui.presenter.progress import left
-from runbook.tui.presenter.words import Row, bold, count, muted, plain
+from runbook.tui.presenter.words import Row, bold, muted, plain
 from runbook.tui.scene import Beat, Scene
 
 SILENT = 10.0
@@ -105,7 +105,7 @@ def _waiting(scene: Scene, question: Question, now: float) -> NowWords:
     doubt = question.kind == "doubt"
     status = "in_doubt" if doubt else "waiting"
     hosts = [where(p) for p in question.places if where(p)]
-    names = ", ".join(hosts) if len(hosts) <= 4 else count(len(hosts), "host")
+    names = ", ".join(hosts) if len(hosts) <= 4 else counted(len(hosts), "host")
     on: Row = (muted(" on "), bold(names)) if names else ()
     nothing = muted("nothing runs now")
     second = (plain("↵ runs this step"), muted(" · "), nothing) if question.kind == "proceed" else (nothing,)
@@ -122,7 +122,7 @@ def _running(scene: Scene, plan: Plan, step: str, active: tuple[str, ...], now: 
     status = next(s for s in ("undoing", "running", "verifying", "in_doubt", "waiting") if s in statuses)
     quiet = min(active, key=lambda p: scene.beats.get((step, p), _NOW).heard)
     named = [where(p) for p in active if where(p)]
-    names = ", ".join(named) if len(named) <= 3 else count(len(named), "host")
+    names = ", ".join(named) if len(named) <= 3 else counted(len(named), "host")
     what: Row = (bold(step), *((bold(" on "), bold(names)) if names else ()))
     mark = mark_of(status)
     title = f"{mark.symbol} {status_word(status)}: {step}{' on ' if names else ''}{names}"
@@ -255,8 +255,8 @@ def _next(rest: Rest) -> list[tuple[str, str]]:
 def _succeeded(state: RunState) -> Row:
     changed = len({key[:2] for key in state.standing})
     parts = [
-        count(changed, "change"),
-        f"{count(state.unverified, 'change') if state.unverified else '0'} left unverified",
+        counted(changed, "change"),
+        f"{counted(state.unverified, 'change') if state.unverified else '0'} left unverified",
     ]
     row: Row = (plain(", ".join(parts)),)
     return (*row, muted("; it went another way than written")) if state.deviated else row
@@ -267,12 +267,12 @@ def _stopped(state: RunState) -> Row:
     if not stands:
         undone, every = state.undone_of
         if undone < every:
-            return (plain(f"{count(every - undone, 'change')} without a way back"),)
+            return (plain(f"{counted(every - undone, 'change')} without a way back"),)
         return (plain("all changes are undone"),) if every else (plain("nothing changed"),)
     pending = state.pending_undo
     # What was handed over is undone by who took it.
     way = f", {pending} can be undone" if pending and not state.handed_over else ""
-    return (plain(f"{count(stands, 'change')} stand{'s' if stands == 1 else ''}{way}"),)
+    return (plain(f"{counted(stands, 'change')} stand{'s' if stands == 1 else ''}{way}"),)
 
 
 def untouched(scene: Scene, step: str) -> tuple[str, ...]:

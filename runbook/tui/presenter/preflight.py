@@ -10,8 +10,8 @@ from typing import Literal
 from msgspec import Struct
 
 from runbook.session.doctor import Checkup, Finding
-from runbook.text import one_line
-from runbook.tui.presenter.words import Row, bold, count, fit, mark, muted, plain, said, wrapped
+from runbook.text import counted, one_line
+from runbook.tui.presenter.words import Row, bold, fit, mark, muted, plain, said, wrapped
 
 State = Literal["none", "running", "done", "stale", "stopped", "failed"]
 
@@ -43,7 +43,7 @@ def status(found: Preflight, hosts: int) -> Row:
         case "none":
             return (muted("not looked yet"),)
         case "running":
-            return (said("running", "looking"), muted(f", {len(found.checkups)} of {count(hosts, 'host')}"))
+            return (said("running", "looking"), muted(f", {len(found.checkups)} of {counted(hosts, 'host')}"))
         case "failed":
             return (said("failed", "could not look"), muted(f": {one_line(found.error, 300)}"))
         case "stale":
@@ -58,9 +58,9 @@ def _total(found: Preflight) -> Row:
     unfit = sum(1 for each in found.checkups if not each.is_fit)
     hints = sum(1 for each in found.checkups if each.is_fit and _worst(each) == "warn")
     if unfit:
-        return (said("failed", f"{unfit} of {count(len(found.checkups), 'host')} not fit"),)
-    more = muted(f", {count(hints, 'host')} with a hint") if hints else muted(", read only")
-    return (said("succeeded", f"{count(len(found.checkups), 'host')} fit"), more)
+        return (said("failed", f"{unfit} of {counted(len(found.checkups), 'host')} not fit"),)
+    more = muted(f", {counted(hints, 'host')} with a hint") if hints else muted(", read only")
+    return (said("succeeded", f"{counted(len(found.checkups), 'host')} fit"), more)
 
 
 def _worst(checkup: Checkup) -> str:

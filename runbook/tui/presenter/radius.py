@@ -11,21 +11,8 @@ from runbook.engine.rehearsal import Rehearsed
 from runbook.events.state import NO_WAY_BACK
 from runbook.model.plan import Plan, PlannedStep, Unit
 from runbook.model.playbook import UndoNone
-from runbook.text import duration_text, one_line
-from runbook.tui.presenter.words import (
-    BLANK,
-    Row,
-    Word,
-    bold,
-    count,
-    fit,
-    muted,
-    plain,
-    said,
-    shortened,
-    width,
-    wrapped,
-)
+from runbook.text import counted, duration_text, one_line
+from runbook.tui.presenter.words import BLANK, Row, Word, bold, fit, muted, plain, said, shortened, width, wrapped
 
 if TYPE_CHECKING:
     from runbook.session.draft import Draft
@@ -48,9 +35,9 @@ def headline(draft: Draft) -> str:
     if not changing:
         return "nothing is changed by any step"
     if not draft.hosts_known:
-        return f"{count(len(changing), 'changing step')}, hosts not known yet"
+        return f"{counted(len(changing), 'changing step')}, hosts not known yet"
     hosts = {host for _, step in changing for host in step.hosts}
-    return f"{count(len(hosts), 'host')} × {count(len(changing), 'changing step')}"
+    return f"{counted(len(hosts), 'host')} × {counted(len(changing), 'changing step')}"
 
 
 def rows(draft: Draft, seen: Iterable[Rehearsed], cells: int) -> list[Row]:

@@ -9,10 +9,10 @@ from typing import Literal
 from msgspec import Struct
 
 from runbook.engine.rehearsal import Rehearsed
-from runbook.text import one_line, reveal
+from runbook.text import counted, one_line, reveal
 from runbook.tui.presenter.beside import BESIDE, beside_rows
 from runbook.tui.presenter.place import where
-from runbook.tui.presenter.words import BLANK, Row, bold, count, muted, plain, said, shortened, wrapped
+from runbook.tui.presenter.words import BLANK, Row, bold, muted, plain, said, shortened, wrapped
 
 WELL = "on $well"
 MOST_LINES = 12
@@ -38,12 +38,15 @@ class Look(Struct, frozen=True):
 def status(look: Look) -> Row:
     """Return how far the rehearsal is, and what it can be trusted for."""
     hosts = sorted({step.target for step in look.steps if where(step.target) and step.kind not in _WATCH})
-    asked = f", {count(len(hosts), 'host')}" if hosts else ""
+    asked = f", {counted(len(hosts), 'host')}" if hosts else ""
     match look.state:
         case "none":
             return (muted(look.why or "not yet"),)
         case "running":
-            return (said("running", "looking"), muted(f", {count(len(look.steps), 'look')} so far; nothing is changed"))
+            return (
+                said("running", "looking"),
+                muted(f", {counted(len(look.steps), 'look')} so far; nothing is changed"),
+            )
         case "done":
             return (said("succeeded", "read only"), muted(f", {look.at}{asked}"))
         case "stale":
@@ -225,7 +228,7 @@ def host_row(host: str, look: Look, cells: int) -> Row:
         if step.state in ("refused", "failed"):
             return shortened((said(step.state), muted(f" at {one_line(step.step, 40)}: {step.words}")), cells)
     changing = [step for step in here if step.effect != "read" and step.state in ("known", "maybe", "later")]
-    return (said("succeeded", "answers"), muted(f", {count(len(changing), 'change')} planned"))
+    return (said("succeeded", "answers"), muted(f", {counted(len(changing), 'change')} planned"))
 
 
 def is_bad(host: str, look: Look) -> bool:

@@ -11,14 +11,14 @@ from runbook.events.outcome import came_to, outcome_word
 from runbook.events.state import RunState
 from runbook.events.status import RESUMABLE
 from runbook.journal import Report
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.now import NowWords
 from runbook.tui.presenter.place import where
 from runbook.tui.presenter.record import record_words
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.presenter.runs import from_to
-from runbook.tui.presenter.words import Row, Word, bold, count, muted, plain
+from runbook.tui.presenter.words import Row, Word, bold, muted, plain
 from runbook.tui.scene import Scene
 
 
@@ -108,11 +108,11 @@ def _outcome(known: Recording, state: RunState) -> Row:
         parts.append(plain(one_line(finished.why, 200)))
     retries = sum(max(len(at.attempts) - 1, 0) for at in state.steps.values())
     if retries:
-        parts.append(muted(count(retries, "retry", "retries")))
+        parts.append(muted(counted(retries, "retry", "retries")))
     failed = sum(1 for at in state.steps.values() if at.status == "undo_failed")
     if failed:
         parts.append((f"{failed} undo failed", "bold $bad"))
-    unverified = f"{count(state.unverified, 'change')} left unverified"
+    unverified = f"{counted(state.unverified, 'change')} left unverified"
     parts.append((unverified, "$wait") if state.unverified else muted(unverified))
     if state.undo_open:
         parts.append(muted(f"{state.undo_open} can be undone"))
@@ -165,7 +165,7 @@ def seal_words(known: Recording, state: RunState, report: Report | str | None, *
         words = [str(opened.options.get("incident") or "")]
         words += [user, str(opened.playbook.get("id", ""))] if wide else []
         row += [muted(f"{one_line(each, 40)}   ") for each in words if each]
-    records = f" {count(len(known.timed), 'record')} "
+    records = f" {counted(len(known.timed), 'record')} "
     if isinstance(report, Report):
         held = ("✓ VERIFIED", "$good") if report.holds else ("✗ NOT VERIFIED", "bold $bad")
         return (*row, held, muted(records))

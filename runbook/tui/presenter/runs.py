@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from runbook.report.word import MONTHS
 from runbook.session.review import RunSummary
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.ago import moment
-from runbook.tui.presenter.words import Row, count, fit, muted, plain
+from runbook.tui.presenter.words import Row, fit, muted, plain
 
 _WHEN = 13
 _TOOK = 8
@@ -58,7 +58,7 @@ def run_words(run: RunSummary, of: Columns, now: datetime, found: str = "") -> R
     mark = mark_of(status)
     word = word_of(run)
     tail = [part for part in (one_line(run.incident, 30), one_line(run.actor, 30)) if part]
-    left = [count(run.pending_undo, "undo open", "undos open")] if run.pending_undo and not run.live else []
+    left = [counted(run.pending_undo, "undo open", "undos open")] if run.pending_undo and not run.live else []
     left += [f"{run.unverified} unverified"] if run.unverified else []
     left += ["live"] if run.live and word != "live" else []
     left += ["handed over"] if run.handed_over else []

@@ -13,10 +13,10 @@ from msgspec import Struct
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.model.question import Choice, Preview, Question
-from runbook.text import one_line, reveal
+from runbook.text import counted, one_line, reveal
 from runbook.tui.presenter.guide import guide_rows
 from runbook.tui.presenter.place import where
-from runbook.tui.presenter.words import BLANK, Row, Word, count, muted, plain, width, wrapped
+from runbook.tui.presenter.words import BLANK, Row, Word, muted, plain, width, wrapped
 
 _HEADS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -115,7 +115,7 @@ def _place(question: Question) -> str:
     hosts = [where(place) for place in question.places if where(place)]
     if not hosts:
         return one_line(question.step, 100)
-    on = one_line(", ".join(hosts), 100) if len(hosts) <= 3 else count(len(hosts), "host")
+    on = one_line(", ".join(hosts), 100) if len(hosts) <= 3 else counted(len(hosts), "host")
     return f"{one_line(question.step, 100)} on {on}"
 
 
@@ -147,7 +147,7 @@ def _worded(choice: Choice, question: Question, state: RunState) -> tuple[str, s
     on = f" on {one_line(', '.join(hosts), 60)}" if hosts else ""
     known: dict[tuple[str, str], tuple[str, str]] = {
         ("failure", "retry"): ("retry", f"{one_line(question.step, 60)}{on} once more"),
-        ("failure", "retry_failed"): ("retry failed hosts", f"{count(len(hosts), 'host')}: {', '.join(hosts)}"),
+        ("failure", "retry_failed"): ("retry failed hosts", f"{counted(len(hosts), 'host')}: {', '.join(hosts)}"),
         ("failure", "edit"): ("edit once, then retry", "as a diff; approvals are void"),
         ("failure", "exclude"): (f"exclude {', '.join(hosts)}", "the other hosts go on"),
         ("failure", "done"): ("mark done by hand", "with a reason"),
@@ -192,7 +192,7 @@ def _way_back(question: Question, state: RunState) -> str:
 
 def _standing(state: RunState) -> str:
     hosts = len({target for _, target, _ in state.with_way_back})
-    return f"{count(state.pending_undo, 'change')} on {count(hosts, 'host')}; ends the run"
+    return f"{counted(state.pending_undo, 'change')} on {counted(hosts, 'host')}; ends the run"
 
 
 def about_rows(question: Question, words: SheetWords, cells: int) -> list[Row]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from runbook.events.state import RunState
-from runbook.text import one_line
+from runbook.text import counted, one_line
 from runbook.tui.presenter.sheet import Offer
-from runbook.tui.presenter.words import count
 
 LEAVE = ""
 ALL = "*"
@@ -31,7 +30,7 @@ def ways_back(state: RunState, step: str, *, waits: bool) -> tuple[Offer, ...]:
     offers.append(Offer(wanted, "u", f"undo {one_line(wanted, 60)}", f"{_on(found[wanted])}{then}"))
     changes = sum(len(set(targets)) for targets in found.values())
     hosts = len({target for targets in found.values() for target in targets})
-    price = f"{count(changes, 'change')} on {count(hosts, 'host')}"
+    price = f"{counted(changes, 'change')} on {counted(hosts, 'host')}"
     offers.append(Offer(ALL, "U", "undo all", f"{price}; ends the run" if waits else f"{price}, the latest first"))
     return tuple(offers)
 

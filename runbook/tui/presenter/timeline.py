@@ -11,11 +11,11 @@ from runbook.events import fact as f
 from runbook.events.fold import fold_all
 from runbook.events.outcome import came_to
 from runbook.events.state import RunState, StepState
-from runbook.text import duration_text, one_line
+from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.presenter.place import places, unit_of, where
 from runbook.tui.presenter.recording import Recording, starts
-from runbook.tui.presenter.words import Row, Word, count, fit, joined, muted, plain
+from runbook.tui.presenter.words import Row, Word, fit, joined, muted, plain
 
 SINGLE = 6
 """Hosts up to which each has a row of its own."""
@@ -147,7 +147,7 @@ def _rows(
         of_group = [bars.get((step, host), []) for host in group]
         merged = tuple(bar for each in of_group for bar in each) if len(group) == 1 else _merged(of_group)
         took = sum(bar.end - bar.start for bar in merged) if merged else None
-        host = one_line(where(group[0]), 60) if len(group) == 1 else count(len(group), "host")
+        host = one_line(where(group[0]), 60) if len(group) == 1 else counted(len(group), "host")
         rows.append(TimeRow(step, tuple(group), host, merged, took, came_to(at), _says(at), first=not rows))
     return rows
 
@@ -259,7 +259,7 @@ def asked_words(of: Timeline, at: float, cells: int) -> Row:
         drawn[here] = ("◆", "$wait") if pause.at <= at else ("◆", "$muted")
     waited = sum((pause.until if pause.until is not None else of.span) - pause.at for pause in of.asked)
     answered = sum(pause.until is not None for pause in of.asked)
-    said = count(answered, "answer") if answered == len(of.asked) else "no answer yet"
+    said = counted(answered, "answer") if answered == len(of.asked) else "no answer yet"
     left = muted(fit("you were asked", m.name + m.host + 1) + "  ")
     right = (muted(f"{duration_text(waited):>{_TOOK}}  {fit(said, _RESULT)}"),) if m.right else ()
     return (left, *joined(drawn), *right)

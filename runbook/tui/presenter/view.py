@@ -11,9 +11,9 @@ from runbook.events.fact import StepPlanned
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.question import Question
-from runbook.text import duration_text, one_line, reveal
+from runbook.text import counted, duration_text, one_line, reveal
 from runbook.tui.presenter.place import limit_of, places, unit_of, where
-from runbook.tui.presenter.words import BLANK, Row, bold, count, mark, muted, plain, shortened, width, wrapped
+from runbook.tui.presenter.words import BLANK, Row, bold, mark, muted, plain, shortened, width, wrapped
 
 WELL = "on $well"
 """The ground of words of hosts."""
@@ -85,7 +85,7 @@ def _names(hosts: list[str]) -> str:
     named = [where(h) for h in hosts if where(h)]
     if not named:
         return ""
-    return ", ".join(named) if len(named) <= 6 else f"{count(len(named), 'host')}: {', '.join(named[:4])} …"
+    return ", ".join(named) if len(named) <= 6 else f"{counted(len(named), 'host')}: {', '.join(named[:4])} …"
 
 
 def _group(same: _Same, hosts: list[str], step: PlannedStep, cells: int) -> list[Row]:

@@ -146,8 +146,3 @@ def joined(row: Iterable[Word]) -> Iterator[Word]:
         held = (text, style)
     if held is not None:
         yield held
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number and its noun."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

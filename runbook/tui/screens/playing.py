@@ -12,6 +12,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from runbook.session.review import KeptRecord
+from runbook.text import counted
 from runbook.tui.backend import Backend
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.look import Look
@@ -20,7 +21,6 @@ from runbook.tui.player import Player
 from runbook.tui.presenter.ago import moment
 from runbook.tui.presenter.moment import moment_of, wrong_moment
 from runbook.tui.presenter.recording import Recording
-from runbook.tui.presenter.words import count
 from runbook.tui.screens.reading import ReadingFrame
 from runbook.tui.widgets.board import Board
 from runbook.tui.widgets.chronicle import VIEWS, Chronicle
@@ -271,7 +271,7 @@ class PlayingFrame(ReadingFrame):
             return
         self.app.copy_to_clipboard(text)
         lines = text.count("\n") + 1
-        self.notify(f"{count(lines, 'line')} given to the terminal's clipboard.", markup=False)
+        self.notify(f"{counted(lines, 'line')} given to the terminal's clipboard.", markup=False)
 
     def action_pager(self) -> None:
         """Show all the output of the step in a pager."""

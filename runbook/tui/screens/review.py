@@ -25,6 +25,7 @@ from runbook.events.timed import Timed
 from runbook.journal import Report
 from runbook.model.plan import Plan
 from runbook.session.review import RunSummary
+from runbook.text import counted
 from runbook.tui import messages as msg
 from runbook.tui.backend import Backend
 from runbook.tui.dialogs.line import LineSheet
@@ -34,7 +35,6 @@ from runbook.tui.presenter import replay as words
 from runbook.tui.presenter.comparison import comparison_rows
 from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.recording import Recording, Spoken, grown, with_output
-from runbook.tui.presenter.words import count
 from runbook.tui.screens.playing import MODES, TURN, Mode, PlayingFrame
 from runbook.tui.screens.reading import wrong_file
 from runbook.tui.search import Found
@@ -291,7 +291,7 @@ class ReviewScreen(PlayingFrame):
             )
         else:
             live = sum(run.live for run in self.past.runs)
-            runs = f"{count(live, 'run is', 'runs are')} live: ↵ follows" if live else "no run is live"
+            runs = f"{counted(live, 'run is', 'runs are')} live: ↵ follows" if live else "no run is live"
             self.say(Now("rule", first=bold("What happened?"), second=muted(f"↵ opens a run, / searches; {runs}")))
 
     def _draw_one(self) -> None:
@@ -477,7 +477,7 @@ class ReviewScreen(PlayingFrame):
             f" and {len(hosts) - 4} more" if len(hosts) > 4 else ""
         )
         sheet = LineSheet(
-            f"To walk {count(pending, 'change')} back on {where}, type: undo",
+            f"To walk {counted(pending, 'change')} back on {where}, type: undo",
             self.look,
             hint="changes targets: each step back is looked at before, and verified; Esc leaves all as it is",
             check=lambda text: "" if text == "undo" else "Write undo, or leave with Esc: nothing has changed.",

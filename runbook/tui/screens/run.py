@@ -18,7 +18,7 @@ from textual.widget import Widget
 from runbook.events.status import RESUMABLE
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
-from runbook.text import one_line
+from runbook.text import counted, one_line
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
@@ -31,7 +31,7 @@ from runbook.tui.presenter.head import seal
 from runbook.tui.presenter.now import NowWords, Rest, now_words
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.take_back import ALL, ways_back
-from runbook.tui.presenter.words import count, muted, plain, width, wrapped
+from runbook.tui.presenter.words import muted, plain, width, wrapped
 from runbook.tui.scene import Scene
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.board import Board
@@ -482,7 +482,7 @@ class RunScreen(Frame):
             return
         self.app.copy_to_clipboard(text)
         lines = text.count("\n") + 1
-        self.notify(f"{count(lines, 'line')} given to the terminal's clipboard.", markup=False)
+        self.notify(f"{counted(lines, 'line')} given to the terminal's clipboard.", markup=False)
 
     def action_pager(self) -> None:
         """Show all the output in a pager."""

@@ -16,12 +16,13 @@ from textual.widgets import Input
 
 from runbook.model.plan import Plan
 from runbook.model.question import Question
+from runbook.text import counted
 from runbook.tui.look import Look
 from runbook.tui.presenter.guide import brief, guide_rows, guide_text, heading
 from runbook.tui.presenter.place import places, unit_of, where
 from runbook.tui.presenter.verify import verify_brief, verify_rows
 from runbook.tui.presenter.view import agreement, plan_rows
-from runbook.tui.presenter.words import Row, Word, count, ends, muted, plain, shortened, width
+from runbook.tui.presenter.words import Row, Word, ends, muted, plain, shortened, width
 from runbook.tui.scene import Scene
 from runbook.tui.widgets.output import OutputView
 from runbook.tui.widgets.page import Page, Rows
@@ -248,7 +249,9 @@ class Desk(Vertical):
 
     def _tail(self, cells: int) -> list[Row]:
         words = self._follow_words(with_host=True)
-        return [words if width(words) <= cells else shortened(self._follow_words(with_host=True, counted=False), cells)]
+        return [
+            words if width(words) <= cells else shortened(self._follow_words(with_host=True, with_lines=False), cells)
+        ]
 
     def _output_head(self, cells: int) -> list[Row]:
         left: list[Word] = [*self._named(3)]
@@ -262,7 +265,7 @@ class Desk(Vertical):
         gap = cells - width(tuple(left)) - width(right)
         return [(*left, plain(" " * gap), *right) if gap > 1 else shortened((*left, plain("  "), *right), cells)]
 
-    def _follow_words(self, *, with_host: bool, counted: bool = True) -> Row:
+    def _follow_words(self, *, with_host: bool, with_lines: bool = True) -> Row:
         well, spool = self.well, self._scene.spool
         parts: list[Word] = []
         if not well.lines:
@@ -272,12 +275,12 @@ class Desk(Vertical):
             parts.append((found, "" if well.hits else "$wait"))
         else:
             parts.append(muted("following") if well.follows else ("stopped: G follows", "$wait"))
-        if counted:
-            parts.append(muted(count(well.lines, "line")))
+        if with_lines:
+            parts.append(muted(counted(well.lines, "line")))
         if with_host and len(self.speaking) > 1:
             parts.append(muted(where(self.target) or "all hosts"))
         if well.removed:
-            parts.append(muted(f"{count(well.removed, 'control')} removed"))
+            parts.append(muted(f"{counted(well.removed, 'control')} removed"))
         if spool.lost:
             parts.append((f"{spool.lost} characters not shown", "$wait"))
         if spool.dropped:

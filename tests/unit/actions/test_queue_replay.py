@@ -249,7 +249,7 @@ def test_it_refuses_unless_the_consumers_are_said_to_be_idempotent(queues: Queue
         ({"source": "payments.daed"}, "no queue payments.daed"),
         ({"source": "-x"}, "no name of a queue"),
         ({"control": "queue-ctl"}, "no absolute path"),
-        ({"pause_on": PauseOn()}, "payments has 0 consumers, 1 are wanted"),
+        ({"pause_on": PauseOn()}, "payments has 0 consumers, 1 wanted"),
     ],
 )
 def test_it_refuses_what_cannot_work(queues: Queues, target: Bench, given: dict[str, object], why: str) -> None:
@@ -309,7 +309,7 @@ def test_a_replay_pauses_while_consumers_are_lost(queues: Queues, target: Bench)
 
     result = ACTION.apply(w, b, work)
 
-    assert work.words == ["the replay pauses: payments has 0 consumers, 1 are wanted", "the replay goes on"]
+    assert work.words == ["the replay pauses: payments has 0 consumers, 1 wanted", "the replay goes on"]
     assert result.moved == 20
     consumers.pop().close()
 
