@@ -313,9 +313,7 @@ async def test_what_came_with_an_order_is_kept_when_the_library_opens_the_file_t
     async with stage.run_test(size=(80, 24)) as pilot:
         await opened(stage, pilot)
         stage.prepare.open(given)
-        await holds(
-            pilot, lambda: any(r.field == "pause" and r.editor.value == "9s" for r in stage.prepare.query(FieldRow))
-        )
+        await holds(pilot, lambda: "9s" in [field.value for field in stage.prepare.query(FieldInput)])
         await holds(pilot, lambda: isinstance(stage.prepare.focused, Begin))
         stage.row("pause").editor.focus()
         await pilot.press("end", "backspace", "m")

@@ -81,6 +81,8 @@ class Sheet(Modal[Answer | NoAnswer]):
         self.words = sheet_words(question, state)
         self._read_to_end = False
         """The end of what it is about was in sight."""
+        self._is_to_be_read = False
+        """Somebody wanted to agree before that."""
 
     # --- what is shown ------------------------------------------------------------------------------------------
 
@@ -142,10 +144,13 @@ class Sheet(Modal[Answer | NoAnswer]):
         about = self.query_one("#about", VerticalScroll)
         below = self._below
         self._read_to_end = self._read_to_end or (about.max_scroll_y > 0 and not below)
-        more = (counted(below, "more line"), ": ", ("PgDn", "bold $accent")) if below else ()
-        self.query_one("#prompt", Static).update(
-            Content.assemble(bold(self.words.prompt), "   " if more else "", *more)
-        )
+        key = ("PgDn", "bold $accent")
+        if below and self._is_to_be_read and not self._read_to_end:
+            told = Content.assemble((f"{counted(below, 'more line')} to read first: ", "bold $wait"), key)
+        else:
+            more = ("   ", counted(below, "more line"), ": ", key) if below else ()
+            told = Content.assemble(bold(self.words.prompt), *more)
+        self.query_one("#prompt", Static).update(told)
 
     @property
     def _below(self) -> int:
@@ -176,8 +181,8 @@ class Sheet(Modal[Answer | NoAnswer]):
     def take(self, choice: Choice) -> None:
         """Complete an answer with what the choice needs; what cannot be taken back is read to its end first."""
         if choice.id in ("approve", "confirm") and is_grave(self.question) and self._below and not self._read_to_end:
-            left = f"{counted(self._below, 'more line')} to read first: "
-            self.query_one("#prompt", Static).update(Content.assemble((left, "bold $wait"), ("PgDn", "bold $accent")))
+            self._is_to_be_read = True
+            self._tell_more()
             self.query_one(ChoiceMenu).go_to(self.question.safe)
         elif choice.typed:
             about = partial(about_rows, self.question, self.words)
