@@ -91,6 +91,8 @@ async def _flood(lines: int) -> dict[str, float]:
         bridge.hear(f.AttemptStarted(step="flood", target="local", attempt=1, effect="change"))
         # The start of a step opens its output by itself; a key before that would be undone by it.
         await _until(lambda: app.run_screen.board.desk.view == "output")
+        # The first picture of the screen is no answer to a key.
+        await pilot.pause(0.5)
         gc.freeze()
         before = _resident()
         done = threading.Event()

@@ -16,6 +16,7 @@ from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.expression import is_template, render
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.question import Choice, Preview, Question
+from runbook.text import counted
 
 __all__ = ["Question", "RunStatus", "WithoutAnswer"]
 
@@ -330,6 +331,9 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: Na
         at = state.at(step.id, place)
         lines.append(f"{_where(place)}: {at.error or 'the outcome is unknown'}")
         lines.extend(f"    {line}" for line in at.evidence)
+    looks = sum(1 for made in state.decisions if made.step == step.id and made.choice == "look")
+    if looks:
+        lines.append(f"looked again {counted(looks, 'time')}: this is what is seen now")
     return Question(
         id=f"doubt/{_tries(step.id, places, state)}",
         kind="doubt",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, cast
 
 import pytest
 from textual import events
@@ -14,6 +15,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from runbook.config import settings
+from runbook.session.library import OpenLoop
 from runbook.tui import messages as msg
 from runbook.tui.look import Look
 from runbook.tui.presenter.ago import ago, span
@@ -74,6 +76,21 @@ class Stage(App[None]):
     def text(self, wanted: str) -> str:
         """What stands in an area, as plain text."""
         return plain(self.library.query_one(wanted))
+
+
+class Slow:
+    """A session that reads for as long as it is told to."""
+
+    def __init__(self, canned: Canned, read: Event) -> None:
+        self._canned, self._read = canned, read
+
+    def open_loops(self) -> tuple[OpenLoop, ...]:
+        """Return what is open, after a while."""
+        self._read.wait(60)
+        return self._canned.open_loops()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._canned, name)
 
 
 async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
@@ -224,6 +241,18 @@ async def test_what_is_open_is_taken_up_with_enter() -> None:
         assert "ends in 18 min" in stage.text("LoopLine")
 
     await on_stage(Stage(canned()), act)
+
+
+async def test_the_key_of_what_is_open_counts_before_that_is_read() -> None:
+    stage, read = Stage(canned()), Event()
+    backend = stage.library._backend
+    assert isinstance(backend, Canned)
+    stage.library._backend = cast("Any", Slow(backend, read))
+    async with stage.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+o")
+        assert not stage.library._is_read
+        read.set()
+        await holds(pilot, lambda: isinstance(stage.library.focused, LoopLine))
 
 
 async def test_going_on_with_a_run_is_called_resume_and_looking_at_it_is_not() -> None:

@@ -96,6 +96,8 @@ class LibraryScreen(Frame):
         self._drafts: dict[str, Draft | str] = {}
         self._reading: Timer | None = None
         self._is_read = False
+        self._wants_loops = False
+        """Somebody wants to what is open, and it is not read yet."""
         self._trouble = ""
 
     def now_line(self) -> NowLine:
@@ -158,6 +160,8 @@ class LibraryScreen(Frame):
         self._say()
         # Nobody has typed: the cursor stays where it is.
         self._filter(self.alert, keep=True)
+        if self._wants_loops:
+            self.action_loops()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -199,6 +203,8 @@ class LibraryScreen(Frame):
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
+        # Whoever types looks for a playbook.
+        self._wants_loops = False
         self._filter(self.alert, keep=not self.alert)
 
     def _filter(self, alert: str, *, keep: bool) -> None:
@@ -413,7 +419,8 @@ class LibraryScreen(Frame):
             self.action_filter()
 
     def action_loops(self) -> None:
-        """Go to what is open."""
+        """Go to what is open, once it is known."""
+        self._wants_loops = not self._is_read
         if self._loops:
             self.query_one(LoopLine).focus()
 
@@ -444,7 +451,7 @@ class LibraryScreen(Frame):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what is possible now."""
         if action == "loops":
-            return bool(self._loops)
+            return bool(self._loops) or not self._is_read
         if action in ("prepare", "demo"):
             here = not isinstance(self.focused, LoopLine | Input) and getattr(self.focused, "id", "") != "runs"
             return here and self._leads_to == action
