@@ -49,7 +49,7 @@ _TOOLS = {"git.": ("git",), "ldconfig.": ("ldconfig",), "file.": ("cp", "mv", "m
 _WRAPPER = ("cat", "mkdir", "mv", "grep", "sleep", "tr", "tail")
 
 # Words in, lines out: a name, a space, a value. `-v` asks whether sudo needs a password for anything at all; where it
-# does, single commands may be free of it all the same.
+# does, single commands may be free of it all the same. Where it does not, the rules may still allow a few alone.
 _SCRIPT = r"""
 exec 2>/dev/null </dev/null
 sudo=$1; shift
@@ -64,7 +64,7 @@ SURVEY
 done </proc/meminfo
 if [ "$sudo" ]; then
   if ! command -v sudo >/dev/null; then echo "sudo none"
-  elif sudo -n -v; then echo "sudo free"
+  elif sudo -n -v && LC_ALL=C sudo -n -l | grep -Eq '^ *[(](ALL|root)[^)]*[)].* ALL$'; then echo "sudo free"
   elif LC_ALL=C sudo -n -l | grep -q NOPASSWD; then echo "sudo narrow"
   else echo "sudo password"; fi
 fi

@@ -249,6 +249,7 @@ def test_one_machine_under_two_names_is_not_changed_twice_by_one_step(desk: Desk
 SUDO = """#!/bin/sh
 [ -e HERE/allowed ] || { echo 'sudo: a password is required' >&2; exit 1; }
 [ "$*" != '-n -v' ] || exit 0
+[ "$*" != '-n -l' ] || exec cat HERE/allowed
 while [ "$1" != -- ]; do shift; done
 shift
 exec "$@"
@@ -284,7 +285,10 @@ def test_a_change_that_sudo_would_refuse_is_refused_before_anything_is_sent(
         assert "sudo wants the password" in result.why
         assert not (host.home / "made").exists()
 
-        (tools / "allowed").touch()
+        for rule, state in (("/usr/bin/true", "warn"), ("ALL", "good")):
+            (tools / "allowed").write_text(f"User web may run:\n    (root) NOPASSWD: {rule}\n")
+            (checkup,) = examine(desk.settings, order)
+            assert [finding.state for finding in checkup.findings if finding.what == "sudo"] == [state]
         assert desk.resume(result.run, failed_hosts=True).status == "succeeded"
         assert (host.home / "made").exists()
     finally:
