@@ -28,6 +28,7 @@ from runbook.tui.presenter import loops as open_loops
 from runbook.tui.presenter.ago import clock
 from runbook.tui.screens.base import Frame
 from runbook.tui.widgets.alert_input import AlertInput
+from runbook.tui.widgets.line_input import NOT_PASTED
 from runbook.tui.widgets.loop_line import LoopLine
 from runbook.tui.widgets.now_line import Now, NowLine
 from runbook.tui.widgets.pile import Pile, Row
@@ -378,7 +379,7 @@ class LibraryScreen(Frame):
 
     def _go_on(self) -> None:
         if self.query_one(AlertInput).go_on(self.app.screen is self):
-            self.notify("What was pasted is in no field: Enter had left it. Paste it again.", markup=False)
+            self.notify(NOT_PASTED, markup=False)
 
     @on(Pile.Chosen, "#list")
     def action_prepare(self) -> None:

@@ -32,6 +32,7 @@ from runbook.tui.presenter.filling import INVENTORY, LIMIT, Filling
 from runbook.tui.screens.looking import LookingFrame
 from runbook.tui.widgets.begin import Begin
 from runbook.tui.widgets.field_row import FieldInput, FieldRow
+from runbook.tui.widgets.line_input import NOT_PASTED
 from runbook.tui.widgets.now_line import Now
 from runbook.tui.widgets.page import Page
 from runbook.tui.widgets.pile import Pile
@@ -349,7 +350,7 @@ class PrepareScreen(LookingFrame):
 
     def _pass_on(self, in_sight: bool) -> None:
         if sum(row.pass_on(self.focused or self, in_sight) for row in self.query(FieldRow)):
-            self.notify("What was pasted is in no field: Enter had left it. Paste it again.", markup=False)
+            self.notify(NOT_PASTED, markup=False)
 
     def action_next(self) -> None:
         """Go to the next value to fix, or to the beginning of the run."""

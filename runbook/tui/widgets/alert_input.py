@@ -6,18 +6,15 @@ from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.reactive import reactive
-from textual.widgets import Input
 
-from runbook.text import one_line
-
-MOST = 2000
-"""Characters that are kept of an alert."""
+from runbook.tui.widgets.line_input import LineInput, give
 
 
-class AlertInput(Input):
-    """One line of text, in which the arrow keys up and down lead out."""
+class AlertInput(LineInput):
+    """The text of an alert; Enter is called what it does with it."""
+
+    most = 2000
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -30,17 +27,8 @@ class AlertInput(Input):
         Binding("up", "leave(-1)", "open loops", show=False, id="alert.up", tooltip="To what is open"),
     ]
 
-    class Left(Message):
-        """The operator wants to go on, upwards (-1) or downwards (1)."""
-
-        def __init__(self, by: int) -> None:
-            super().__init__()
-            self.by = by
-
     def __init__(self, placeholder: str, id: str) -> None:  # noqa: A002
         super().__init__(placeholder=placeholder, id=id, compact=True, select_on_focus=False)
-        self._held: list[events.Key | events.Paste] | None = None
-        """What was typed since Enter, while nobody has said where that leads; None while nobody has to."""
 
     leads_to: reactive[str] = reactive("")
     """What Enter opens: `prepare`, `demo`, or nothing."""
@@ -57,42 +45,14 @@ class AlertInput(Input):
         """Tell; the screen knows which playbook is meant."""
         await super().action_submit()
 
-    async def on_key(self, event: events.Key) -> None:
-        """Hold what is typed behind Enter until it is known where that led: it is not a part of the alert."""
-        if self._held is not None:
-            self._held.append(event)
-        elif event.key == "enter":
-            self._held = []
-            await self.action_submit()
-        else:
-            return
-        event.stop()
-        event.prevent_default()
-
     def go_on(self, here: bool) -> int:
         """Take what was typed behind Enter, if one is still here; return how many pastes have no place."""
-        held, self._held = self._held or [], None
+        held = self.take_held()
         for event in held if here else ():
-            event.stop(False)
-            event.prevent_default(False)
-            self.post_message(event)
+            give(event, self)
         return 0 if here else sum(isinstance(event, events.Paste) for event in held)
 
-    def action_leave(self, by: int) -> None:
-        """Tell."""
-        self.post_message(self.Left(by))
-
-    def on_paste(self, event: events.Paste) -> None:
-        """Take all lines of what was pasted, as one."""
-        event.prevent_default()
-        event.stop()
-        if self._held is not None:
-            self._held.append(event)
-            return
-        # A terminal sends what was pasted with the line ends of a typist.
-        text = one_line("\n".join(event.text.splitlines()), MOST, mark=" ")
-        if self.selection.is_empty:
-            before = self.value[: self.cursor_position]
-            self.insert_text_at_cursor(f" {text}" if before and not before.endswith(" ") else text)
-        else:
-            self.replace(text, *self.selection)
+    def insert_pasted(self, text: str) -> None:
+        """Insert it as a word of its own."""
+        before = self.value[: self.cursor_position]
+        super().insert_pasted(f" {text}" if before and not before.endswith(" ") else text)

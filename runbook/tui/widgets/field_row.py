@@ -18,10 +18,10 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from runbook.text import one_line
 from runbook.tui.look import Look, line
 from runbook.tui.presenter.filling import is_reference
 from runbook.tui.presenter.words import Row
+from runbook.tui.widgets.line_input import LineInput, give
 from runbook.tui.widgets.picker import Picker
 
 
@@ -59,8 +59,8 @@ def _first(place: str, before: str, begun: str) -> str | None:
     return None
 
 
-class FieldInput(Input):
-    """A field of one line, left by the arrow keys up and down."""
+class FieldInput(LineInput):
+    """Where a value is typed; it can be put back as it was found."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "next to fix", id="field.next", tooltip="The next value to fix, then begin"),
@@ -68,13 +68,6 @@ class FieldInput(Input):
         Binding("down", "leave(1)", "field below", show=False, id="field.down", tooltip="The field below"),
         Binding("ctrl+y", "put_back", "put back", show=False, id="field.back", tooltip="The value as it was found"),
     ]
-
-    class Left(Message):
-        """The operator wants another field: the one above (-1) or below (1)."""
-
-        def __init__(self, by: int) -> None:
-            super().__init__()
-            self.by = by
 
     def __init__(self, value: str, placeholder: str, *, secret: bool, path: bool) -> None:
         super().__init__(
@@ -86,29 +79,14 @@ class FieldInput(Input):
             select_on_focus=False,
         )
         self._found = value
-        self._held: list[events.Key | events.Paste] | None = None
-        """What was typed since Enter, while the focus is on its way; None while it stays."""
-
-    async def on_key(self, event: events.Key) -> None:
-        """Hold what is typed behind Enter: it is meant for where the focus goes."""
-        if self._held is not None:
-            self._held.append(event)
-        elif event.key == "enter":
-            self._held = []
-            await self.action_submit()
-        else:
-            return
-        event.stop()
-        event.prevent_default()
 
     def pass_on(self, target: Widget, in_sight: bool) -> int:
         """Give what is held to where the focus is; return how many pastes have no place there.
 
         `in_sight` is whether that stood on the screen already when Enter was pressed.
         """
-        held, self._held = self._held or (), None
         lost = 0
-        for event in held:
+        for event in self.take_held():
             if isinstance(event, events.Paste):
                 if not (in_sight and isinstance(target, FieldInput)):
                     lost += 1
@@ -116,33 +94,12 @@ class FieldInput(Input):
             elif event.is_printable and not isinstance(target, FieldInput):
                 # Text is no key: what has the focus would act on it.
                 continue
-            event.stop(False)
-            event.prevent_default(False)
-            target.post_message(event)
+            give(event, target)
         return lost
-
-    def action_leave(self, by: int) -> None:
-        """Go to another field."""
-        self.post_message(self.Left(by))
 
     def action_put_back(self) -> None:
         """Show again what was found."""
         self.value = self._found
-
-    def on_paste(self, event: events.Paste) -> None:
-        """Take what was pasted as one clean line."""
-        event.prevent_default()
-        event.stop()
-        if self._held is not None:
-            # Enter has left this field.
-            self._held.append(event)
-            return
-        # A terminal sends what was pasted with the line ends of a typist.
-        text = one_line("\n".join(event.text.splitlines()), 65536, mark=" ")
-        if self.selection.is_empty:
-            self.insert_text_at_cursor(text)
-        else:
-            self.replace(text, *self.selection)
 
 
 class FieldRow(Vertical):
