@@ -132,7 +132,11 @@ def _whereabouts(context: StepContext) -> list[str]:
     """Say what the paths and commands of a plan mean on a host that is no machine of its own, or what it lacks."""
     host = context.target.host
     root = [f"In the root that is mounted at {host.root}"] if host.transport == "chroot" else []
-    return root if context.step.effect == "read" else [*root, *survey_notes(context.target.survey())]
+    if context.step.effect == "read":
+        return root
+    unchecked = context.step.source.unchecked
+    alone = [] if unchecked is None else [f"Nothing checks it: {unchecked}"]
+    return [*alone, *root, *survey_notes(context.target.survey())]
 
 
 def _refuse_masked(context: StepContext, bound: Bound) -> None:

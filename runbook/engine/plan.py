@@ -141,9 +141,9 @@ class Planner:
         timeout = step.timeout or playbook.defaults.timeout
         arguments = self._limited(uses, arguments, step.timeout, timeout)
         checks: tuple[PlannedAct, ...] = ()
-        if isinstance(step.verify, dict):
+        if isinstance(step.verify, dict) and step.unchecked is None:
             arguments = arguments | {"verify": step.verify}
-        elif step.verify:
+        elif isinstance(step.verify, tuple):
             checks = tuple(self._act(act, timeout) for act in step.verify)
         undo = step.undo
         on_failure = step.on_failure or (stage.on_failure if stage else "") or playbook.defaults.on_failure

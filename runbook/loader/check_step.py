@@ -33,6 +33,9 @@ _ALLOWED = {
 }
 _CHANGES_ONLY = ("undo", "activates", "idempotent")
 _READS_ONLY = ("expect", "until")
+_REASON = 3
+"""Letters that a reason has at least."""
+
 _RETRY = re.compile(r"connect|timeout|exit:(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])")
 
 
@@ -150,7 +153,7 @@ class StepCheck:
     def action(self, here: Placed, step: Step) -> str:
         """Check a step that runs an action or a probe; return its effect."""
         path, raw = here.path, here.raw
-        verify = step.verify if isinstance(step.verify, dict) else None
+        verify = step.verify if isinstance(step.verify, dict) and step.unchecked is None else None
         info = self._acts.arguments(path, step, raw, verify)
         for key, expression in step.capture.items():
             self._names.expression((*path, "capture", key), expression, observed(info))
@@ -205,7 +208,9 @@ class StepCheck:
     def written_checks(self, here: Placed, step: Step, info: ActionInfo | None) -> None:
         """Check the probes of `verify` and the steps of `undo`."""
         path = here.path
-        if isinstance(step.verify, dict) and (info is None or "verify" not in keys_of(info.model)):
+        if step.unchecked is not None:
+            self.unchecked((*path, "verify"), step.unchecked, info)
+        elif isinstance(step.verify, dict) and (info is None or "verify" not in keys_of(info.model)):
             name = info.name if info is not None else "this step"
             key = key_of_act(step.verify)
             said = "verify is one probe without a list" if key else f"{name} has no check with options"
@@ -217,6 +222,13 @@ class StepCheck:
             # A way back may use what its own step has captured.
             self._names.finish(step.id, self.captures(step))
             self._acts_of((*path, "undo"), step.undo, here.raw.get("undo"), probe=False)
+
+    def unchecked(self, path: ValuePath, reason: object, info: ActionInfo | None) -> None:
+        """Check why nothing checks a change: that is for who knows no check, and has a reason."""
+        if info is not None and info.brings_verify:
+            self._findings.add(path, f"{info.name} has a check of its own", "", "leave verify out", at_key=True)
+        elif not isinstance(reason, str) or len(reason) < _REASON:
+            self._findings.add((*path, "none"), "none wants a reason", "why nothing can or need be checked")
 
     def _acts_of(self, path: ValuePath, acts: tuple[Any, ...], raw: object, *, probe: bool) -> None:
         if not acts and not self._findings.is_broken(path):
@@ -232,8 +244,14 @@ class StepCheck:
         brings_verify = not claimed and info is not None and info.brings_verify
         brings_undo = not claimed and info is not None and info.brings_undo
         name = here.raw.get("uses") or ("command" if step.command is not None else "shell")
-        if not brings_verify and not isinstance(step.verify, tuple) and not key_of_act(step.verify):
-            self._findings.add(here.path, f"nothing checks what {name} changed", "verify: a list of probes")
+        said = isinstance(step.verify, tuple) or step.unchecked is not None or key_of_act(step.verify)
+        if not brings_verify and not said:
+            self._findings.add(
+                here.path,
+                f"nothing checks what {name} changed",
+                "verify: a list of probes",
+                'or say why: verify: {none: "reason"}',
+            )
         if not brings_undo and step.undo is None:
             self._findings.add(
                 here.path, f"{name} knows no way back", "undo: a list of steps", 'or say why: undo: {none: "reason"}'

@@ -176,13 +176,21 @@ class Step(Act, frozen=True, kw_only=True):
     idempotent: Annotated[bool, Meta(description="Running it twice does no harm")] = False
     verify: Annotated[
         dict[str, Json] | tuple[Act, ...] | None,
-        Meta(description="A list adds probes, a mapping sets options of the built-in check"),
+        Meta(
+            description="A list adds probes, a mapping sets options of the built-in check; "
+            "of a command `{none: reason}` says why nothing checks it"
+        ),
     ] = None
     undo: Annotated[UndoNone | tuple[Act, ...] | None, Meta(description="The way back, or why there is none")] = None
     activates: Annotated[tuple[str, ...], Meta(description="Steps that take effect by this one")] = ()
     approve: Annotated[Approve, Meta(description="Who must agree before it runs")] = "none"
     on_failure: Annotated[str, Meta(description="ask, stop, undo, continue or goto:LATER-STEP")] = ""
     parallel: Annotated[int | None, Meta(description="How many hosts at once", ge=1, le=1000)] = None
+
+    @property
+    def unchecked(self) -> Json:
+        """Why nothing checks what it changed, as `verify: {none: reason}` says it; None if that is not written."""
+        return self.verify["none"] if isinstance(self.verify, dict) and set(self.verify) == {"none"} else None
 
 
 class Rollout(Written, frozen=True):

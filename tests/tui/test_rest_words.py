@@ -11,6 +11,7 @@ from runbook.tui.presenter.place import status_at
 from runbook.tui.presenter.rail import rail
 from runbook.tui.presenter.verify import verify_brief, verify_rows
 from runbook.tui.presenter.words import Row
+from tests import builders as b
 from tests.tui import scenes
 
 
@@ -54,6 +55,14 @@ def test_a_step_that_tells_people_shows_what_it_told_and_claims_no_check() -> No
     assert rows[0] == "It tells people: there is nothing to check."
     assert rows[-1].strip() == "All is well."
     assert "All is well." in text(verify_brief(plan, scene.state, "tell", 60, 3)[0])
+
+
+def test_a_change_that_nothing_checks_says_so_and_why() -> None:
+    touch = scenes.step("touch", uses="command", hosts=b.HOSTS[:1])
+    told = replace(touch, source=replace(touch.source, verify={"none": "it cannot fail"}))
+    for step, said in ((touch, "! Nothing checks it."), (told, "! Nothing checks it: it cannot fail")):
+        plan = replace(scenes.plan(), units=(scenes.unit(step),))
+        assert text(verify_rows(plan, scenes.running().state, "touch", 60)[0]) == said
 
 
 def test_the_next_playbook_of_an_incident_stays_in_the_now_line() -> None:

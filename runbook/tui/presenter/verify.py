@@ -18,6 +18,10 @@ _NONE = {
 """What is said of the kinds of steps that neither change nor read anything."""
 
 
+_COMMANDS = frozenset({"command", "shell"})
+"""What brings no check of its own."""
+
+
 def _evidence(at: StepState, planned: PlannedStep) -> tuple[str, ...]:
     """Return what speaks for the outcome; of a step that tells people, what they were told."""
     told = at.result.get("message") if planned.kind == "notify" else None
@@ -38,6 +42,10 @@ def verify_rows(plan: Plan, state: RunState, step: str, cells: int) -> list[Row]
         rows.append(BLANK)
     elif planned.kind in _NONE:
         rows += [(muted(_NONE[planned.kind]),), BLANK]
+    elif _is_unchecked(planned):
+        why = planned.source.unchecked
+        words = f"Nothing checks it: {one_line(str(why), 400)}" if why is not None else "Nothing checks it."
+        rows += [*wrapped((("! ", "$wait"), plain(words)), cells, 2), BLANK]
     elif planned.effect == "read":
         rows += [(muted("It reads only: its result is its verdict."),), BLANK]
     where_all = list(places(unit, planned))
@@ -101,12 +109,17 @@ def _room(hosts: tuple[str, ...]) -> int:
     return min(max((len(h) for h in hosts), default=4), 20) + 1
 
 
+def _is_unchecked(step: PlannedStep) -> bool:
+    """Tell whether a change is a command that nobody wrote a check for."""
+    return step.effect != "read" and not step.checks and (step.uses in _COMMANDS or step.source.unchecked is not None)
+
+
 def _checks(step: PlannedStep) -> list[str]:
     found: list[str] = []
     for check in step.checks:
         argv = check.with_.get("argv")
         words = check.title or (" ".join(str(a) for a in argv) if isinstance(argv, list) else check.uses)
         found.append(one_line(words + (f", expects {check.expect}" if check.expect else ""), 400))
-    if not found and step.kind == "action" and step.effect != "read":
+    if not found and step.kind == "action" and step.effect != "read" and not _is_unchecked(step):
         found.append(f"the check that {step.uses} brings")
     return found

@@ -128,3 +128,11 @@ def test_the_digest_tells_plans_apart() -> None:
     assert one.digest == plan_of("steps:\n" + read("look")).digest
     assert one.digest != plan_of("steps:\n" + act("look")).digest
     assert one.digest != plan_of("targets: {app: {hosts: all}}\nsteps:\n" + read("look"), "a", "b").digest
+
+
+def test_a_change_that_nothing_checks_is_planned_without_checks_if_it_says_why() -> None:
+    body = '  - {id: a, shell: "true", effect: change, verify: {none: it cannot fail}, undo: {none: nothing to do}}\n'
+    (unit,) = plan_of("steps:\n" + body).units
+
+    assert (unit.steps[0].checks, unit.steps[0].source.unchecked) == ((), "it cannot fail")
+    assert "verify" not in unit.steps[0].with_

@@ -155,6 +155,14 @@ STEP_FAULTS = {
         "- {id: a, command: [ls], effect: change, undo: {none: because}}",
         "nothing checks what command changed; expected verify: a list of probes",
     ),
+    "no check without a reason": (
+        "- {id: a, command: [ls], effect: change, verify: {none: ''}, undo: {none: because}}",
+        "none wants a reason; expected why nothing can or need be checked",
+    ),
+    "no check for what has one": (
+        "- {id: a, uses: git.restore, with: {repo: /r, path: p, ref: r}, verify: {none: because}}",
+        "git.restore has a check of its own; leave verify out",
+    ),
     "no undo": (
         "- {id: a, shell: ls, effect: change, verify: [{command: [ls]}]}",
         "shell knows no way back; expected undo: a list of steps; or say why",
