@@ -162,6 +162,10 @@ Move: TypeAlias = (
 )
 
 
+CLAIMING = "claim"
+"""The key of a claim."""
+
+
 def key_of(move: Move) -> object:
     """Return what a move is about: two moves of one key are never under way together."""
     match move:
@@ -174,7 +178,7 @@ def key_of(move: Move) -> object:
         case Hold():
             return ("hold", move.unit)
         case Claim():
-            return "claim"
+            return CLAIMING
         case TakeBaseline():
             return ("baseline", move.baseline)
         case Breach():

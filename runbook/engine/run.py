@@ -256,6 +256,9 @@ class Run:
         key = m.key_of(move)
         if key in self._busy:
             return
+        if m.CLAIMING in self._busy and isinstance(move, (m.Begin, m.Settle, m.Undo)) and not self._only_reads(move):
+            # Some targets are on record as claimed by now; another may yet be refused, and then nothing is changed.
+            return
         if isinstance(move, m.Ask):
             self._busy.add(key)
             self._asking.ask(move.question, lambda error: self._tell_scheduler(_Ended(key, error)))

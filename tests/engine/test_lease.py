@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 
+import pytest
+
+from runbook.engine.run import IDLE
 from runbook.events import fact as f
 from runbook.model.host import LOCAL, Host
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Lease, LeaseTaken
+from runbook.ports.target import Lease, LeaseHeld, LeaseTaken
 from runbook.session.control import Control
 from runbook.session.record import JournalRecorder
 from runbook.session.result import Result
 from runbook.session.run import reopen
-from runbook.transports.local import LocalTransport
+from runbook.transports.local import LocalTarget, LocalTransport
 from tests.engine.desk import Desk, Ear, touch, until
 
 HOLDS = """  - id: hold
@@ -159,3 +163,30 @@ def test_all_targets_are_claimed_or_none(desk: Desk) -> None:
     finally:
         desk.path("free").touch()
         thread.join(20)
+
+
+def test_nothing_is_changed_on_one_target_while_another_is_still_being_claimed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = LocalTransport().target(Host("b", "local"), Cancel())
+    assert isinstance(here.take_lease(Lease("another", "olga@desk", "")), LeaseTaken)
+    begun = threading.Event()
+    take = LocalTarget.take_lease
+
+    def slowly(self: LocalTarget, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
+        if self.host.name == "b":
+            # As long as several turns of the scheduler take.
+            begun.wait(5 * IDLE)
+        return take(self, lease, over=over)
+
+    def heard(event: object) -> None:
+        if isinstance(event, f.AttemptStarted):
+            begun.set()
+
+    monkeypatch.setattr(LocalTarget, "take_lease", slowly)
+    waves = "  - stage: all\n    on: app\n    rollout: {waves: [1, 2]}\n    steps:\n"
+    body = "targets: {app: {hosts: all}}\nsteps:\n" + waves + textwrap.indent(touch("mine"), "    ")
+    refused = desk.start(body, inventory=desk.inventory("a", "b"), ear=Ear(heard))
+
+    assert (refused.status, refused.state.leases, refused.state.changes) == ("refused", frozenset(), ())
+    assert not desk.path("mine").exists()
