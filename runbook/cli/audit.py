@@ -70,7 +70,7 @@ def _row(run: RunSummary, style: Style) -> list[str]:
     notes += [standing(run.pending_undo)] if run.pending_undo else []
     notes += ["deviated"] if run.deviated else []
     mark = Style(unicode=style.unicode).status(state)
-    mark = mark.replace("undone", "partly undone") if run.partly_undone else mark
+    mark = mark.replace("undone", run.word) if run.outcome == "undone" else mark
     return [run.id, mark, local_time(run.started), run.playbook, ", ".join([run.actor, *notes])]
 
 

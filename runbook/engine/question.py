@@ -313,10 +313,15 @@ def _how(places: list[StepState]) -> str:
 def _undo_one(state: RunState, step: str, places: tuple[str, ...], *, changed: bool) -> tuple[Choice, ...]:
     """Offer the way back of the step that failed; if it has changed nothing, that of the latest change before it."""
     if changed:
-        is_undoable = any(name == step and place in places for name, place, _ in state.with_way_back)
-        return (Choice("undo", "undo this step where it may have changed something", key="u"),) if is_undoable else ()
+        undo = Choice("undo", "undo this step where it may have changed something", key="u")
+        return (undo,) if _has_way_back(state, step, places) else ()
     last = latest_change(state)
     return (Choice("undo", f"undo {last}: the latest change; then you decide", key="u"),) if last else ()
+
+
+def _has_way_back(state: RunState, step: str, places: tuple[str, ...]) -> bool:
+    """Tell whether what a step may have changed can be led back in one of these places."""
+    return any(name == step and place in places for name, place, _ in state.with_way_back)
 
 
 def is_walked_back(state: RunState) -> bool:
@@ -346,7 +351,7 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: Na
             Choice("look", "look again: read the target once more", key="l"),
             Choice("done", "mark done: with a reason", key="m", reason=True),
             Choice("failed", "mark failed: with a reason", key="F", reason=True),
-            Choice("undo", "undo this step", key="u"),
+            *([Choice("undo", "undo this step", key="u")] if _has_way_back(state, step.id, places) else []),
             *([] if is_walked_back(state) else [Choice("again", "run it again", key="R", typed=step.id)]),
             PAUSE,
         ),

@@ -74,7 +74,9 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     unverified: int
     pending_undo: int
     partly_undone: bool = False
-    """It was led back, and something of it stands."""
+    """A part of it was led back, and something of it stands."""
+    nothing_undone: bool = False
+    """It was to be led back, and all of it stands."""
     handed_over: str = ""
     """The bundle with which it goes on elsewhere; empty if it is here."""
     incident: str = ""
@@ -85,6 +87,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     @property
     def word(self) -> str:
         """How it ended, in words."""
+        if self.nothing_undone:
+            return "nothing undone"
         return "partly undone" if self.partly_undone else status_word(self.outcome)
 
 
@@ -162,7 +166,8 @@ def summary(settings: Settings, run: str) -> RunSummary:
         deviated=folded.deviated,
         unverified=folded.unverified,
         pending_undo=0 if had_succeeded else folded.undo_open,
-        partly_undone=status == "undone" and undone < every,
+        partly_undone=status == "undone" and 0 < undone < every,
+        nothing_undone=status == "undone" and not undone and every > 0,
         handed_over=folded.handed_over,
         incident=str(opened.options.get("incident", "")) if opened else "",
         actor=f"{actor.get('user', '')}@{actor.get('host', '')}" if actor else "",

@@ -184,7 +184,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
         """Return what the palette offers: playbooks, steps of the open run, runs, screens."""
         return (
             *of_playbooks(self.library.entries, lambda path: partial(self.post_message, msg.PlaybookChosen(path))),
-            *of_steps(self.scene.plan, lambda step: partial(self._show_step, step)),
+            *of_steps(self.scene.plan, self.scene.state, lambda step: partial(self._show_step, step)),
             *of_runs(self.library.runs, lambda run: partial(self.post_message, msg.ReviewWanted(run))),
         )
 

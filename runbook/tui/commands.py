@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from runbook.events.state import RunState
 from runbook.model.plan import Plan
 from runbook.session.review import RunSummary
 from runbook.text import one_line
 from runbook.tui.presenter.ago import ago
+from runbook.tui.presenter.guide import title_of
 from runbook.tui.presenter.keys import Key, written
 
 if TYPE_CHECKING:
@@ -63,9 +65,11 @@ def of_runs(runs: Iterable[RunSummary], look: Callable[[str], Do]) -> Iterator[C
         yield Command("run", f"{one_line(run.playbook, 60)} {run.id[:10]}", about, look(run.id))
 
 
-def of_steps(plan: Plan | None, show: Callable[[str], Do]) -> Iterator[Command]:
+def of_steps(plan: Plan | None, state: RunState, show: Callable[[str], Do]) -> Iterator[Command]:
     """Yield the steps of the run that is open."""
-    for unit in plan.units if plan is not None else ():
+    if plan is None:
+        return
+    for unit in plan.units:
         for step in unit.steps:
-            words = one_line(step.source.title or step.id, 80)
+            words = one_line(title_of(plan, step.id, state), 80)
             yield Command("step", words, one_line(step.id, 60), show(step.id))

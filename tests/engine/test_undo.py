@@ -15,6 +15,7 @@ from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.action import Already, Inspection, Proceed
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Reader
+from runbook.session import review
 from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
 from tests.engine.desk import Desk, change, touch
@@ -111,6 +112,8 @@ def test_where_nobody_can_tell_whether_it_was_changed_nothing_is_touched(desk: D
 
     told = decide(desk.settings, done.run, "one", "", "leave", reason="seen")
     assert told == "on record; the run is over: 0 of 1 change undone"
+    (listed,) = review.runs(desk.settings)
+    assert (listed.word, listed.partly_undone) == ("nothing undone", False)
 
 
 def test_a_drifted_step_can_be_left_with_a_reason_and_the_rest_undone(desk: Desk) -> None:

@@ -48,6 +48,7 @@ def test_a_narrow_row_keeps_its_word_and_nobody_looked_is_said_as_such() -> None
     assert text(host_row("order-9", Preflight(), 60)) == "◦ not looked yet"
     assert text(status(Preflight(), 3)) == "not looked yet"
     assert text(status(Preflight("running", FOUND.checkups[:1]), 3)) == "► looking, 1 of 3 hosts"
+    assert text(status(Preflight("done"), 0)) == "◦ no host was looked at"
     assert text(status(FOUND, 3)) == "✗ 1 of 3 hosts not fit"
     assert unfit(FOUND) == 1
 

@@ -206,6 +206,15 @@ def test_a_comparison_marks_what_differs_and_keeps_quiet_about_the_rest() -> Non
     assert not any("!" in _text(row)[:2] for row in comparison_rows(one, one, 110))
 
 
+def test_a_comparison_says_how_much_of_a_run_is_undone() -> None:
+    changed = (*b.changed("restore", "order-1"), *b.changed("restart", "order-1"))
+    back = f.UndoFinished(step="restart", target="order-1", attempt=1, status="undone")
+    facts = [b.opened(), *changed, back, *b.ended("undone")]
+    one, other = recording("r", b.timed(facts)), recording("q", b.timed([b.opened(), *b.ended("undone")]))
+    (status,) = (row for row in map(_text, comparison_rows(one, other, 110)) if row.startswith("! status"))
+    assert [word.strip() for word in status.split("↶")[1:]] == ["1 of 2 changes undone", "undone"]
+
+
 def test_an_undo_that_failed_and_a_refusal_that_was_to_be_tried_again_are_told() -> None:
     place: dict[str, Any] = {"step": "restart", "target": "order-2"}
     refused = f.StepFinished(

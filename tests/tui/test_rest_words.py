@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from runbook.events import fact as f
+from runbook.tui.presenter.guide import title_of
 from runbook.tui.presenter.instrument import instrument_row, instruments
 from runbook.tui.presenter.now import Rest, now_words
 from runbook.tui.presenter.place import status_at
@@ -68,3 +69,19 @@ def test_a_change_that_nothing_checks_says_so_and_why() -> None:
 def test_the_next_playbook_of_an_incident_stays_in_the_now_line() -> None:
     said = now_words(scenes.at_rest(), 2.0, rest=Rest(goes_on=True))
     assert "F3 the next playbook of this incident" in text(said.second)
+
+
+def test_a_title_has_its_values_and_braces_that_were_typed_stay_as_they_are() -> None:
+    state = scenes.running().state
+    assert state.opened is not None
+    opened = replace(state.opened, params={"unit": "nginx", "key": {"secret": "env:KEY"}, "port": 80})
+    opened = replace(opened, host_params={"order-2": {"port": 81}})
+    state = replace(state, sessions=(opened,))
+    for written, shown in (
+        ("Restart {{ params.unit }}", "Restart nginx"),
+        ("Open {{ params.port }}", "Open {{ params.port }}"),
+        ("Use {{ params.key }}", "Use {{ params.key }}"),
+        ("echo {{ '{' }}{x}}", "echo {{x}}"),
+    ):
+        plan = replace(scenes.plan(), units=(scenes.unit(scenes.step("one", title=written)),))
+        assert title_of(plan, "one", state) == shown

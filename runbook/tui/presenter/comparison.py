@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from runbook.events.fold import fold_all
+from runbook.events.outcome import outcome_word
 from runbook.events.state import RunState
 from runbook.model.scalar import Json
 from runbook.text import counted, duration_text, one_line
-from runbook.text.mark import mark_of, status_word
+from runbook.text.mark import mark_of
 from runbook.tui.presenter.decision import decisions
 from runbook.tui.presenter.recording import Recording
 from runbook.tui.presenter.runs import from_to
@@ -69,7 +70,7 @@ def _side(row: Row, cells: int, quiet: bool) -> Row:
 
 def _heads(one: Recording, other: Recording, a: RunState, b: RunState) -> Iterable[Pair]:
     yield Pair("run", (bold(one.run),), (bold(other.run),), differs=False)
-    yield Pair("status", _status(a.status), _status(b.status), a.status != b.status)
+    yield Pair("status", _status(a), _status(b), outcome_word(a) != outcome_word(b))
     ids = tuple(str(state.opened.playbook.get("id", "")) if state.opened else "" for state in (a, b))
     yield _text("playbook", one_line(ids[0], 60), one_line(ids[1], 60))
     texts = tuple(str(state.opened.playbook.get("sha256", ""))[:12] if state.opened else "" for state in (a, b))
@@ -96,9 +97,9 @@ def _hosts(state: RunState) -> str:
     return ", ".join(names) if len(names) <= 4 else counted(len(names), "host")
 
 
-def _status(status: str) -> Row:
-    mark = mark_of(status)
-    return ((f"{mark.symbol} {status_word(status)}", f"${mark.tone}"),)
+def _status(state: RunState) -> Row:
+    mark = mark_of(state.status)
+    return ((f"{mark.symbol} {outcome_word(state)}", f"${mark.tone}"),)
 
 
 def _text(name: str, one: str, other: str) -> Pair:

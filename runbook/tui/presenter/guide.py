@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from runbook.errors import RunbookError
+from runbook.events.plain import thaw
 from runbook.events.state import RunState
+from runbook.expression import is_template, render
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.question import Question
 from runbook.text import one_line
@@ -24,12 +27,28 @@ def guide_text(plan: Plan, step: str, asked: Question | None = None) -> str:
     return "\n\n".join(text for text in (source.manual or "", source.guide) if text)
 
 
-def title_of(plan: Plan, step: str, asked: Question | None = None) -> str:
-    """Return the title of a step, its id if it has none."""
+def title_of(plan: Plan, step: str, state: RunState, asked: Question | None = None) -> str:
+    """Return the title of a step, filled in as far as its values are known; its id if it has none."""
     if asked is not None and asked.step == step and asked.kind in ("proceed", "manual", "form", "choose"):
         return one_line(asked.title, 200)
     found = unit_of(plan, step)
-    return one_line(found[1].source.title, 200) or step if found is not None else step
+    return one_line(_filled(found[1], state), 200) or step if found is not None else step
+
+
+def _filled(step: PlannedStep, state: RunState) -> str:
+    title, opened = step.source.title, state.opened
+    if not is_template(title):
+        return title
+    params: dict[str, object] = {}
+    if opened is not None and not step.scope:
+        # What differs from host to host, or is a secret, leaves the title as it is written.
+        varied = {name for values in opened.host_params.values() for name in values}
+        params = {name: thaw(value) for name, value in opened.params.items() if name not in varied}
+    try:
+        value = render(title, {"params": params})
+    except RunbookError:
+        return title
+    return str(value) if isinstance(value, str | int | float) else title
 
 
 def effect_words(step: PlannedStep) -> Row:
@@ -51,7 +70,7 @@ def heading(plan: Plan, step: str, state: RunState, cells: int, asked: Question 
         return []
     right = effect_words(found[1])
     way = next((at.planned.undo for (name, _), at in state.steps.items() if name == step and at.planned), "")
-    title: Row = (bold(title_of(plan, step, asked)),)
+    title: Row = (bold(title_of(plan, step, state, asked)),)
     if way and found[1].effect != "read":
         longer = (*right, muted(f" · undo: {one_line(way, 80)}"))
         row = ends(title, longer, cells)

@@ -55,6 +55,8 @@ def status(found: Preflight, hosts: int) -> Row:
 
 
 def _total(found: Preflight) -> Row:
+    if not found.checkups:
+        return (said("pending", "no host was looked at"),)
     unfit = sum(1 for each in found.checkups if not each.is_fit)
     hints = sum(1 for each in found.checkups if each.is_fit and _worst(each) == "warn")
     if unfit:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from runbook.engine import move as m
 from runbook.events import fact as f
+from runbook.events.state import NO_WAY_BACK
 from runbook.events.status import Status
 from runbook.model.plan import Plan
 from tests.unit.engine.paper import Paper, act, changed, ended, opened, plan_of, planned, read, stage
@@ -480,6 +481,13 @@ class TestDoubt:
     def test_nobody_to_ask_leaves_the_run_in_doubt(self, paper: Paper) -> None:
         paper.unanswered = frozenset({paper.asks().id})
         assert paper.rests() == "in_doubt"
+
+    @pytest.mark.parametrize(("undo", "offered"), [("rm one", True), (f"{NO_WAY_BACK} it cannot be unsaid", False)])
+    def test_a_way_back_is_offered_only_where_there_is_one(self, undo: str, offered: bool) -> None:
+        paper = Paper(plan_of(ONE + act("one")))
+        plan, *others = changed("one", "local", "in_doubt")
+        paper.tell(replace(plan, undo=undo), *others, f.LeaseClaimed(target="local"))
+        assert ("undo" in {choice.id for choice in paper.asks().choices}) == offered
 
     def test_look_settles_again_and_asks_again(self, paper: Paper) -> None:
         paper.answers("look")
