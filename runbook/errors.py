@@ -14,7 +14,8 @@ the remedy, in one line that an operator can act on. Exit codes are known to `ru
     │   ├── HostKeyError           nothing was sent
     │   ├── AuthError              nothing was sent
     │   ├── DispatchRefused        the command was provably never started
-    │   │   └── NotPermitted       because the login may not run it
+    │   │   ├── NotPermitted       because the login may not run it
+    │   │   └── ClaimLost          because the run does not hold the target any more
     │   └── DeadlineError          a wait ended; says nothing about the far side
     ├── ActionError                an action cannot go on; the target is as its receipts say
     ├── RefusedError               a precheck, a lease or drift said no before any change
@@ -110,6 +111,10 @@ class DispatchRefused(TransportError):
 
 class NotPermitted(DispatchRefused):
     """The target does not let the login run the command; it was never started."""
+
+
+class ClaimLost(DispatchRefused):
+    """The run that sent the command does not hold the target any more; it was never started."""
 
 
 class DeadlineError(TransportError, TimeoutError):

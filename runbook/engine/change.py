@@ -13,7 +13,15 @@ from runbook.engine.context import StepContext, border
 from runbook.engine.probe import capture, check, shown
 from runbook.engine.sink import OutputSink
 from runbook.engine.trace import forget
-from runbook.errors import ActionError, DispatchRefused, JournalError, NotPermitted, RunbookError, TransportError
+from runbook.errors import (
+    ActionError,
+    ClaimLost,
+    DispatchRefused,
+    JournalError,
+    NotPermitted,
+    RunbookError,
+    TransportError,
+)
 from runbook.events import fact as f
 from runbook.events.plain import freeze_object, thaw
 from runbook.events.state import Attempt
@@ -176,7 +184,7 @@ def _applied(context: StepContext, attempt: Attempt, sink: OutputSink, *, adopte
         # This operation was provably not started; what came before it was.
         if intended or work.receipts:
             return Outcome(status=_stopped(context, "failed"), changed=True, error=str(refused))
-        stopped = _stopped(context, "refused" if isinstance(refused, NotPermitted) else "unreachable")
+        stopped = _stopped(context, "refused" if isinstance(refused, (ClaimLost, NotPermitted)) else "unreachable")
         return Outcome(status=stopped, changed=False, error=str(refused), dispatched=False)
     except TransportError as unknown:
         if not context.target.dispatched and not intended:

@@ -254,6 +254,14 @@ class Noting(Protocol):
 
 
 @runtime_checkable
+class Claimed(Protocol):
+    """A target that tells who has claimed it to whoever takes no claim."""
+
+    def holder(self) -> LeaseHeld | None:
+        """Tell who has claimed this target, under any name; None if nobody has. Raises TransportError."""
+
+
+@runtime_checkable
 class Keyed(Protocol):
     """A target that has proven who it is."""
 

@@ -31,7 +31,7 @@ from runbook.ports.cancel import Cancel
 from runbook.ports.target import Cmd, Digest, OpKey, Stream
 from runbook.transports import child
 from runbook.transports.given import Given
-from runbook.transports.local import LocalTarget
+from runbook.transports.local import Held, LocalTarget
 from runbook.transports.wrapper import words
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -73,6 +73,7 @@ class ChrootTransport:
         """Use `mask` on the command lines and working folders that job folders show."""
         self._mask = mask
         self._roots: dict[str, Root] = {}
+        self._held: Held = {}
         self._lock = Lock()
 
     @classmethod
@@ -91,7 +92,7 @@ class ChrootTransport:
             root = self._roots[host.root]
         if not root.is_there():
             raise ConnectError(_GONE, where=root.path, remedy=_AGAIN)
-        return ChrootTarget(host, root, cancel, self._mask)
+        return ChrootTarget(host, root, cancel, self._mask, self._held)
 
     def close(self) -> None:
         """Forget which roots were met."""
@@ -102,8 +103,15 @@ class ChrootTransport:
 class ChrootTarget(LocalTarget):
     """One host that is a mounted root."""
 
-    def __init__(self, host: Host, root: Root, cancel: Cancel, mask: Callable[[str], str] = str) -> None:
-        super().__init__(host, cancel, mask)
+    def __init__(
+        self,
+        host: Host,
+        root: Root,
+        cancel: Cancel,
+        mask: Callable[[str], str] = str,
+        held: Held | None = None,
+    ) -> None:
+        super().__init__(host, cancel, mask, held)
         self._root = root
 
     def put(self, src: BinaryIO, path: str, op: OpKey, *, mode: int | None = None, sudo: bool = False) -> Digest:

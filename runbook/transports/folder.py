@@ -185,6 +185,14 @@ class JobFolder:
             with suppress(OSError):
                 (self.path / name).unlink()
 
+    def remove(self) -> None:
+        """Take the folder of a job away that never began."""
+        # Renamed first: a folder that is half removed must not look like a job without a status.
+        aside = self.path.with_name(f".gone-{secrets.token_hex(8)}")
+        with suppress(OSError):
+            self.path.rename(aside)
+            _remove(aside)
+
     def begin(self) -> None:
         """Say that this process does the job itself."""
         own = process.find(os.getpid())

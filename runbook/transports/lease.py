@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from runbook.errors import TransportError
+from runbook.errors import ClaimLost, TransportError
 from runbook.model.built import built
 from runbook.ports.target import Lease, LeaseHeld, LeaseTaken, OpKey
 from runbook.transports import process
@@ -64,6 +64,16 @@ class Leases:
             with suppress(OSError):
                 self._take_away(place, run, copy)
 
+    def holds(self, host: str, lease: Lease) -> bool:
+        """Tell whether a claim still stands."""
+        held = self._read(self._place(host))
+        return held is not None and (held.run, held.copy) == (lease.run, lease.copy)
+
+    def holder(self, host: str) -> LeaseHeld | None:
+        """Tell who has claimed a host; None if nobody has."""
+        held = self._read(self._place(host))
+        return LeaseHeld(held, self._jobs.unfinished(held.run, host)) if held is not None else None
+
     def _place(self, host: str) -> Path:
         # The same folding as in a job folder: one safe path component.
         return self._folder / f"host-{OpKey(host, '', '', 0, '').text().partition('.')[0]}"
@@ -103,3 +113,22 @@ class Leases:
             with suppress(FileExistsError):
                 os.link(aside, place)
         aside.unlink()
+
+
+def claim_lost(host: str, run: str, held: LeaseHeld | None) -> ClaimLost:
+    """Return why a run may not change a host any more, by who holds it."""
+    if held is None:
+        return ClaimLost(
+            f"nothing was sent: the claim of this run on {host} is gone", where=host,
+            remedy=f"`runbook resume {run}` claims it anew",
+        )  # fmt: skip
+    lease = held.lease
+    if lease.run == run:
+        return ClaimLost(
+            f"nothing was sent: {lease.owner} has taken this run over, and holds {host} since {lease.since}",
+            where=host, remedy="leave it to them, or take it back with --take-over REASON",
+        )  # fmt: skip
+    return ClaimLost(
+        f"nothing was sent: run {lease.run} of {lease.owner} has taken {host} over, and holds it since {lease.since}",
+        where=host, remedy=f"see to that run, then `runbook resume {run}`",
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from runbook.errors import DispatchRefused
 from runbook.model.host import Host
@@ -35,10 +35,12 @@ from runbook.transports import child, job, put
 from runbook.transports.folder import KEPT_DAYS, Intent, JobFolder, Jobs, Output, Status, state_root
 from runbook.transports.given import Given
 from runbook.transports.health import health_here
-from runbook.transports.lease import Leases
+from runbook.transports.lease import Leases, claim_lost
 from runbook.transports.wrapper import words
 
 _PUT_TIMEOUT = 600.0
+
+Held: TypeAlias = dict[tuple[str, str], Lease]
 
 
 class LocalTransport:
@@ -47,6 +49,8 @@ class LocalTransport:
     def __init__(self, mask: Callable[[str], str] = str) -> None:
         """Use `mask` on the command lines and working folders that job folders show."""
         self._mask = mask
+        self._held: Held = {}
+        """What was claimed, by the name of the host and the run."""
 
     @classmethod
     def made(cls, given: Given) -> LocalTransport:
@@ -55,7 +59,7 @@ class LocalTransport:
 
     def target(self, host: Host, cancel: Cancel) -> LocalTarget:
         """Return the target; there is nothing to connect."""
-        return LocalTarget(host, cancel, self._mask)
+        return LocalTarget(host, cancel, self._mask, self._held)
 
     def glance(self, host: Host, seconds: float) -> Health:
         """Look how this machine is."""
@@ -68,10 +72,12 @@ class LocalTransport:
 class LocalTarget:
     """One host that is this machine."""
 
-    def __init__(self, host: Host, cancel: Cancel, mask: Callable[[str], str] = str) -> None:
+    def __init__(self, host: Host, cancel: Cancel, mask: Callable[[str], str] = str, held: Held | None = None) -> None:
+        """Reach a host; `held` is what was claimed so far, shared by all that reach it."""
         self._host = host
         self._cancel = cancel
         self._mask = mask
+        self._held = {} if held is None else held
 
     @property
     def host(self) -> Host:
@@ -143,10 +149,18 @@ class LocalTarget:
 
     def take_lease(self, lease: Lease, *, over: str = "") -> LeaseTaken | LeaseHeld:
         """Claim this host; raises TransportError if the claim cannot be written."""
-        return self._leases.take(self._host.name, lease, over)
+        answer = self._leases.take(self._host.name, lease, over)
+        if isinstance(answer, LeaseTaken):
+            self._held[self._host.name, lease.run] = answer.lease
+        return answer
+
+    def holder(self) -> LeaseHeld | None:
+        """Tell who has claimed this host; None if nobody has."""
+        return self._leases.holder(self._host.name)
 
     def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back; does nothing if it is not of this run. Old job folders go with it."""
+        self._held.pop((self._host.name, run), None)
         self.purge()
         self._leases.release(self._host.name, run, copy)
 
@@ -172,4 +186,10 @@ class LocalTarget:
             op.run, op.step, self._host.name, op.attempt, op.name, self._mask(command),
             tuple(sorted(cmd.env)), self._mask(reveal(cmd.cwd)), cmd.sudo, cmd.timeout,
         )  # fmt: skip
-        return self._jobs.claim(op, intent)
+        folder = self._jobs.claim(op, intent)
+        own = self._held.get((self._host.name, op.run))
+        # Asked once the folder stands: whoever takes the claim over later finds it.
+        if own is not None and not self._leases.holds(self._host.name, own):
+            folder.remove()
+            raise claim_lost(self._host.name, op.run, self.holder())
+        return folder

@@ -62,6 +62,7 @@ def job_text(
     stream: bool = False,
     feed_through: bool = False,
     password: Secret | None = None,
+    lease: str = "",
 ) -> bytes:
     """Return the whole text for `sh -s`.
 
@@ -73,6 +74,8 @@ def job_text(
         stream: copy the output to stdout and stderr as well, and end with the exit status of the command; the last
             line on stderr is then that of `ended`.
         password: for sudo, should it ask for one.
+        lease: the file name of the claim of the run, a space, and what stands in it alone: without it nothing begins;
+            empty: no claim is asked for.
         feed_through: what follows the text on standard input is the input of the command; for `LOADER` only.
 
     Raises:
@@ -89,6 +92,7 @@ def job_text(
         "stream": "1" if stream else "",
         "dir": folder,
         "password": password.unmask() if password is not None else "",
+        "lease": lease,
     }
     lines = [b"rb_%s=%s" % (name.encode(), encoded(quote(value))) for name, value in settings.items()]
     lines.append(b"rb_stdin='%s'" % _printable(feed))

@@ -3,7 +3,8 @@
 #
 # Settings: rb_key, rb_intent (one line, masked), rb_timeout and rb_ceiling (seconds, with and without a
 # fraction), rb_stdin (in the notation of printf %b), rb_feed (1: that; 2: the standard input itself; or empty), rb_sudo,
-# rb_password (for sudo, or empty), rb_stream (1 or empty), rb_dir (claimed by the caller, else empty). On fd 1 it first says one line, `runbook-job started
+# rb_password (for sudo, or empty), rb_stream (1 or empty), rb_dir (claimed by the caller, else empty), rb_lease (the file
+# name of the claim of this run, a space, and what stands in it alone; or empty). On fd 1 it first says one line, `runbook-job started
 # ...` or `runbook-job refused WHY`; if it streams, the last line on fd 2 is `runbook-job ended EXIT WHY`.
 
 rb_say() { printf 'runbook-job %s\n' "$*" >&3; }
@@ -76,6 +77,17 @@ rb_claim_somewhere() {
   [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
   rb_say refused "no place for the job folder: $rb_disk"
   exit 75
+}
+
+# Tells whether the run still holds the target. Asked once the folder stands: whoever took the claim over before sees no
+# more of this job, and whoever does so later finds the folder.
+rb_holds() {
+  [ "$rb_lease" ] || return 0
+  for rb_p in "$rb_disk" "$rb_memory"; do
+    IFS= read -r rb_line <"$rb_p/leases/${rb_lease%% *}" || continue
+    case $rb_line in *"${rb_lease#* }"*) return 0 ;; esac
+  done
+  return 1
 }
 
 rb_add() {
@@ -260,6 +272,11 @@ if [ -z "$rb_dir" ]; then
   rb_umask=$(umask)
   umask 077
   rb_claim_somewhere
+  rb_holds || {
+    rm -rf "$rb_dir"
+    rb_say refused unclaimed
+    exit 73
+  }
 fi
 
 rb_follower=

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from runbook.errors import DispatchRefused, TransportError
+from runbook.errors import ClaimLost, DispatchRefused, TransportError
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import (
@@ -792,6 +792,31 @@ def test_one_machine_has_one_lease_whatever_its_name_but_names_of_this_one_have_
     assert isinstance(way.target("web2").take_lease(lease("run2")), LeaseHeld)
     assert isinstance(way.target("web2").take_lease(lease("run2"), over="run1"), LeaseTaken)
     assert isinstance(way.target("web3").take_lease(lease("run1")), LeaseHeld)
+
+
+def test_a_run_whose_claim_was_taken_over_begins_nothing_any_more_until_it_claims_anew(way: Way) -> None:
+    made = f"{way.folder}/made"
+    way.target().take_lease(lease("run1"))
+    assert way.target().change(Cmd(("true",)), op("before"), Gathered()).exit == 0
+    elsewhere = Way(way.host(), way.folder)
+    taken = elsewhere.target().take_lease(Lease("run1", "piet@desk", "", copy="adopted"), over="run1")
+    assert isinstance(taken, LeaseTaken)
+
+    with pytest.raises(ClaimLost, match="piet@desk has taken this run over"):
+        way.target().change(Cmd(("touch", made)), op(), Gathered())
+    with pytest.raises(ClaimLost, match="piet@desk has taken this run over"):
+        way.target().put(io.BytesIO(b"mine"), made, op())
+    assert way.target().holder() == LeaseHeld(taken.lease, ())  # type: ignore[attr-defined]
+    elsewhere.target().release_lease("run1", copy="adopted")
+    elsewhere.close()
+    with pytest.raises(ClaimLost, match="the claim of this run on web1 is gone"):
+        way.target().change(Cmd(("touch", made)), op(), Gathered())
+
+    assert way.target().holder() is None  # type: ignore[attr-defined]
+    assert way.target().job(op()) == NoJob()
+    assert way.sh('test -e "$1" || echo none', made) == "none"
+    way.target().take_lease(lease("run1"))
+    assert way.target().change(Cmd(("touch", made)), op(), Gathered()).exit == 0
 
 
 def test_another_copy_of_a_run_is_held_off_until_it_says_that_it_takes_over(way: Way) -> None:

@@ -6,6 +6,7 @@ import textwrap
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.engine.run import IDLE
 from runbook.events import fact as f
@@ -190,3 +191,22 @@ def test_nothing_is_changed_on_one_target_while_another_is_still_being_claimed(
 
     assert (refused.status, refused.state.leases, refused.state.changes) == ("refused", frozenset(), ())
     assert not desk.path("mine").exists()
+
+
+def test_a_session_that_still_runs_when_its_run_is_taken_over_begins_no_further_change(desk: Desk) -> None:
+    adopted = Lease("", "piet@desk", "", copy="adopted")
+    control = Control()
+
+    def heard(event: object) -> None:
+        if isinstance(event, f.StepFinished) and event.step == "one":
+            here = LocalTransport().target(Host(LOCAL, "local"), Cancel())
+            assert isinstance(here.take_lease(replace(adopted, run=control.run), over=control.run), LeaseTaken)
+
+    first = desk.start("steps:\n" + touch("one") + touch("two"), ear=Ear(heard), control=control)
+
+    assert (first.status, first.state.at("two", LOCAL).status) == ("failed", "refused")
+    assert "piet@desk has taken this run over" in first.state.at("two", LOCAL).error
+    assert desk.lines("log") == ["one"]
+    kept = LocalTransport().target(Host(LOCAL, "local"), Cancel()).take_lease(replace(adopted, run=first.run))
+    assert isinstance(kept, LeaseTaken)
+    assert kept.kept

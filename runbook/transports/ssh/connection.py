@@ -87,6 +87,8 @@ class Connection:
         """
         self.boot = ""
         """The start of the host, by the word that it has for it, when the run first claimed it; else empty."""
+        self.leases: dict[tuple[str, str], str] = {}
+        """What stands in each claim here and in no other, by the name of the host and the run."""
         self.sudo = ""
         """How sudo lets the login through, once somebody has asked: free, narrow, password or none."""
         self.password: Secret | None = None

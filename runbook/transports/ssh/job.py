@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from typing import Protocol
 
-from runbook.errors import AuthError, ConnectError, DispatchRefused, HostKeyError, TransportError
+from runbook.errors import AuthError, ClaimLost, ConnectError, DispatchRefused, HostKeyError, TransportError
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import (
     Cmd,
@@ -65,11 +65,24 @@ class Dispatch:
         self._passed = self._output.passed
         self._sink = sink
 
-    def run(self, cmd: Cmd, intent: str, stream: Source | None = None, password: Secret | None = None) -> Finished:
-        """Send a command under the wrapper; `stream` is its input. Raises DispatchRefused, TransportError."""
+    def run(
+        self,
+        cmd: Cmd,
+        intent: str,
+        stream: Source | None = None,
+        password: Secret | None = None,
+        *,
+        lease: str = "",
+    ) -> Finished:
+        """Send a command under the wrapper; `stream` is its input, `lease` the claim without which it does not begin.
+
+        Raises ClaimLost, DispatchRefused, TransportError.
+        """
         if self._cancel.is_set():
             raise DispatchRefused(f"cancelled before it was started: {self._cancel.reason}", where=self._key)
-        text = job_text(cmd, self._key, intent, stream=True, feed_through=stream is not None, password=password)
+        text = job_text(
+            cmd, self._key, intent, stream=True, feed_through=stream is not None, password=password, lease=lease
+        )
         command = (LOADER if stream is not None else REMOTE) + self._quoted()
         begun = time.monotonic()
         deadline = begun + cmd.timeout + _BELATED
@@ -149,6 +162,8 @@ class Dispatch:
                 raise DispatchRefused(
                     "the operation was claimed before", where=self._key, remedy="look what became of it"
                 )
+            if greeting.why == "unclaimed":
+                raise ClaimLost("the run does not hold the host any more", where=self._key)
             raise DispatchRefused(greeting.why, where=self._key, remedy="make room for the job folder")
         if greeting is None and is_refused:
             raise DispatchRefused("the host refuses to run commands for this login", where=self._key)

@@ -489,6 +489,13 @@ rb_do_lease() {
   rb_say failed "$rb_disk/leases"
 }
 
+# Says who holds this machine, under any name; takes nothing.
+rb_do_holder() {
+  rb_boot_id
+  rb_name_machine
+  rb_held || rb_twin
+}
+
 rb_held() {
   for rb_root in "$rb_disk" "$rb_memory"; do
     rb_p=$rb_root/leases/host-$rb_host

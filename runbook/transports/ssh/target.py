@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from runbook.errors import AuthError, DispatchRefused, NotPermitted, TransportError
+from runbook.errors import AuthError, ClaimLost, DispatchRefused, NotPermitted, TransportError
 from runbook.model.host import Host
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import (
@@ -45,6 +45,7 @@ from runbook.text.quote import shell_words
 from runbook.text.sanitise import reveal
 from runbook.transports import survey
 from runbook.transports.folder import KEPT_DAYS, Intent, folder_name
+from runbook.transports.lease import claim_lost
 from runbook.transports.ssh import remote
 from runbook.transports.ssh.auth import Keys
 from runbook.transports.ssh.channel import Running, Why
@@ -179,7 +180,7 @@ class SshTarget:
         words(cmd)
         password = self._password_for_change(cmd)
         intent = self._intent(op, shell_words(cmd.argv), cmd)
-        return self._dispatch(op, sink).run(cmd, intent, password=password)
+        return self._send(op, sink, cmd, intent, password=password)
 
     def note(self, op: OpKey, card: str) -> None:
         """Have the folder of an operation that is about to be sent keep a card."""
@@ -202,7 +203,7 @@ class SshTarget:
         said = Gathered(500)
         sealed = Sealed(src, word)
         intent = self._intent(op, f"replace {reveal(path)}", cmd)
-        finished = self._dispatch(op, said).run(cmd, intent, sealed, self._password_for_change(cmd))
+        finished = self._send(op, said, cmd, intent, sealed, self._password_for_change(cmd))
         if finished.ended == "exit" and finished.exit == 0:
             return Digest(sealed.sha256, sealed.size)
         told = said.err.decode("utf-8", "replace").strip()
@@ -240,7 +241,7 @@ class SshTarget:
             said = self._ask("lease", host=place, run=own, head=head, middle=middle, tail=tail, mark=mark)
             taken, holder, boot = said.one("taken"), said.one("held"), said.one("boot") or ""
             if taken is not None:
-                self._connection.boot = self._connection.boot or boot
+                self._hold(lease, boot)
                 return LeaseTaken(remote.lease_of(taken), boot=boot)
             if holder is None:
                 raise TransportError(
@@ -250,18 +251,32 @@ class SshTarget:
             held = remote.lease_of(holder)
             if (held.run, held.copy) == (lease.run, lease.copy):
                 self._ask("refresh", host=place)
-                self._connection.boot = self._connection.boot or boot
+                self._hold(lease, boot)
                 return LeaseTaken(held, kept=True, boot=boot)
-            prefix = f"{remote.host_part(held.run)}."
-            known_as = held.host or self._host.name
-            live = remote.unfinished(self._ask("unfinished", prefix=prefix), held.run, known_as)
-            if not over or held.run != over or (live and held.run != lease.run):
-                return LeaseHeld(held, live)
-            self._give_up(known_as, over, held.copy)
+            told = self._held_by(held)
+            if not over or held.run != over or (told.live_jobs and held.run != lease.run):
+                return told
+            self._give_up(held.host or self._host.name, over, held.copy)
         raise TransportError("the lease changes hands again and again", where=self._host.name, remedy="try again")
+
+    def holder(self) -> LeaseHeld | None:
+        """Tell who has claimed this host, under any name; None if nobody has. Raises TransportError."""
+        nobody = remote.run_in_lease("")
+        said = self._ask("holder", host=remote.host_part(self._host.name), run=nobody).one("held")
+        return self._held_by(remote.lease_of(said)) if said is not None else None
+
+    def _held_by(self, lease: Lease) -> LeaseHeld:
+        prefix = f"{remote.host_part(lease.run)}."
+        answer = self._ask("unfinished", prefix=prefix)
+        return LeaseHeld(lease, remote.unfinished(answer, lease.run, lease.host or self._host.name))
+
+    def _hold(self, lease: Lease, boot: str) -> None:
+        self._connection.boot = self._connection.boot or boot
+        self._connection.leases[self._host.name, lease.run] = remote.run_in_lease(lease.run, lease.copy)
 
     def release_lease(self, run: str, *, copy: str = "") -> None:
         """Give the claim back; does nothing if it is not of this run. Old job folders go with it, in one round trip."""
+        self._connection.leases.pop((self._host.name, run), None)
         self._give_up(self._host.name, run, copy)
 
     def _give_up(self, name: str, run: str, copy: str) -> None:
@@ -320,6 +335,27 @@ class SshTarget:
             raise DispatchRefused(
                 f"nothing was sent: {error.message}", where=error.where, remedy=error.remedy
             ) from error
+
+    def _send(
+        self,
+        op: OpKey,
+        sink: Sink,
+        cmd: Cmd,
+        intent: str,
+        stream: BinaryIO | Sealed | None = None,
+        password: Secret | None = None,
+    ) -> Finished:
+        """Send a command under the wrapper, and have it refused if the claim of the run was taken over since."""
+        own = self._connection.leases.get((self._host.name, op.run), "")
+        lease = f"host-{remote.host_part(self._host.name)} {own}" if own else ""
+        try:
+            return self._dispatch(op, sink).run(cmd, intent, stream, password, lease=lease)
+        except ClaimLost as lost:
+            try:
+                held = self.holder()
+            except TransportError:
+                raise lost from None
+            raise claim_lost(self._host.name, op.run, held) from lost
 
     def _dispatch(self, op: OpKey, sink: Sink) -> Dispatch:
         return Dispatch(self._connection, self._cancel, folder_name(op), sink, self._ask)
