@@ -159,8 +159,13 @@ async def test_enter_shows_the_plan_first_where_another_view_hides_it(clock: lis
     stage = Stage(scene, Control())
     async with stage.run_test(size=(80, 24)) as pilot:
         await put(pilot, stage, clock, question)
-        await pilot.press("3", "enter")
+        await pilot.press("3")
+        await settle(pilot, lambda: "↵ show plan  c run on" in stage.footer())
+        assert "↵ shows its plan · nothing runs now" in stage.now()
+        await pilot.press("enter")
         assert (stage.heard, stage.run_screen.board.desk.view) == ([], "before")
+        await settle(pilot, lambda: "↵ run step" in stage.footer())
+        assert "↵ runs this step" in stage.now()
         await pilot.press("enter")
         await settle(pilot, lambda: bool(stage.heard))
 

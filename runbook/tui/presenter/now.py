@@ -13,6 +13,7 @@ from runbook.model.plan import Plan
 from runbook.model.question import Question
 from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
+from runbook.tui.carrier import Ended
 from runbook.tui.presenter.left import time_left
 from runbook.tui.presenter.place import limit_of, places, present, running, unit_of, wave_at, where
 from runbook.tui.presenter.progress import left
@@ -41,6 +42,20 @@ class Rest(Struct, frozen=True):
     """What went wrong stands elsewhere, in full."""
 
 
+def rest_of(ended: Ended, state: RunState, *, resumable: bool, goes_on: bool) -> Rest:
+    """Return in words how a session of a run ended; `goes_on` says that the next playbook is prepared."""
+    why = ended.result.why if ended.result is not None else ""
+    left = state.undo_open if state.status == "undone" else state.pending_undo
+    return Rest(
+        error=getattr(ended.error, "message", "") or ended.words,
+        remedy=getattr(ended.error, "remedy", ""),
+        why="handed over: it goes on elsewhere" if state.handed_over else why,
+        pending_undo=0 if state.handed_over else left,
+        resumable=resumable,
+        goes_on=goes_on,
+    )
+
+
 class NowWords(Struct, frozen=True):
     """The two rows, with a left and a right part each."""
 
@@ -54,7 +69,13 @@ class NowWords(Struct, frozen=True):
 
 
 def now_words(
-    scene: Scene, now: float, *, asked: Question | None = None, rest: Rest | None = None, wide: bool = False
+    scene: Scene,
+    now: float,
+    *,
+    asked: Question | None = None,
+    rest: Rest | None = None,
+    wide: bool = False,
+    shown: bool = True,
 ) -> NowWords:
     """Return the now line of a run.
 
@@ -64,6 +85,7 @@ def now_words(
         asked: the question that waits here.
         rest: how it ended, once it is at rest.
         wide: there is room for more words.
+        shown: the step that waits is looked at, with its plan.
     """
     state, plan = scene.state, scene.plan
     if rest is not None:
@@ -77,7 +99,7 @@ def now_words(
         return _closing(scene, now)
     question = asked or next(iter(state.questions.values()), None)
     if question is not None and not _active(state):
-        return _waiting(scene, question, now)
+        return _waiting(scene, question, now, shown)
     step, active = running(plan, state)
     if not step:
         said = "stopping" if state.steering else "looks at what comes next"
@@ -97,7 +119,7 @@ def _loud(status: str, says: str = "") -> Row:
     return ((f"{found.symbol} {(says or status_word(status)).upper()}", f"bold ${found.tone}"), plain("  "))
 
 
-def _waiting(scene: Scene, question: Question, now: float) -> NowWords:
+def _waiting(scene: Scene, question: Question, now: float, shown: bool) -> NowWords:
     title = one_line(question.title, 200)
     for said in (". Nothing runs now", ". It may have finished, or not"):
         # The row below says the one, the sheet the other.
@@ -108,7 +130,8 @@ def _waiting(scene: Scene, question: Question, now: float) -> NowWords:
     names = ", ".join(hosts) if len(hosts) <= 4 else counted(len(hosts), "host")
     on: Row = (muted(" on "), bold(names)) if names else ()
     nothing = muted("nothing runs now")
-    second = (plain("↵ runs this step"), muted(" · "), nothing) if question.kind == "proceed" else (nothing,)
+    enter = plain("↵ runs this step" if shown else "↵ shows its plan")
+    second = (enter, muted(" · "), nothing) if question.kind == "proceed" else (nothing,)
     tone = mark_of(status).tone
     words = f"{mark_of(status).symbol} {status_word(status)}: {title}"
     return NowWords(

@@ -28,7 +28,7 @@ from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.handover import can_hand_over
 from runbook.tui.presenter.head import seal
-from runbook.tui.presenter.now import NowWords, Rest, now_words
+from runbook.tui.presenter.now import NowWords, Rest, now_words, rest_of
 from runbook.tui.presenter.sheet import Offer
 from runbook.tui.presenter.take_back import ALL, ways_back
 from runbook.tui.presenter.words import muted, plain, width, wrapped
@@ -48,7 +48,7 @@ HEALTH = 1.0
 _OF_STEP = frozenset({"run_on", "skip", "edit"})
 """Choices about the step that is asked about: what else is looked at is not meant."""
 
-_ENTER = frozenset({"run", "review", "resume", "question"})
+_ENTER = frozenset({"run", "show", "review", "resume", "question"})
 """What Enter does, unless the output is searched."""
 
 
@@ -59,6 +59,9 @@ class RunScreen(Frame):
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "run", "run step", id="run.next", priority=True, tooltip="Run the step that is shown"),
+        Binding(
+            "enter", "show", "show plan", id="run.show", priority=True, tooltip="Show the step, and what it will do"
+        ),
         Binding("enter", "review", "review", id="run.review", priority=True, tooltip="The record of this run"),
         Binding("enter", "resume", "resume", id="run.resume", priority=True, tooltip="Go on with this run"),
         Binding("enter", "question", "answer", id="run.question", priority=True, tooltip="Open what is asked"),
@@ -174,6 +177,7 @@ class RunScreen(Frame):
         if self._in_sight:
             self.board.redraw(self._clock())
             self.refresh_scene()
+            self.refresh_bindings()
 
     @property
     def _in_sight(self) -> bool:
@@ -202,7 +206,8 @@ class RunScreen(Frame):
             return
         now, row = self._clock(), self.look.row
         rest, wide = self._rest(), self.size.width >= 110
-        words = now_words(self.scene, now, asked=self._question, rest=rest, wide=wide)
+        shown = self._question is None or self._shows()
+        words = now_words(self.scene, now, asked=self._question, rest=rest, wide=wide, shown=shown)
         if self._says_why(rest, words) and rest is not None:
             words = now_words(self.scene, now, rest=replace(rest, told=True), wide=wide)
         self.say(Now(words.tone, row(words.first), row(words.first_right), row(words.second), row(words.second_right)))
@@ -246,21 +251,9 @@ class RunScreen(Frame):
             self.board.tick(self._clock())
 
     def _rest(self) -> Rest | None:
-        ended = self._ended
-        if ended is None:
+        if self._ended is None:
             return None
-        state = self.scene.state
-        error = getattr(ended.error, "message", "") or ended.words
-        why = ended.result.why if ended.result is not None else ""
-        left = state.undo_open if state.status == "undone" else state.pending_undo
-        return Rest(
-            error=error,
-            remedy=getattr(ended.error, "remedy", ""),
-            why="handed over: it goes on elsewhere" if state.handed_over else why,
-            pending_undo=0 if state.handed_over else left,
-            resumable=self._can_resume,
-            goes_on=self._goes_on,
-        )
+        return rest_of(self._ended, self.scene.state, resumable=self._can_resume, goes_on=self._goes_on)
 
     @property
     def _can_resume(self) -> bool:
@@ -276,8 +269,8 @@ class RunScreen(Frame):
         running = any(at.status in ("running", "verifying", "undoing") for at in self.scene.state.steps.values())
         live = self._control is not None and self._ended is None
         match action:
-            case "run":
-                return self._asked is not None
+            case "run" | "show":
+                return self._asked is not None and self._shows() == (action == "run")
             case "question":
                 return live and self._asked is None and bool(self.scene.state.questions)
             case "resume":
@@ -318,14 +311,23 @@ class RunScreen(Frame):
         if self._asked is not None and not self._is_deaf and self._is_shown():
             self._answer(Answer(choice="run"))
 
-    def _is_shown(self, *, with_plan: bool = True) -> bool:
-        """Tell whether the step that is asked about is what is looked at; if not, show it."""
-        step = self._asked.question.step if self._asked is not None else ""
-        if self.board.step == step and (self.board.desk.shows_plan or not with_plan):
-            return True
+    def action_show(self) -> None:
+        """Show the step that is asked about, with its plan."""
         self.board.rail.go_to_run()
         self.board.desk.view = BEFORE
-        return False
+        self._moved()
+
+    def _shows(self, *, with_plan: bool = True) -> bool:
+        """Tell whether the step that is asked about is what is looked at."""
+        step = self._question.step if self._question is not None else ""
+        return self.board.step == step and (self.board.desk.shows_plan or not with_plan)
+
+    def _is_shown(self, *, with_plan: bool = True) -> bool:
+        """Tell whether it is, and show it if not."""
+        if not self._shows(with_plan=with_plan):
+            self.action_show()
+            return False
+        return True
 
     def action_choice(self, choice: str) -> None:
         """Answer with another choice, with the reason that it wants."""
@@ -444,11 +446,14 @@ class RunScreen(Frame):
 
     @on(Board.Moved)
     def _moved(self) -> None:
+        # What Enter does is another thing where the plan is not in sight.
+        self.tick()
         self.refresh_bindings()
 
     def action_view(self, number: int) -> None:
         """Open a view."""
         self.board.view(number)
+        self._moved()
 
     def action_zoom(self) -> None:
         """Give the view all the room, or take it back."""
