@@ -117,7 +117,8 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     steps |= {entry[:2]: looked_again(steps[entry[:2]]) for entry in state.undo_left if entry[:2] in steps}
     if fact.mode == "resume":
         left = _left_to_a_person(state)
-        steps = {place: step if place in left else _tried_anew(step) for place, step in steps.items()}
+        stays = {place for place in steps if place in left or place[1] in state.excluded}
+        steps = {place: step if place in stays else _tried_anew(step) for place, step in steps.items()}
         if state.going_back is None:
             # What a person has said to be led back is looked at on the way back.
             steps = {place: _looked_at_anew(step) for place, step in steps.items()}

@@ -98,6 +98,26 @@ def test_an_excluded_host_takes_no_further_part(desk: Desk) -> None:
     assert sorted(x for x in desk.lines("log") if x.startswith("two")) == ["two a", "two c", "two d"]
 
 
+def test_an_excluded_host_stays_out_until_the_failed_hosts_are_retried(desk: Desk) -> None:
+    look = """  - id: look
+    shell: '[ "$HOST" != b ] || [ -e DIR/healed ]'
+    env: {HOST: "{{ host.name }}"}
+    effect: read
+"""
+    approver = ScriptedApprover({"failure": Answer(choice="exclude", reason="its disk is broken")})
+    first = start(desk, "steps:\n" + look + mark("two"), approver=approver)
+    assert first.status == "partial"
+    desk.path("healed").touch()
+
+    assert desk.resume(first.run).status == "partial"
+    assert sorted(desk.lines("log")) == ["two a", "two c", "two d"]
+    again = desk.resume(first.run, failed_hosts=True)
+
+    assert again.status == "succeeded"
+    assert again.state.excluded == frozenset()
+    assert desk.lines("log")[3:] == ["two b"]
+
+
 def test_a_retry_of_the_failed_hosts_leaves_the_others_alone(desk: Desk) -> None:
     class Healer(ScriptedApprover):
         def ask(self, question: Question, cancel: Cancel) -> Answer | NoAnswer:
