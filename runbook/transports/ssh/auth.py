@@ -7,7 +7,6 @@ run, and are never written anywhere. The agent is asked to sign; it is never for
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from runbook.model.playbook import Param
 from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.ports.cancel import Cancel
 from runbook.secret import Secret
+from runbook.transports.ssh.certificate import certified
 from runbook.transports.ssh.settings import SshSettings
 
 if TYPE_CHECKING:
@@ -50,17 +50,18 @@ class Keys:
     def offers(self, settings: SshSettings, cancel: Cancel, passed: list[Passed]) -> Iterator[tuple[str, Any]]:
         """Yield what may be tried: a name for messages, and the key; `passed` gets the files that are passed over."""
         chosen = _public_of(settings) if settings.identities_only else None
+        certificates = (*settings.certificate_files, *(f"{path}-cert.pub" for path in settings.identity_files))
         held: set[bytes] = set()
-        for name, key in _agent_keys(settings):
+        for name, key in _agent_keys(settings, passed):
             held.add(key.asbytes())
             if chosen is None or key.asbytes() in chosen:
-                yield name, key
+                yield from _both(name, key, certificates, settings.user)
         for path in settings.identity_files:
             if (_public(path) or b"?") in held:
                 continue
-            key = self._load(path, settings, cancel)
+            key = self._load(path, cancel)
             if not isinstance(key, Passed):
-                yield path, key
+                yield from _both(path, key, certificates, settings.user)
             elif os.path.lexists(path) or settings.identities_only:
                 # That one of the usual files is not there is nothing to tell.
                 passed.append(key)
@@ -87,16 +88,11 @@ class Keys:
         with self._lock:
             self._secrets.pop(what, None)
 
-    def _load(self, path: str, settings: SshSettings, cancel: Cancel) -> Any:
+    def _load(self, path: str, cancel: Cancel) -> Any:
         with self._lock:
             if path in self._files:
                 return self._files[path]
         key = self._read(path, cancel)
-        if not isinstance(key, Passed):
-            for certificate in (*settings.certificate_files, f"{path}-cert.pub"):
-                with suppress(Exception):  # one that belongs to another key, or is none
-                    key.load_certificate(certificate)
-                    break
         with self._lock:
             self._files[path] = key
         return key
@@ -132,6 +128,15 @@ class Keys:
         except (SSHException, ValueError, OSError) as error:
             self.forget(f"passphrase/{path}")
             raise AuthError("the passphrase does not open this key", where=path) from error
+
+
+def _both(name: str, key: Any, certificates: tuple[str, ...], user: str) -> Iterator[tuple[str, Any]]:
+    """Yield a key as a certificate has it, and as it is: a host may know it alone."""
+    found = certified(key, certificates, user)
+    if found is not None:
+        why, with_it = found
+        yield f"{name} with its certificate{f' ({why})' if why else ''}", with_it
+    yield name, key
 
 
 def _open(path: str, phrase: str | None) -> Any:
@@ -238,30 +243,22 @@ def wait(done: Event, seconds: float, cancel: Cancel, settings: SshSettings, wha
         raise ConnectError(f"{what} took longer than {seconds:g} s", where=settings.place)
 
 
-def _agent_keys(settings: SshSettings) -> Iterator[tuple[str, Any]]:
+def _agent_keys(settings: SshSettings, passed: list[Passed]) -> Iterator[tuple[str, Any]]:
     if not settings.agent or not os.path.exists(settings.agent):
         return
-    from paramiko.agent import AgentSSH
     from paramiko.ssh_exception import SSHException
 
-    class Agent(AgentSSH):
-        """The agent at a socket that the settings name."""
+    from runbook.transports.ssh.agent import Agent
 
-        def open_at(self, path: str) -> None:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(SECONDS)
-            connection.connect(path)
-            self._connect(connection)  # type: ignore[attr-defined]
-
-        def close(self) -> None:
-            self._close()  # type: ignore[attr-defined]
-
+    where = f"the agent at {settings.agent}"
+    remedy = "start the agent again and load the key into it, or name a key with IdentityFile or key_file"
     agent = Agent()
     try:
-        agent.open_at(settings.agent)
-        yield from ((f"agent key {key.comment or key.get_name()}", key) for key in agent.get_keys())
-    except (OSError, SSHException):
-        return
+        agent.open_at(settings.agent, SECONDS)
+        for key in agent.keys(lambda why: passed.append(Passed(f"{where} did not sign: {why}", remedy))):
+            yield f"agent key {key.comment or key.get_name()}", key
+    except (OSError, SSHException) as error:
+        passed.append(Passed(f"{where} does not answer: {error}", remedy))
     finally:
         agent.close()
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -272,17 +273,50 @@ def test_a_key_of_the_agent_is_enough(sshd: Sshd, opened: Open, home: Path, agen
     assert says(transport, sshd.host(key_file=""), "sh", "-c", "echo ${SSH_AUTH_SOCK:-none}") == "none"
 
 
-def test_a_certificate_beside_the_key_is_used(opened: Open, home: Path, tmp_path: Path) -> None:
+def test_an_agent_that_is_dead_is_named(sshd: Sshd, opened: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sshd.know(home)
+    place = f"/tmp/rb-agent-{os.getpid()}-{free_port()}"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(place)
+    monkeypatch.setenv("SSH_AUTH_SOCK", place)
+
+    with pytest.raises(AuthError, match=f"the agent at {place} does not answer"):
+        opened().target(sshd.host(key_file=""), Cancel())
+
+    Path(place).unlink()
+
+
+def test_a_certificate_beside_the_key_is_used_and_the_key_alone_where_it_is_not_taken(
+    opened: Open, home: Path, tmp_path: Path, agent: str
+) -> None:
     own = Sshd(tmp_path / "own", f"TrustedUserCAKeys {tmp_path}/authority.pub")
     keygen(tmp_path / "authority")
     keygen(tmp_path / "key")
     (own.folder / "authorized_keys").write_text("")
-    sign = ("ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "olga", "-n", own.user)
-    subprocess.run((*sign, str(tmp_path / "key.pub")), check=True, capture_output=True)
+
+    def sign(*more: str) -> None:
+        argv = ("ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "olga", *more, str(tmp_path / "key.pub"))
+        subprocess.run(argv, check=True, capture_output=True)
+
     own.start()
     own.know(home)
     try:
-        assert says(opened(), own.host(key_file=str(tmp_path / "key"))) == "here"
+        host = own.host(key_file=str(tmp_path / "key"))
+        sign("-n", own.user)
+        assert says(opened(), host) == "here"
+        sign("-n", own.user, "-V", "-2h:-1h")
+        with pytest.raises(AuthError, match=r"key with its certificate \(expired .* UTC\), .*key"):
+            opened().target(host, Cancel())
+        # As with ssh, the key alone is good where the host knows it.
+        shutil.copy(tmp_path / "key.pub", own.folder / "authorized_keys")
+        assert says(opened(), host) == "here"
+        # An agent that got the key before there was a certificate signs for that as well.
+        (own.folder / "authorized_keys").write_text("")
+        (tmp_path / "key-cert.pub").unlink()
+        subprocess.run(("ssh-add", "-q", str(tmp_path / "key")), check=True, capture_output=True)
+        (tmp_path / "key").unlink()
+        sign("-n", own.user)
+        assert says(opened(), host) == "here"
     finally:
         own.stop()
 
