@@ -192,7 +192,7 @@ class Connection:
             try:
                 channel = link.open_session(timeout=seconds)
             except link.breaks as error:
-                raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
+                raise ConnectError(f"no channel could be opened: {_told(error)}", where=self.settings.place) from error
             running = Running(link, channel, take)
             try:
                 yield running
@@ -208,7 +208,7 @@ class Connection:
             return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=seconds)
         except (SSHException, EOFError, OSError) as error:
             where = f"{address[0]} port {address[1]} through {self.settings.place}"
-            raise ConnectError(f"no connection: {error}", where=where) from error
+            raise ConnectError(f"no connection: {_told(error)}", where=where) from error
 
     def close(self) -> None:
         """Give the connection up."""
@@ -231,13 +231,15 @@ class Connection:
             except (SSHException, EOFError, OSError) as error:
                 if not _is_refusal(error, link):
                     if link.is_active() or not fresh:
-                        raise ConnectError(f"no channel could be opened: {error}", where=self.settings.place) from error
+                        raise ConnectError(
+                            f"no channel could be opened: {_told(error)}", where=self.settings.place
+                        ) from error
                     fresh = 0
                     continue
                 # The host counts a session until its last process is gone, a while after we have closed it.
                 if time.monotonic() > deadline or cancel.wait(_SLICE):
                     raise ConnectError(
-                        f"the host refuses another session: {error}", where=self.settings.place,
+                        f"the host refuses another session: {_told(error)}", where=self.settings.place,
                         remedy="raise MaxSessions of its sshd to 10",
                     ) from error  # fmt: skip
 
@@ -352,6 +354,11 @@ def _is_refusal(error: Exception, link: Link) -> bool:
     if isinstance(error, ChannelException):
         return True
     return isinstance(error, SSHException) and str(error).startswith("Unable") and link.is_active()
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says; paramiko writes that of a refused channel as its constructor."""
+    return str(getattr(error, "text", "") or error)
 
 
 class _Dropped(ConnectError):

@@ -15,6 +15,7 @@ import os
 import secrets
 from fnmatch import fnmatchcase
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
@@ -62,7 +63,8 @@ def _through(way: tuple[SshSettings, ...]) -> str:
     if not way:
         return ""
     *before, last = (_hop(hop) for hop in way)
-    return f"ssh -J {','.join(before)} {last} " if before else f"ssh {last} "
+    ssh = f"ssh -F {quote(way[-1].config)}" if way[-1].config else "ssh"
+    return f"{ssh} -J {','.join(before)} {last} " if before else f"{ssh} {last} "
 
 
 def _hop(hop: SshSettings) -> str:

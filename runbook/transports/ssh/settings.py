@@ -47,6 +47,8 @@ class SshSettings(Struct, frozen=True, kw_only=True):
     """HostKeyAlias: the name under which the key of the host is known."""
     hash_known_hosts: bool = False
     connect_timeout: float = 10.0
+    config: str = ""
+    """The configuration that was asked, where it is not the usual one."""
     algorithms: Lists = ()
     """What the configuration names for ciphers, key exchange, checksums and host keys, where it does."""
 
@@ -111,7 +113,8 @@ class Resolver:
             return own(alias, port, user)
         if self._usual is None:
             self._usual = said_in(self._told(["ssh", "-G", "-F", "none"], "any") or "")
-        return _replace(read_answer(alias, told), algorithms=named(said_in(told), self._usual))
+        lists = named(said_in(told), self._usual)
+        return _replace(read_answer(alias, told), algorithms=lists, config=str(self._config or ""))
 
     def _told(self, argv: list[str], alias: str) -> str | None:
         """Return what `ssh -G` says of an alias; None if there is no ssh and no configuration was asked for."""

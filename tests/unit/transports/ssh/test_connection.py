@@ -354,6 +354,9 @@ def test_a_host_behind_another_is_reached_through_it(
 
     assert says(transport, Host("inner", "ssh"), "sh", "-c", "echo $HOME") == str(behind.home)
     assert says(transport, Host("bastion", "ssh"), "sh", "-c", "echo $HOME") == str(sshd.home)
+    behind.stop()
+    with pytest.raises(ConnectError, match="127.0.0.1:[0-9]*: no connection: Connect failed"):
+        opened(Given(ssh_config=config)).target(Host("inner", "ssh"), Cancel())
 
 
 @pytest.mark.parametrize("missing", ["bastion", "inner"])
@@ -369,7 +372,7 @@ def test_the_key_of_each_hop_is_checked(
     hop = f"the key of this hop on the way to {behind.user}@127.0.0.1:{behind.port} is not known"
     assert (hop in caught.value.message) == (missing == "bastion")
     assert str((sshd if missing == "bastion" else behind).port) in caught.value.where
-    assert ("ssh bastion ssh-keyscan" in caught.value.remedy) == (missing == "inner")
+    assert (f"ssh -F {config} bastion ssh-keyscan" in caught.value.remedy) == (missing == "inner")
 
 
 # --- what is agreed ---------------------------------------------------------------------------------------------
