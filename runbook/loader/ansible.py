@@ -16,6 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from runbook.loader.diagnostic import MAX_FAULTS, MAX_WORDS, Diagnostic
+from runbook.loader.hostname import ADDRESS, HOST_NAME, USER
 from runbook.model.fault import shown
 from runbook.model.host import LOCAL, Host, unreadable
 from runbook.model.scalar import Json
@@ -24,9 +25,6 @@ from runbook.text.sanitise import one_line
 LISTED = "ansible-inventory -i FILE --list > hosts.json, and name that file"
 """What always works: Ansible itself says what its inventory means."""
 
-HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(%\w+)?")
-USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 _SAYS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runbook.errors import PlaybookError
 from runbook.loader.ansible import LISTED, Faults, Var
-from runbook.loader.ansible_tree import TAGS
+from runbook.loader.ansible_form import TAGS
 from runbook.loader.document import parse, read_text
 from runbook.model.fault import shown
 

@@ -11,28 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from runbook.loader.ansible import LISTED, Faults, Told, Var, check_group, check_host
+from runbook.loader.ansible_form import GROUP_KEYS
 from runbook.loader.hostrange import MOST, expand
 from runbook.loader.mark import Marks
 from runbook.model.fault import ValuePath, shown
-
-TAGS = frozenset({"!vault", "!vault-encrypted", "!unsafe"})
-"""The tags of Ansible; the value of a vault is never looked at."""
-
-_KEYS = frozenset({"hosts", "children", "vars"})
-_OWN = frozenset({"hosts", "groups", "vars"})
-
-
-def looks_like_tree(raw: dict[str, Any]) -> bool:
-    """Tell whether a mapping is such an inventory and none of our own form."""
-    if "_meta" in raw or "plugin" in raw or any(str(key).startswith("ansible_") for key in raw):
-        return True
-    if not raw or raw.keys() & _OWN:
-        return False
-    told = [value for value in raw.values() if value is not None]
-    return "all" in raw or (
-        all(isinstance(value, list) or (isinstance(value, dict) and set(value) <= _KEYS) for value in told)
-        and any(value for value in told)
-    )
 
 
 def read_tree(raw: dict[str, Any], marks: Marks, faults: Faults) -> Told:
@@ -74,7 +56,7 @@ class _Reader:
         if not isinstance(body, dict):
             self._fault(path, f"the group {name} is {shown(body)}", "hosts, children and vars")
             return
-        for key in body.keys() - _KEYS:
+        for key in body.keys() - GROUP_KEYS:
             self._fault((*path, key), f"{shown(key)} is no part of a group", "hosts, children and vars", at_key=True)
         for at, host in self._entries((*path, "hosts"), body.get("hosts")):
             values = body["hosts"][host] if isinstance(body["hosts"], dict) else None

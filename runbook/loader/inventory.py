@@ -18,24 +18,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from runbook.errors import InventoryError, PlaybookError
-from runbook.loader.ansible import ADDRESS, HOST_NAME, LISTED, USER, Faults, Told, assemble
-from runbook.loader.ansible_folder import Folder
-from runbook.loader.ansible_ini import looks_like_ini, read_ini
-from runbook.loader.ansible_tree import TAGS, looks_like_tree, read_tree
+from runbook.loader.ansible_form import TAGS, looks_like_tree
 from runbook.loader.diagnostic import Diagnostic, Findings, TooManyFaults, from_error
-from runbook.loader.document import parse, read_text, sha256_of
+from runbook.loader.document import Document, parse, read_text, sha256_of
+from runbook.loader.hostname import ADDRESS, DECLARED_LOCAL, HOST_NAME, USER
 from runbook.model.convert import convert
 from runbook.model.fault import Fault, ValuePath, did_you_mean, shown
 from runbook.model.host import LOCAL, Host, Inventory
 from runbook.model.scalar import Json, Name
 
-DECLARED_LOCAL = "localhost"
-"""The address of `local` where an inventory declares it, so that `all` means it too."""
+if TYPE_CHECKING:
+    from runbook.loader.ansible import Faults, Told
 
 MAX_MEMBERSHIPS = 200_000
 """Groups and variables of all hosts together: a small file can mean a huge inventory."""
@@ -107,14 +105,12 @@ def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
     except PlaybookError as error:
         if text.startswith("#!"):
             return Inventory(), [_script(file)]
-        if looks_like_ini(text):
-            return _ansible(text, file, lambda faults: read_ini(text, faults))
-        return Inventory(), [from_error(error, file)]
+        return _ini(text, file) or (Inventory(), [from_error(error, file)])
     raw = document.value
     if isinstance(raw, dict) and looks_like_tree(raw):
-        return _ansible(text, file, lambda faults: read_tree(raw, document.marks, faults))
-    if isinstance(raw, (str, list)) and looks_like_ini(text):
-        return _ansible(text, file, lambda faults: read_ini(text, faults))
+        return _tree(raw, document, text)
+    if isinstance(raw, (str, list)) and (told := _ini(text, file)) is not None:
+        return told
     findings = Findings(file, document.marks)
     if not isinstance(raw, dict):
         findings.add((), f"an inventory is a mapping, this is {shown(raw)}", "hosts, groups and vars")
@@ -136,8 +132,25 @@ def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Fin
     return _Builder(written, findings).hosts()
 
 
+def _ini(text: str, file: str) -> tuple[Inventory, list[Diagnostic]] | None:
+    """Return what an inventory of Ansible in its INI form means; None if the text is none."""
+    from runbook.loader.ansible_ini import looks_like_ini, read_ini
+
+    return _ansible(text, file, lambda faults: read_ini(text, faults)) if looks_like_ini(text) else None
+
+
+def _tree(raw: dict[str, Any], document: Document, text: str) -> tuple[Inventory, list[Diagnostic]]:
+    """Return what an inventory of Ansible as a tree means."""
+    from runbook.loader.ansible_tree import read_tree
+
+    return _ansible(text, document.file, lambda faults: read_tree(raw, document.marks, faults))
+
+
 def _ansible(text: str, file: str, read: Callable[[Faults], Told]) -> tuple[Inventory, list[Diagnostic]]:
     """Return what an inventory of Ansible means, with the variables that lie beside it."""
+    from runbook.loader.ansible import Faults, assemble
+    from runbook.loader.ansible_folder import Folder
+
     faults = Faults(file)
     told = read(faults)
     beside: list[tuple[str, str]] = []
@@ -153,6 +166,8 @@ def _ansible(text: str, file: str, read: Callable[[Faults], Told]) -> tuple[Inve
 
 
 def _script(file: str) -> Diagnostic:
+    from runbook.loader.ansible import LISTED
+
     message = "this is a program, which is not run to learn the hosts"
     return Diagnostic(file, 1, 1, "error", message, "", f"run {LISTED}")
 

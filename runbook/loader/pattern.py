@@ -13,8 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from runbook.errors import NoTargetError, PlaybookError, UsageError
-from runbook.loader.document import read_text
-from runbook.loader.inventory import DECLARED_LOCAL
+from runbook.loader.hostname import DECLARED_LOCAL
 from runbook.model.fault import did_you_mean, shown
 from runbook.model.host import LOCAL, Host, Inventory
 
@@ -62,6 +61,8 @@ def with_files(pattern: str) -> str:
 
 def _listed(file: str) -> str:
     try:
+        from runbook.loader.document import read_text
+
         lines = read_text(Path(file).expanduser()).removeprefix("\ufeff").splitlines()
     except PlaybookError as error:
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from runbook import loader
 from runbook.actions import catalogue
 from runbook.config import Settings, check_owner, find_playbook
 from runbook.engine.guard import watching
@@ -17,15 +18,6 @@ from runbook.engine.plan import Planner, bounded, digest_of
 from runbook.errors import JournalBroken, NoTargetError, PlaybookError, RunbookError, UsageError
 from runbook.events.fact import SessionOpened
 from runbook.events.plain import freeze, thaw
-from runbook.loader import (
-    Loaded,
-    Source,
-    check_value,
-    load_inventory,
-    load_playbook,
-    match,
-    refuse_transport,
-)
 from runbook.loader.param import SecretRef
 from runbook.model.built import built
 from runbook.model.host import Host, Inventory
@@ -58,8 +50,8 @@ class Prepared(Struct, frozen=True, kw_only=True):
 class Includes:
     """Finds the included playbooks of a loaded one, and gathers their parameters by scope."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self._scopes: dict[str, Loaded] = {"": loaded}
+    def __init__(self, loaded: loader.Loaded) -> None:
+        self._scopes: dict[str, loader.Loaded] = {"": loaded}
         self.params: dict[str, dict[str, Json]] = {}
 
     def __call__(self, written: str, scope: str) -> Playbook:
@@ -68,7 +60,7 @@ class Includes:
         self._scopes[scope] = inner
         given = _given(outer.playbook, scope.rpartition("/")[2])
         self.params[scope] = {
-            name: given[name] if name in given else _plain(check_value(name, param, param.default))
+            name: given[name] if name in given else _plain(loader.check_value(name, param, param.default))
             for name, param in inner.playbook.params.items()
         }
         return inner.playbook
@@ -89,7 +81,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
     """Prepare an order. Raises PlaybookError, InventoryError, ConfigError, UsageError."""
     found = find_playbook(settings, order.playbook)
     actions = catalogue()
-    loaded = load_playbook(found.path, actions, lambda written, file: included(settings, written, file))
+    loaded = loader.load_playbook(found.path, actions, lambda written, file: included(settings, written, file))
     inventory = load_hosts(order.inventory)
     plan, includes = _plan(loaded, actions, inventory, order.limit, most=order.parallel)
     values = resolve(loaded.playbook, plan.hosts, files=order.vars_files, given=order.values)
@@ -107,7 +99,7 @@ def prepare(settings: Settings, order: Order) -> Prepared:
 def snapshot_of(settings: Settings, written: str) -> dict[str, Json]:
     """Return what a record would say of a playbook as it is now. Raises PlaybookError, ConfigError, UsageError."""
     found = find_playbook(settings, written)
-    loaded = load_playbook(found.path, catalogue(), lambda name, file: included(settings, name, file))
+    loaded = loader.load_playbook(found.path, catalogue(), lambda name, file: included(settings, name, file))
     return _snapshot(loaded, found.path, found.source)
 
 
@@ -132,14 +124,14 @@ def load_hosts(path: Path | None) -> Inventory:
     if path is None:
         return Inventory()
     check_owner(path)
-    found = load_inventory(path)
+    found = loader.load_inventory(path)
     for beside in found.beside:
         check_owner(Path(beside))
     return found
 
 
 def _plan(
-    loaded: Loaded,
+    loaded: loader.Loaded,
     actions: Catalogue,
     inventory: Inventory,
     limit: str,
@@ -148,12 +140,12 @@ def _plan(
     most: int = 0,
 ) -> tuple[Plan, Includes]:
     includes = Includes(loaded)
-    plan = Planner(actions, inventory, match, includes).plan(loaded.playbook, limit=limit, targets=targets)
-    refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
+    plan = Planner(actions, inventory, loader.match, includes).plan(loaded.playbook, limit=limit, targets=targets)
+    loader.refuse_transport(tuple(plan.hosts.values()), AVAILABLE)
     return bounded(plan, most), includes
 
 
-def _snapshot(loaded: Loaded, path: Path, source: str) -> dict[str, Json]:
+def _snapshot(loaded: loader.Loaded, path: Path, source: str) -> dict[str, Json]:
     return {
         "id": loaded.playbook.id,
         "title": loaded.playbook.title,
@@ -166,7 +158,7 @@ def _snapshot(loaded: Loaded, path: Path, source: str) -> dict[str, Json]:
     }
 
 
-def _texts(loaded: Loaded) -> dict[str, Json]:
+def _texts(loaded: loader.Loaded) -> dict[str, Json]:
     return {
         written: {"path": inner.path, "sha256": inner.sha256, "text": inner.text, "includes": _texts(inner)}
         for written, inner in loaded.includes.items()
@@ -218,7 +210,7 @@ def _differences(
     told: list[str] = []
     snapshot = opened.playbook
     try:
-        present = load_playbook(find_playbook(settings, str(snapshot["path"])).path, prepared.actions)
+        present = loader.load_playbook(find_playbook(settings, str(snapshot["path"])).path, prepared.actions)
     except RunbookError:
         told.append(f"the playbook {snapshot['path']} cannot be read any more; its recorded text is used")
     else:
@@ -275,7 +267,7 @@ def _is_reference(value: Json) -> bool:
     return isinstance(value, dict) and set(value) == {"secret"}
 
 
-def _load_texts(snapshot: Mapping[str, Any], actions: Catalogue) -> Loaded:
+def _load_texts(snapshot: Mapping[str, Any], actions: Catalogue) -> loader.Loaded:
     known: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def gather(outer: Mapping[str, Any]) -> None:
@@ -285,26 +277,26 @@ def _load_texts(snapshot: Mapping[str, Any], actions: Catalogue) -> Loaded:
 
     gather(snapshot)
 
-    def find(written: str, file: str) -> Source:
+    def find(written: str, file: str) -> loader.Source:
         inner = known.get((written, file))
         if inner is None:
             raise PlaybookError(f"the record has no text of the included playbook {written}", file=file)
-        return Source(str(inner["text"]), str(inner["path"]))
+        return loader.Source(str(inner["text"]), str(inner["path"]))
 
-    return load_playbook(Source(str(snapshot["text"]), str(snapshot["path"])), actions, find)
+    return loader.load_playbook(loader.Source(str(snapshot["text"]), str(snapshot["path"])), actions, find)
 
 
 def prepare_adhoc(order: Adhoc) -> Prepared:
     """Prepare an ad-hoc command. Raises InventoryError, NoTargetError."""
     actions = catalogue()
     inventory = load_hosts(order.inventory)
-    hosts = match(inventory, order.on)
+    hosts = loader.match(inventory, order.on)
     if order.limit:
-        allowed = {host.name for host in match(inventory, order.limit)}
+        allowed = {host.name for host in loader.match(inventory, order.limit)}
         hosts = tuple(host for host in hosts if host.name in allowed)
         if not hosts:
             raise NoTargetError(f"--on {order.on} and --limit {order.limit} have no host in common")
-    refuse_transport(hosts, AVAILABLE)
+    loader.refuse_transport(hosts, AVAILABLE)
     snapshot: dict[str, Json] = {
         "id": "exec",
         "title": "Ad-hoc command",

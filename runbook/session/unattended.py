@@ -7,12 +7,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from runbook import loader
 from runbook.config import check_owner
 from runbook.engine.question import confirmation
 from runbook.engine.words import filled
 from runbook.errors import ConfigError, UsageError
 from runbook.events.fact import DecisionMade
-from runbook.loader import check_value, parse, read_text, value_from_text
 from runbook.model.plan import Plan, PlannedStep
 from runbook.model.playbook import Param
 from runbook.model.question import Answer, Choice, NoAnswer, Question, QuestionKind
@@ -37,7 +37,7 @@ def load_answers(path: Path) -> dict[str, Json]:
     Raises PlaybookError, ConfigError if it is none or others may write it.
     """
     check_owner(path)
-    content = parse(read_text(path), str(path)).value
+    content = loader.parse(loader.read_text(path), str(path)).value
     if not isinstance(content, dict):
         raise ConfigError("is no mapping of steps to answers", where=str(path))
     return {str(key): value for key, value in content.items()}
@@ -169,7 +169,7 @@ def _fits_field(fields: Mapping[str, Param], name: str, value: Json) -> bool:
     if param is None:
         return False
     try:
-        value_from_text(name, param, value) if isinstance(value, str) else check_value(name, param, value)
+        loader.value_from_text(name, param, value) if isinstance(value, str) else loader.check_value(name, param, value)
     except UsageError:
         return False
     return True
@@ -184,7 +184,7 @@ def _typed(question: Question, given: dict[str, Json]) -> dict[str, Json]:
     values: dict[str, Json] = {}
     for name, param in question.fields.items():
         value = given.get(name, param.default)
-        checked = value_from_text(name, param, value) if isinstance(value, str) else value
+        checked = loader.value_from_text(name, param, value) if isinstance(value, str) else value
         values[name] = checked if isinstance(checked, (str, int, float, bool, type(None), list, dict)) else None
     return values
 

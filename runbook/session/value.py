@@ -12,9 +12,9 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runbook import loader
 from runbook.config import check_owner
 from runbook.errors import ConfigError, UsageError
-from runbook.loader.document import parse, read_text
 from runbook.loader.param import SecretRef, check_value, value_from_text
 from runbook.model.host import Host, why_unreadable
 from runbook.model.playbook import Param, Playbook
@@ -159,7 +159,7 @@ def _from_files(files: tuple[Path, ...]) -> dict[str, tuple[str, Json]]:
     values: dict[str, tuple[str, Json]] = {}
     for path in files:
         check_owner(path)
-        content = parse(read_text(path), str(path)).value
+        content = loader.parse(loader.read_text(path), str(path)).value
         if not isinstance(content, dict):
             raise ConfigError("is no mapping of names to values", where=str(path))
         values |= {str(name): (str(path), value) for name, value in content.items()}

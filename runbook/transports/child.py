@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import select
 import sys
 import time
@@ -39,7 +38,7 @@ def run(cmd: Cmd, sink: Sink, cancel: Cancel, *, stdin: BinaryIO | None = None) 
     argv = words(cmd)
     if cancel.is_set():
         return Finished(None, 0.0, "cancel", evidence=("cancelled before it was started",))
-    mark = secrets.token_hex(8)
+    mark = os.urandom(8).hex()
     # In bytes, as a process takes it: to decode all of it for each command would cost more than the command's own part.
     env = {**os.environb, **{os.fsencode(name): os.fsencode(value) for name, value in unmasked(cmd.env).items()}}
     env[os.fsencode(COOKIE)] = mark.encode()

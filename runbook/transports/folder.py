@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -188,7 +187,7 @@ class JobFolder:
     def remove(self) -> None:
         """Take the folder of a job away that never began."""
         # Renamed first: a folder that is half removed must not look like a job without a status.
-        aside = self.path.with_name(f".gone-{secrets.token_hex(8)}")
+        aside = self.path.with_name(f".gone-{os.urandom(8).hex()}")
         with suppress(OSError):
             self.path.rename(aside)
             _remove(aside)
@@ -361,7 +360,7 @@ class Jobs:
                 if status is not None:
                     _append(folder.path.with_name(_PURGED), f"{folder.path.name} {status.exit} {status.why}\n")
                     # Renamed first: a folder that is half removed must not look like a job without a status.
-                    aside = folder.path.with_name(f".gone-{secrets.token_hex(8)}")
+                    aside = folder.path.with_name(f".gone-{os.urandom(8).hex()}")
                     folder.path.rename(aside)
                     gone.append(folder.path.name)
         for root in self._roots:

@@ -8,7 +8,6 @@ A lease whose holder is dead still holds: a person takes it over.
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +88,7 @@ class Leases:
     def _link(self, place: Path, lease: Lease) -> Lease | None:
         """Claim a free place; None if another was faster."""
         own = replace(lease, since=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        draft = self._folder / f".new-{secrets.token_hex(8)}"
+        draft = self._folder / f".new-{os.urandom(8).hex()}"
         draft.write_bytes(msgspec.json.encode(own) + b"\n")
         try:
             sync_path(draft)
@@ -102,7 +101,7 @@ class Leases:
         return own
 
     def _take_away(self, place: Path, run: str, copy: str) -> None:
-        aside = self._folder / f".old-{secrets.token_hex(8)}"
+        aside = self._folder / f".old-{os.urandom(8).hex()}"
         try:
             place.rename(aside)
         except FileNotFoundError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -52,6 +51,8 @@ def boot_id() -> str:
     """Return a word that changes with every start of this machine; empty if there is none."""
     with suppress(OSError):
         return _read("/proc/sys/kernel/random/boot_id").decode().strip()
+    import subprocess
+
     with suppress(OSError):
         return subprocess.run(
             ("sysctl", "-n", "kern.bootsessionuuid"), capture_output=True, text=True, check=False
@@ -152,6 +153,8 @@ class Family:
             except PermissionError:
                 refused.append(process)
         if refused and self._sudo:
+            import subprocess
+
             ids = [str(process.pid) for process in refused]
             with suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(("sudo", "-n", "kill", f"-{name}", *ids), capture_output=True, timeout=5, check=False)
@@ -217,6 +220,8 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _ps(pid: int, column: str) -> str:
+    import subprocess
+
     argv = ("ps", "-o", column, "-p", str(pid))
     with suppress(OSError):
         env = {**os.environ, "LC_ALL": "C"}

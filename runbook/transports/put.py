@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,7 +51,7 @@ def replace(src: BinaryIO, path: str, cancel: Cancel, *, mode: int | None = None
     place = Path(path)
     with _folder(place) as folder:
         before = _before(folder, place)
-        name = f".{place.name[:100]}.runbook-{secrets.token_hex(8)}"
+        name = f".{place.name[:100]}.runbook-{os.urandom(8).hex()}"
         try:
             digest = _write(src, folder, name, before, mode, cancel)
             _before(folder, place)

@@ -6,7 +6,6 @@ of a new connection when the old one has died. What runs over it is known to `ch
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -255,6 +254,8 @@ class Connection:
                 with _held(ramp, None, cancel, self.settings.place):
                     return self._handshake(cancel, within)
             except _Dropped as dropped:
+                import random
+
                 # A host that takes no more connections for the moment says so by closing (MaxStartups).
                 if number == _TRIES - 1 or cancel.wait(random.uniform(0.2, 0.6) * 2**number):
                     raise ConnectError(dropped.message, where=dropped.where, remedy=dropped.remedy) from dropped

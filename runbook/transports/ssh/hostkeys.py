@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import hmac
 import os
-import secrets
 from fnmatch import fnmatchcase
 from pathlib import Path
 from shlex import quote
@@ -149,7 +148,7 @@ def remember(settings: SshSettings, kind: str, blob: bytes) -> str:
 
 def hashed(name: str, salt: bytes | None = None) -> str:
     """Return a name as HashKnownHosts writes it."""
-    salt = salt if salt is not None else secrets.token_bytes(20)
+    salt = salt if salt is not None else os.urandom(20)
     digest = hmac.new(salt, name.encode(), "sha1").digest()
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -118,6 +117,8 @@ class Resolver:
 
     def _told(self, argv: list[str], alias: str) -> str | None:
         """Return what `ssh -G` says of an alias; None if there is no ssh and no configuration was asked for."""
+        import subprocess
+
         try:
             done = subprocess.run(
                 [*argv, "--", alias], stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING, check=False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -61,7 +60,7 @@ _LOOK = 20.0  # seconds for a question to a host
 _ENDING = 30.0  # seconds for ending a job: its grace, the kill, the last look, on a slow host
 _PUT_TIMEOUT = 600.0
 _MOST_JOBS = 64 << 20  # bytes of an answer that lists jobs with their cards
-_OURS = secrets.token_hex(8)
+_OURS = os.urandom(8).hex()
 _NUMBER = count()  # of the commands that read; with as many digits for each, no mark is the beginning of another
 _GUARDED = 1.0  # seconds after which a command that reads gets a guard on the host
 
@@ -196,7 +195,7 @@ class SshTarget:
 
         Raises DispatchRefused if the file provably is as it was, TransportError if that is not known.
         """
-        word = secrets.token_hex(8)
+        word = os.urandom(8).hex()
         script = remote.script("put.sh").decode()
         argv = ("sh", "-c", script, "runbook-put", path, f"{mode:o}" if mode is not None else "", word)
         cmd = Cmd(argv, timeout=_PUT_TIMEOUT, sudo=sudo)
@@ -237,7 +236,7 @@ class SshTarget:
         place = remote.host_part(self._host.name)
         # A holder that goes away between two looks is no reason to give up; somebody who keeps coming is.
         for _ in range(8):
-            mark = secrets.token_hex(4)
+            mark = os.urandom(4).hex()
             said = self._ask("lease", host=place, run=own, head=head, middle=middle, tail=tail, mark=mark)
             taken, holder, boot = said.one("taken"), said.one("held"), said.one("boot") or ""
             if taken is not None:
@@ -281,7 +280,7 @@ class SshTarget:
 
     def _give_up(self, name: str, run: str, copy: str) -> None:
         self._ask(
-            "release", host=remote.host_part(name), run=remote.run_in_lease(run, copy), mark=secrets.token_hex(4),
+            "release", host=remote.host_part(name), run=remote.run_in_lease(run, copy), mark=os.urandom(4).hex(),
             days=_days(KEPT_DAYS),
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # ships no types
 
+from runbook import loader
 from runbook.actions.registry import BUILT_IN, Registry
 from runbook.errors import UsageError
 from runbook.loader import diagnose, json_schema, parse, schema_text, skeleton
@@ -119,3 +120,9 @@ def test_the_copy_accepts_the_shipped_playbooks() -> None:
     assert [(path.name, problems(schema, path.read_text(encoding="utf-8"))) for path in shipped] == [
         (path.name, []) for path in shipped
     ]
+
+
+def test_the_loader_gives_every_name_that_it_offers_and_no_other() -> None:
+    assert [name for name in loader.__all__ if getattr(loader, name, None) is None] == []
+    with pytest.raises(AttributeError):
+        getattr(loader, "no_such_name")  # noqa: B009
