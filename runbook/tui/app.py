@@ -332,6 +332,9 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
             return
         if self.carrier is not None:
             self.run_screen.tick()
+            for between in self.screen_stack[1:-1]:
+                # It shows what lies below it as it was, until it is drawn anew.
+                between.refresh()
         self._retitle()
 
     def _retitle(self) -> None:

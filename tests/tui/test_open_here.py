@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from msgspec.structs import replace
 from textual import events
 
 from runbook.config import settings
+from runbook.model.question import Choice, Question
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
@@ -18,11 +21,15 @@ from runbook.session.library import OpenLoop
 from runbook.session.order import Order
 from runbook.session.result import Result
 from runbook.tui.app import RunbookApp
+from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Act
+from runbook.tui.dialogs.reason import ReasonSheet
+from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.look import Look
 from runbook.tui.presenter.loops import rows
 from runbook.tui.widgets.field_row import FieldInput
 from runbook.tui.widgets.pile import Pile
+from tests.tui import scenes
 from tests.tui.canned import LOOPS, NOW, Canned, at, holds, plain
 
 CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
@@ -35,6 +42,17 @@ LIVE = OpenLoop(
     why="runs now",
     next=f"runbook watch {RUN}",
     at="freeze",
+)
+
+
+FAILURE = Question(
+    id="failure/restart",
+    kind="failure",
+    title="Restart failed. Nothing runs now",
+    step="restart",
+    places=("order-2",),
+    choices=(Choice("skip", "skip", key="s", reason=True), Choice("pause", "pause", key="p")),
+    safe="pause",
 )
 
 
@@ -62,6 +80,12 @@ def test_what_is_open_here_says_where_and_what_is_live_elsewhere_says_so(status:
     assert [row.what for row in rows((live,), NOW)] == ["run is live elsewhere"]
 
 
+def clock(app: RunbookApp) -> list[str]:
+    """Return what the terminal shows as the time that a step is silent."""
+    words = "".join(re.findall(r">([^<]*)</text>", app.export_screenshot())).replace("&#160;", " ")
+    return re.findall(r"silent for ([0-9:]+)", words)
+
+
 async def test_the_library_leads_to_the_run_that_goes_on_here() -> None:
     backend = Carrying(loops=(LIVE,))
     backend.held.clear()
@@ -71,7 +95,7 @@ async def test_the_library_leads_to_the_run_that_goes_on_here() -> None:
         assert "run is live elsewhere" in plain(app.library)
         await pilot.press("f4")
         await holds(pilot, lambda: app.current_mode == "run")
-        await app._carry(backend.start(Order(playbook="x")), app.scene)
+        await app._carry(backend.start(Order(playbook="x")), scenes.running())
         await holds(pilot, lambda: app._carried() == RUN)
         await pilot.press("f2")
         await holds(
@@ -79,6 +103,25 @@ async def test_the_library_leads_to_the_run_that_goes_on_here() -> None:
         )
         await pilot.press("ctrl+o", "enter")
         await holds(pilot, lambda: app.current_mode == "run")
+
+        asked = Asked(FAILURE, Future())
+        app._ask(asked)
+        await holds(pilot, lambda: isinstance(app.screen, Sheet) and app.screen.sight > 0)
+        await pilot.press("s")
+        await holds(pilot, lambda: isinstance(app.screen, ReasonSheet) and app.screen.is_ready)
+        before = clock(app)
+        assert len(before) == 1
+        await holds(pilot, lambda: clock(app) != before)
+
+        await pilot.press("f2")
+        await holds(pilot, lambda: app.screen is app.library)
+        await pilot.press("f4")
+        await holds(pilot, lambda: app.screen is app.run_screen)
+        assert app.open_question is FAILURE
+        app.action_question()
+        await holds(pilot, lambda: isinstance(app.screen, Sheet))
+        await pilot.press("escape")
+        asked.reply.cancel()
         backend.held.set()
         await holds(pilot, lambda: app._carried() == "")
 

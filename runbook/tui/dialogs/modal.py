@@ -20,6 +20,15 @@ class Modal(ModalScreen[T]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "app.help", "help", id="dialog.help", tooltip="The keys of where you are"),
         Binding("f1", "app.help", "help", show=False, id="dialog.help.f1", tooltip="The keys of where you are"),
+        *(
+            Binding(key, f"go('{mode}')", mode, show=False, id=f"dialog.{mode}", tooltip=f"Leave it open, go to {name}")
+            for key, mode, name in (
+                ("f2", "library", "the library"),
+                ("f3", "prepare", "what is prepared"),
+                ("f4", "run", "the run"),
+                ("f5", "review", "past runs"),
+            )
+        ),
     ]
     _left = False
     sight = 0.0
@@ -44,3 +53,10 @@ class Modal(ModalScreen[T]):
             return AwaitComplete.nothing()  # type: ignore[no-any-return, no-untyped-call]
         self._left = True
         return super().dismiss(result)
+
+    async def action_go(self, mode: str) -> None:
+        """Go to a mode; this sheet and those below it are left as Esc leaves them, and a question stays open."""
+        for screen in reversed(self.app.screen_stack):
+            if isinstance(screen, Modal):
+                screen.dismiss(None)
+        await self.app.switch_mode(mode)
