@@ -27,6 +27,7 @@ from runbook.engine import failpoint
 requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.dup2(2, 1)
+gc.set_threshold(100_000)
 gc.freeze()
 for line in requests:
     given = json.loads(line)
