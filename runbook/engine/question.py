@@ -17,6 +17,7 @@ from runbook.expression import is_template, render
 from runbook.model.plan import PlannedStep, Unit
 from runbook.model.question import Choice, Preview, Question
 from runbook.text import counted
+from runbook.text.hostlist import collapsed, told
 
 __all__ = ["Question", "RunStatus", "WithoutAnswer"]
 
@@ -262,16 +263,11 @@ def failure(
     """Return the failure menu."""
     untouched = tuple(p for p in places if state.at(step.id, p).status in ("pending", "waiting"))
     fine = tuple(p for p in places if state.at(step.id, p).status == "succeeded")
-    lines: list[str] = []
-    for place in bad:
-        at = state.at(step.id, place)
-        lines.append(
-            f"{_where(place)}: {at.status.replace('_', ' ')}: {at.error}" if at.error else f"{place}: {at.status}"
-        )
-        # The error is often the last line that was seen, word for word.
-        lines.extend(f"    {line}" for line in at.evidence if not at.error.endswith(line.strip() or "\n"))
-    lines.extend(f"{_where(p)} succeeded" for p in fine)
-    lines.extend(f"{_where(p)} is untouched" for p in untouched)
+    lines = _ends(step, bad, state)
+    if fine:
+        lines.append(f"{told(map(_where, fine))} succeeded")
+    if untouched:
+        lines.append(f"{told(map(_where, untouched))} {'is' if len(untouched) == 1 else 'are'} untouched")
     changed = any(_may_have_changed(state.at(step.id, p)) for p in bad)
     how = _how([state.at(step.id, p) for p in bad])
     many = len(places) > 1
@@ -405,6 +401,18 @@ def stuck(step: str, target: str, state: RunState) -> Question:
 
 def _may_have_changed(at: StepState) -> bool:
     return any(a.may_have_changed and a.undone is None for a in at.attempts)
+
+
+def _ends(step: PlannedStep, bad: tuple[str, ...], state: RunState) -> list[str]:
+    """Return how a step ended where it failed, with what was seen there; what is the same on many is told once."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for place in bad:
+        at = state.at(step.id, place)
+        end = f"{at.status.replace('_', ' ')}: {at.error}" if at.error else at.status.replace("_", " ")
+        # The error is often the last line that was seen, word for word.
+        seen = (f"    {line}" for line in at.evidence if not at.error.endswith(line.strip() or "\n"))
+        alike.setdefault((end, *seen), []).append(_where(place))
+    return [line for (end, *seen), where in alike.items() for line in (f"{collapsed(where)}: {end}", *seen)]
 
 
 def _where(place: str) -> str:

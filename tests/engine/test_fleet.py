@@ -94,6 +94,7 @@ def test_an_excluded_host_takes_no_further_part(desk: Desk) -> None:
     result = start(desk, "steps:\n" + mark("one", fails_on="b") + mark("two"), approver=approver)
 
     assert result.status == "partial"
+    assert approver.asked[0].evidence[1:] == ("a, c, d succeeded",)
     assert result.state.excluded == {"b"}
     assert sorted(x for x in desk.lines("log") if x.startswith("two")) == ["two a", "two c", "two d"]
 
