@@ -151,8 +151,24 @@ def tell_kept(stage: Stage, result: Result | None, tell: Tell) -> None:
     for number, words in enumerate(stage.staging.looks):
         tell(f"  {'' if number else 'look:':<7} {shell_words([word.format_map(known) for word in words])}")
     tell("  watch:  runbook demo --dashboard")
-    if result is not None and result.status not in CLOSED and result.status != "aborted":
+    tell(f"  screens: {_way_in(stage, result)}")
+    if result is not None and _can_resume(result):
         tell(f"  resume: runbook resume {result.run}")
     if result is not None and result.state.standing:
         tell(f"  undo:   runbook undo {result.run}")
     tell(f"  stop:   {shell_words(['runbook', 'demo', '--stop', str(stage.shop.folder)])}")
+
+
+def _can_resume(result: Result) -> bool:
+    return result.status not in CLOSED and result.status != "aborted"
+
+
+def _way_in(stage: Stage, result: Result | None) -> str:
+    """Return the command that opens the screens again, and where the run is in them."""
+    if result is not None and _can_resume(result):
+        return "runbook; ^o and Enter go on with the run"
+    cures = stage.staging.cures
+    at = 0 if result is None else [cure.playbook for cure in cures].index(result.playbook)
+    if result is not None and result.status == "succeeded":
+        at += 1
+    return shell_words(stage.opening(cures[at])) if at < len(cures) else "runbook; F5 shows the run"

@@ -62,6 +62,14 @@ class Stage:
             guided=guided,
         )
 
+    def opening(self, cure: Cure) -> tuple[str, ...]:
+        """Return the command that opens the screens at a playbook; its values are written beside the shop."""
+        order = self.order(cure, guided=True)
+        values = self.shop.folder / f"{cure.playbook}.yaml"
+        values.write_text(json.dumps(dict(order.values), indent=2) + "\n")
+        values.chmod(0o600)
+        return ("runbook", "open", cure.playbook, "--inventory", str(self._inventory), "--vars-file", str(values))
+
     def numbers(self, control: Control, *, patient: bool) -> Numbers:
         """Return the shop's own numbers; if patient, as soon as they are healthy, but not for ever."""
         deadline = time.monotonic() + (_RECOVERS_WITHIN if patient else 0.0)

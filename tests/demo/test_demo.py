@@ -1,13 +1,16 @@
 """The demo as a whole: the shipped playbook heals the real shop, the way back is a real one, and nothing is left."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +27,7 @@ from runbook.events.signal import Signal
 from runbook.journal import Layout as Journal
 from runbook.session import staging
 from runbook.session.control import Control
-from runbook.session.demo import DemoResult, demo, demo_stop
+from runbook.session.demo import INCIDENT, DemoResult, demo, demo_stop, tell_kept
 from runbook.session.record import state_of
 from runbook.session.result import Result
 from runbook.session.run import start, undo
@@ -196,6 +199,26 @@ def test_undo_gives_the_bad_state_back_while_the_shop_is_up_once_the_edit_of_som
         assert show.left == (0, False)
 
 
+def test_a_kept_shop_tells_how_the_screens_open_on_it_again(tmp_path: Path) -> None:
+    class Place:
+        folder = tmp_path
+        inventory_vars: ClassVar[dict[str, str]] = {}
+
+        def parameters(self) -> dict[str, str]:
+            return defaultdict(lambda: "known")
+
+    show = Show(tmp_path / "shop")
+    nothing: Any = None
+    stage = Stage(show.settings, Place(), find_incident(INCIDENT), nothing, nothing)  # type: ignore[arg-type]
+    tell_kept(stage, None, show.tell)
+
+    (line,) = (line for line in show.lines if line.startswith("  screens: "))
+    values = tmp_path / "config-rollback.yaml"
+    said = ["runbook", "open", "config-rollback", "--inventory", str(tmp_path / "inventory.yaml")]
+    assert line.split()[1:] == [*said, "--vars-file", str(values)]
+    assert json.loads(values.read_text()) == stage.order(stage.staging.cures[0], guided=True).values
+
+
 @pytest.mark.parametrize("moment", ["opening", "before", "broken", "the alert"])
 def test_nothing_is_left_if_the_end_is_asked_for_before_the_run(show: Show, moment: str) -> None:
     show.stop_at = moment
@@ -229,6 +252,7 @@ def test_a_shop_that_is_to_be_kept_stays_for_a_run_that_was_stopped(show: Show) 
     try:
         assert (found.result.status, found.folder) == ("interrupted", show.folder)
         assert f"  resume: runbook resume {found.result.run}" in show.lines
+        assert "  screens: runbook; ^o and Enter go on with the run" in show.lines
         assert undo(show.settings, found.result.run, NOBODY).status == "undone"
     finally:
         demo_stop(show.folder)
