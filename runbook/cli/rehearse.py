@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from runbook.session.control import Control
 from runbook.session.rehearse import Rehearsal
 from runbook.session.rehearse import rehearse as rehearse_order
 from runbook.text import one_line, reveal
+from runbook.text.hostlist import told
 
 MARK = {
     "known": "succeeded",
@@ -178,10 +179,24 @@ def _end_lines(found: Rehearsal, style: Style) -> Iterator[str]:
     if found.missing:
         yield "An unattended run would need:"
         yield from (f"  {m.step}: {m.what}: {one_line(m.words, 120)}; give {m.remedy}" for m in found.missing)
-    if found.refused:
+    yield from obstacles(found.steps, style)
+
+
+def obstacles(steps: Iterable[Rehearsed], style: Style) -> Iterator[str]:
+    """Return what is in the way, once more behind all that was told: a refusal by its step, a host by its name."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    away: dict[str, list[str]] = {}
+    for step in steps:
+        if step.state in ("refused", "failed"):
+            refused.setdefault((step.step, step.words), []).append(step.target)
+        elif step.state == "unreachable":
+            away.setdefault(step.words, []).append(step.target)
+    if refused:
         yield f"{style.status('refused')}: a precheck says no"
-    elif found.unreachable:
+        yield from (f"  {step}{on_hosts(hosts)}: {one_line(words, 400)}" for (step, words), hosts in refused.items())
+    if away:
         yield f"{style.status('unreachable')}: not every target could be asked"
+        yield from (f"  {told(hosts)}: {one_line(words, 400)}" for words, hosts in away.items())
 
 
 def _count(number: int, word: str) -> str:

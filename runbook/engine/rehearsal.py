@@ -234,9 +234,10 @@ class _Rehearsal:
         once = replace(step, source=replace(step.source, until=None))
         run_probe(self._context(once, place), 1)
         at = self._state.at(step.id, place)
-        state: Literal["known", "unreachable"] = "unreachable" if at.status == "unreachable" else "known"
+        if at.status == "unreachable":
+            return replace(plain, state="unreachable", words=at.error, evidence=at.evidence)
         words = "holds now" if at.status == "succeeded" else f"does not hold now: {at.error}"
-        return replace(plain, state=state, words=words, result=at.result, evidence=at.evidence)
+        return replace(plain, state="known", words=words, result=at.result, evidence=at.evidence)
 
     def _context(self, step: PlannedStep, place: str) -> StepContext:
         return StepContext(self._services, self._names, self._record, lambda _: None, self._state, step, place)

@@ -11,7 +11,7 @@ from runbook.cli.doctor import all_lines
 from runbook.cli.ending import open_lines
 from runbook.cli.guided import _alike
 from runbook.cli.printer import Printer
-from runbook.cli.rehearse import alike, step_lines
+from runbook.cli.rehearse import alike, obstacles, step_lines
 from runbook.cli.stream import Stream
 from runbook.cli.style import Style
 from runbook.engine.rehearsal import Rehearsed
@@ -123,6 +123,13 @@ def test_a_rehearsal_tells_the_same_plan_once() -> None:
         "    $ x",
         "    Way back: y",
         "⊘ mark on web100 (change, unreachable): no answer",
+    ]
+    odd = replace(plan, target="web007", state="refused", words="there is no x")
+    assert list(obstacles((*places, odd, replace(places[-1], step="look")), Style())) == [
+        "⊘ refused: a precheck says no",
+        "  mark on web007: there is no x",
+        "⊘ unreachable: not every target could be asked",
+        "  web100: no answer",
     ]
 
 
