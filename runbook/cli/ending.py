@@ -16,6 +16,7 @@ from runbook.events.state import RunState
 from runbook.events.status import BAD
 from runbook.session.result import Result, standing
 from runbook.text import one_line
+from runbook.text.hostlist import told
 from runbook.text.mark import status_word
 
 LINE = 400
@@ -111,9 +112,11 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
     lines.append(f"  {verified_words(state)}{'; deviated from the playbook' if state.deviated else ''}")
     lines.extend(f"  {line}" for line in _missing(result))
     lines.extend(f"  {line}" for line in open_lines(state, 0 if is_over else result.pending_undo))
+    # Where all was well but for targets that were left out there is nothing to retry.
+    well = status == "partial" and state.left_out and not any(at.status in BAD for at in state.steps.values())
     after = (
         f"runbook audit report {result.run}"
-        if is_over
+        if is_over or well
         else next_command(result.run, ending, missing=bool(result.missing), adhoc=result.playbook == "exec")
     )
     return [*lines, f"  Next: {after}"] if after else lines
@@ -146,6 +149,8 @@ def _missing(result: Result) -> list[str]:
 def open_lines(state: RunState, pending_undo: int) -> list[str]:
     """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone."""
     lines = _bad(state)
+    if state.left_out:
+        lines.append(f"Open: {told(state.left_out)} left out: nothing of this run is known to be done there")
     lines.extend(
         f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
     )

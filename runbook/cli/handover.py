@@ -47,7 +47,8 @@ def handover(front: Front, run_id: str, path: Path | None, reason: str) -> None:
 def adopt(front: Front, what: str, on: str, inventory: Path | None, playbook: str, accept: str, reason: str) -> None:
     """Take over a run: from the file of a handover, or from its hosts alone.
 
-    With --on and no RUN it tells what lies on the hosts.
+    With --on and no RUN it tells what lies on the hosts. Named again, a RUN that was put together from its hosts takes
+    in those that were silent then.
     """
     from runbook.session import handover as session
 
@@ -61,7 +62,9 @@ def adopt(front: Front, what: str, on: str, inventory: Path | None, playbook: st
         run = what
         found = recover.recover(front.settings(), inventory, on, run, reason, playbook=playbook, accept=accept)
         _tell_silent(front, found.silent)
-        _tell_left_out(front, found.left_out, found.silent)
+        if found.taken_in:
+            front.say(f"taken in: {told(found.taken_in)}")
+        _tell_left_out(front, found.left_out, found.silent, run)
     else:
         _tell_remains(front, on, inventory)
         return
@@ -102,12 +105,16 @@ def _tell_silent(front: Front, silent: Mapping[str, str]) -> None:
         front.say(one_line(f"{host} could not be asked: {why}", 400))
 
 
-def _tell_left_out(front: Front, names: tuple[str, ...], silent: Mapping[str, str]) -> None:
+def _tell_left_out(front: Front, names: tuple[str, ...], silent: Mapping[str, str], run: str) -> None:
     unknown = [name for name in names if name in silent]
     if unknown:
-        front.say(f"left out: {told(unknown)}: nobody knows here whether the run has changed anything there")
+        front.say(
+            f"left out: {told(unknown)}: nobody knows here whether the run has changed anything there; "
+            f"once it answers, `runbook adopt {run} --on {unknown[0]} --reason WHY` takes it in"
+        )
     if len(names) > len(unknown):
         rest = told(name for name in names if name not in silent)
         front.say(
-            f"left out: {rest}: no job folder of the run was found there; --limit runs the playbook again on some"
+            f"left out: {rest}: no job folder of the run was found there; "
+            "once this run is over, --limit runs the playbook again on some"
         )

@@ -116,7 +116,8 @@ def end_of(state: RunState) -> RunStatus:
     if "in_doubt" in statuses:
         return "in_doubt"
     if not statuses & BAD:
-        return "succeeded"
+        # Of a target that was left out nobody says that it is done there.
+        return "partial" if state.excluded else "succeeded"
     if statuses <= {"unreachable", "skipped"} and not state.changes:
         return "unreachable"
     return "partial"

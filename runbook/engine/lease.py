@@ -164,7 +164,7 @@ def _take(services: Services, record: Callable[..., None], name: str, state: Run
             over=over,
             reason=services.takeover if over else "",
             host_key=target.host_key if isinstance(target, Keyed) else "",
-            clock_offset=_offset(answer.lease) if fresh else None,
+            clock_offset=clock_offset(answer.lease) if fresh else None,
             anew=not fresh and not kept,
             boot=answer.boot,
         )
@@ -196,7 +196,7 @@ def _not_ours(target: Target, run: str, state: RunState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(op.step for op in found if (op.step, op.attempt, op.name) not in known))
 
 
-def _offset(lease: Lease) -> int | None:
+def clock_offset(lease: Lease) -> int | None:
     """Return the seconds that the clock behind a lease is ahead of this one; 0 within what the way there takes."""
     with suppress(ValueError):
         seconds = round((datetime.fromisoformat(lease.since) - datetime.now(UTC)).total_seconds())

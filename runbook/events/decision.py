@@ -112,6 +112,8 @@ def _failure(state: RunState, fact: DecisionMade) -> RunState:
             return replace(_mark(state, fact, "succeeded", by_hand=True), deviated=True)
         case "exclude":
             return replace(state, excluded=state.excluded | set(fact.places), deviated=True)
+        case "include":
+            return replace(state, excluded=state.excluded - set(fact.places))
         case _:
             return state
 

@@ -106,11 +106,11 @@ BYSTANDERS = frozenset({"note", "decide", "handover", "adopt"})
 
 def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
     if fact.mode in BYSTANDERS:
-        aside = replace(state, live=True, sessions=(*state.sessions, fact))
+        aside = replace(state, live=True, sessions=(*_joined(state.sessions, fact), fact))
         if fact.mode != "adopt":
             return aside
         name = str(fact.options.get("bundle") or fact.options.get("copy") or "")
-        return replace(aside, handed_over="", copy=name, held=frozenset())
+        return replace(aside, handed_over="", copy=name, held=state.held if name == state.copy else frozenset())
     steps = {place: _orphaned(step) for place, step in state.steps.items()}
     baselines = state.baselines
     # A way back that came to a bad end is looked at anew by whoever takes it up.
@@ -144,6 +144,15 @@ def _opened(state: RunState, fact: f.SessionOpened) -> RunState:
         breach=None,
         claimed=frozenset(),
     )
+
+
+def _joined(sessions: tuple[f.SessionOpened, ...], late: f.SessionOpened) -> tuple[f.SessionOpened, ...]:
+    """Return the sessions, the first one with what was heard of hosts only later: it is how the run began on all."""
+    told = {host["name"]: host for host in late.hosts if isinstance(host, dict) and isinstance(host.get("name"), str)}
+    if not sessions or not told:
+        return sessions
+    hosts = [told.get(str(host.get("name")), host) if isinstance(host, dict) else host for host in sessions[0].hosts]
+    return (replace(sessions[0], hosts=hosts, host_params=sessions[0].host_params | late.host_params), *sessions[1:])
 
 
 def _claimed(state: RunState, fact: f.LeaseClaimed) -> RunState:
@@ -203,11 +212,17 @@ def _looked_at_anew(step: StepState) -> StepState:
     if last is None or last.finished is None or last.undone is not None or step.by_hand or step.orphan:
         return step
     doubtful = step.status == "in_doubt" and last.finished.status == "in_doubt"
-    return replace(step, orphan=True) if doubtful or _unseen(step, last) else step
+    return replace(step, orphan=True) if doubtful or is_unseen(step) else step
 
 
-def _unseen(step: StepState, last: Attempt) -> bool:
-    """Whether the change is known to be done, and nothing was known of its check."""
+def is_unseen(step: StepState) -> bool:
+    """Whether the change is known to be done, and nothing is known of its check: a new session looks, and runs nothing.
+
+    A person who has said what became of it is believed.
+    """
+    last = step.attempt
+    if last is None or last.undone is not None or step.by_hand:
+        return False
     done = bool(last.operations) and all(operation.receipt is not None for operation in last.operations)
     return step.status == "failed" and last.may_have_changed and done and last.seen == "no data"
 

@@ -18,7 +18,7 @@ from runbook.events.fact import (
     StepPlanned,
     UndoFinished,
 )
-from runbook.events.status import RunStatus, Status
+from runbook.events.status import BAD, RunStatus, Status
 from runbook.model.question import Question
 from runbook.model.scalar import Effect, Json
 
@@ -188,6 +188,11 @@ class RunState(Struct, frozen=True):
             if found.number == attempt:
                 return found
         raise KeyError((step, target, attempt))
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The targets that were left out without a failure of their own: nobody knows of anything done there."""
+        return self.excluded - {target for (_, target), at in self.steps.items() if at.status in BAD}
 
     @property
     def standing(self) -> tuple[tuple[str, str, int], ...]:

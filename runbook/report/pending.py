@@ -5,7 +5,7 @@ from __future__ import annotations
 from runbook.events import degradation
 from runbook.events import fact as f
 from runbook.events.state import NO_WAY_BACK, Attempt, RunState, StepState
-from runbook.events.status import RESUMABLE
+from runbook.events.status import BAD, RESUMABLE
 from runbook.report.block import code, fenced, item, part, section
 from runbook.report.story import Story
 from runbook.report.summary import left_unverified
@@ -44,8 +44,13 @@ def _session(story: Story) -> list[str]:
     if story.state.handed_over:
         blocks.append(f"The run was handed over and goes on elsewhere; the bundle is {code(story.state.handed_over)}.")
     elif not story.state.live and story.state.status in RESUMABLE - {"undo_incomplete"}:
-        failed = ["--failed-hosts"] if story.state.status == "partial" else []
+        # Where all was well but for targets that were left out there is nothing to retry.
+        well = bool(story.state.left_out) and not any(at.status in BAD for at in story.state.steps.values())
+        failed = ["--failed-hosts"] if story.state.status == "partial" and not well else []
         blocks.append(f"The run can be taken up again: {code('runbook', 'resume', story.run, *failed)}")
+    if story.state.left_out:
+        left = markdown(places(sorted(story.state.left_out)))
+        blocks.append(f"Left out, so that nothing of this run is known to be done there: {left}")
     return blocks
 
 

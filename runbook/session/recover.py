@@ -6,13 +6,9 @@ says so, and leaves all outcomes to be looked for when the run is resumed or und
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import secrets
-import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +17,31 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.config import Settings
-from runbook.engine.spread import spread
 from runbook.errors import RunbookError, UsageError
 from runbook.events import fact as f
 from runbook.events.plain import freeze
+from runbook.events.state import RunState
+from runbook.events.status import RunStatus
 from runbook.journal import Disk, Layout, Writer, is_run_id
 from runbook.loader import match
-from runbook.model.built import built
 from runbook.model.host import LOCAL, Host
 from runbook.model.scalar import Json
 from runbook.ports.approver import Approver
-from runbook.ports.cancel import Cancel
-from runbook.ports.target import FoundJob, Noting
+from runbook.ports.target import FoundJob
+from runbook.session.carry import KEEPS_LEASE
 from runbook.session.prepare import load_hosts, snapshot_of
 from runbook.session.provenance import actor, boot_id, owner, versions
-from runbook.session.record import FACTS, JournalRecorder
-from runbook.session.way import ways
+from runbook.session.record import JournalRecorder
+from runbook.session.remains import Remains, facts_from, remains_of
+from runbook.session.run import reopen
+from runbook.session.visit import jobs_on, parted, take_over, visit
+from runbook.text import counted
+from runbook.text.hostlist import told as told_names
 
-MOST = 16 << 20
-"""Bytes that one card may unpack to."""
 SHORTEST = 12
 """Digits of a digest that have to be given."""
-
-
-class Card(Struct, frozen=True):
-    """What one job folder tells."""
-
-    at: int
-    """Nanoseconds since 1970, by the clock of the machine that is gone."""
-    facts: tuple[f.Fact, ...]
-
-
-class Remains(Struct, frozen=True):
-    """What lies on hosts of one run."""
-
-    run: str
-    playbook: str
-    began: str
-    by: str
-    jobs: tuple[FoundJob, ...]
+_QUESTION = "failure/adopt"
+"""What leaves out hosts of which nothing is known, and takes them in again."""
 
 
 class Search(Struct, frozen=True):
@@ -70,32 +52,21 @@ class Search(Struct, frozen=True):
     """Hosts that gave no answer, and why."""
     left_out: tuple[str, ...] = ()
     """Hosts of a run that was put together of which no job folder speaks: it goes no further on them."""
+    taken_in: tuple[str, ...] = ()
+    """Hosts that were left out of a run so far, and of which job folders speak by now."""
 
 
 def search(
     settings: Settings, inventory: Path | None, on: str, run: str = "", approver: Approver | None = None
 ) -> Search:
     """Look on hosts for job folders, of one run or of all. Raises UsageError, InventoryError, NoTargetError."""
-    hosts = {host.name: host for host in match(load_hosts(inventory), on)}
-    reached = ways(settings, approver)
-
-    def ask(name: str) -> tuple[FoundJob, ...] | str:
-        try:
-            target = reached[hosts[name].transport].target(hosts[name], Cancel())
-            return target.jobs(run) if isinstance(target, Noting) else ()
-        except RunbookError as error:
-            return str(error)
-
-    try:
-        answers = spread(hosts, ask)
-    finally:
-        reached.close()
+    answers = visit(settings, match(load_hosts(inventory), on), lambda target: jobs_on(target, run), approver)
+    found, silent = parted(answers)
     jobs: dict[str, list[FoundJob]] = {}
-    for answer in answers.values():
-        for job in answer if not isinstance(answer, str) else ():
-            jobs.setdefault(job.op.run, []).append(job)
-    found = [_remains(name, tuple(some)) for name, some in sorted(jobs.items()) if is_run_id(name)]
-    return Search(tuple(found), {name: answer for name, answer in answers.items() if isinstance(answer, str)})
+    for job in (job for some in found.values() for job in some):
+        jobs.setdefault(job.op.run, []).append(job)
+    remains = [remains_of(name, tuple(some)) for name, some in sorted(jobs.items()) if is_run_id(name)]
+    return Search(tuple(remains), silent)
 
 
 def recover(
@@ -112,10 +83,12 @@ def recover(
     """Take over a run of which only its hosts know; return what they said of it.
 
     What hosts say is not to be trusted with the others: their playbook has to be one that is here, `playbook` or the
-    one of its id, or its digest has to be accepted.
+    one of its id, or its digest has to be accepted. What they hold for the run is held by this copy from then on, so
+    that a first session which still lives begins nothing there. A run that was put together here before takes in
+    those of its hosts that were left out then and tell of it by now.
 
-    Raises UsageError if the run is here already, if no reason is given, if no host tells enough of it, or if what they
-    tell is not the same or not known here.
+    Raises UsageError if the run is here already and whole, if no reason is given, if no host tells enough of it, or if
+    what they tell is not the same or not known here.
     """
     if not reason.strip():
         raise UsageError(
@@ -124,58 +97,145 @@ def recover(
         )  # fmt: skip
     layout = Layout(settings.state)
     layout.prepare(Disk())
+    hosts = {host.name: host for host in match(load_hosts(inventory), on)}
+    mine = {host.name: host for host in load_hosts(inventory).hosts}
     if layout.folder(run).exists():
-        raise UsageError("this run is here already", where=run, remedy=f"runbook resume {run}")
-    found = search(settings, inventory, on, run, approver)
-    jobs = [job for remains in found.runs if remains.run == run for job in remains.jobs]
-    facts = _facts(jobs)
-    openings = [fact for fact in facts if isinstance(fact, f.SessionOpened)]
+        return _take_in(settings, run, hosts, {"from": on, "reason": reason}, approver)
+    first, silent = parted(visit(settings, hosts.values(), lambda target: jobs_on(target, run), approver))
+    openings = _openings(first)
     if not openings:
-        silent = f"; {', '.join(found.silent)} could not be asked" if found.silent else ""
-        raise UsageError(f"no host tells what this run is{silent}", where=run, remedy="name all hosts of the run")
+        told = f"; {', '.join(silent)} could not be asked" if silent else ""
+        raise UsageError(f"no host tells what this run is{told}", where=run, remedy="name all hosts of the run")
     _check(settings, openings, run, playbook, accept)
-    opened = _merged(openings, {host.name: host for host in load_hosts(inventory).hosts})
-    left_out = _unheard(openings, opened)
+    copy = secrets.token_hex(4)
+    options: dict[str, Json] = {"from": on, "reason": reason, "copy": copy}
+    seen = _hold(settings, run, hosts, first, copy, approver, rests=True)
+    opened = _merged(_openings(seen.jobs), mine)
+    left_out = _unheard(_openings(seen.jobs), opened)
+    facts = facts_from([job for some in seen.jobs.values() for job in some])
     rest = [fact for fact in facts if not isinstance(fact, f.SessionOpened)]
-    told = f"put together from {len(jobs)} job folders on {', '.join(sorted({job.op.target for job in jobs}))}"
-    lost = "reads, decisions, output and the chain of the first record are not here"
-    options: dict[str, Json] = {"from": on, "reason": reason, "copy": secrets.token_hex(4)}
-    adopted = f.SessionOpened(mode="adopt", actor=actor(), boot_id=boot_id(), versions=versions(), options=options)
     with Writer.create(layout, run) as writer:
         recorder = JournalRecorder(writer)
         for fact in (
             opened, *rest, f.SessionClosed(status="interrupted"),
-            adopted, f.NoteWritten(text=f"{told}; {lost}", actor="runbook"), *_gone_round(left_out),
+            _adopting(options), *seen.claims, _told_of(seen), *_gone_round(left_out),
             f.SessionClosed(status="interrupted"),
         ):  # fmt: skip
             recorder.record(fact)
         writer.close("interrupted")
-    return replace(found, left_out=left_out)
+    return Search((remains_of(run, _all(seen)),), silent | seen.silent, left_out)
 
 
-def _remains(run: str, jobs: tuple[FoundJob, ...]) -> Remains:
-    cards = [card for job in jobs if (card := read_card(job.card)) is not None]
-    opened = next((fact for card in cards for fact in card.facts if isinstance(fact, f.SessionOpened)), None)
-    began = min((card.at for card in cards), default=0)
-    return Remains(
-        run,
-        str(opened.playbook.get("id", "")) if opened is not None else "",
-        datetime.fromtimestamp(began / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if began else "",
-        str(opened.actor.get("user", "")) if opened is not None else "",
-        jobs,
-    )
+def _take_in(
+    settings: Settings, run: str, hosts: Mapping[str, Host], options: dict[str, Json], approver: Approver | None
+) -> Search:
+    """Take in the hosts that a run which was put together here has left out, if they tell of it by now."""
+    writer, state = reopen(Layout(settings.state), run)
+    with writer:
+        left = _left_out(state)
+        if state.opened is None or not left:
+            raise UsageError("this run is here already", where=run, remedy=f"runbook resume {run}")
+        hosts = {name: host for name, host in hosts.items() if name in left}
+        if not hosts:
+            raise UsageError(
+                "none of these hosts is left out of it", where=run, remedy=f"left out: {told_names(sorted(left))}"
+            )
+        first, silent = parted(visit(settings, hosts.values(), lambda target: jobs_on(target, run), approver))
+        openings = _openings(first)
+        _agree(run, state.opened, openings)
+        seen = _hold(settings, run, hosts, first, state.copy, approver, rests=state.status in KEEPS_LEASE)
+        heard = {name: _openings({name: some}) for name, some in seen.jobs.items()}
+        taken_in = tuple(name for name, told in heard.items() if told)
+        if not seen.claims and not taken_in:
+            return Search((), silent | seen.silent, tuple(sorted(left)))
+        facts = facts_from([job for name in taken_in for job in seen.jobs[name]])
+        known = {name: values for name in taken_in for values in [heard[name][0].host_params.get(name)] if values}
+        adopting = replace(
+            _adopting(options | {"copy": state.copy}),
+            hosts=[freeze(hosts[name]) for name in taken_in],
+            host_params=known,
+        )
+        # What was led back stays so: what stands on those hosts is led back by another undo.
+        goes_back = state.status in ("undone", "aborted", "undo_incomplete")
+        as_it_was = goes_back or (not taken_in and state.status != "running")
+        status: RunStatus = state.status if as_it_was else "interrupted"
+        recorder = JournalRecorder(writer)
+        for fact in (
+            adopting, *seen.claims, *(fact for fact in facts if not isinstance(fact, f.SessionOpened)),
+            *_back_in(taken_in), _told_of(seen), f.SessionClosed(status=status),
+        ):  # fmt: skip
+            recorder.record(fact)
+        writer.close(status)
+    left_out = tuple(sorted(left - set(taken_in)))
+    return Search((remains_of(run, _all(seen)),), silent | seen.silent, left_out, taken_in)
 
 
-def read_card(text: str) -> Card | None:
-    """Return what a card says; None if it cannot be read: anybody with that login could have written it."""
-    try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(text, validate=True), MOST)
-        told = msgspec.json.decode(data)
-        facts = tuple(msgspec.convert(fields, built(FACTS[kind])) for kind, fields in told["facts"])
-        return Card(int(told["at"]), facts)  # type: ignore[arg-type]
-    except (binascii.Error, zlib.error, msgspec.MsgspecError, KeyError, TypeError, ValueError):
-        return None
+class _Seen(Struct, frozen=True):
+    """What hosts say once the run holds them: nobody else begins anything there any more."""
+
+    jobs: Mapping[str, tuple[FoundJob, ...]]
+    claims: tuple[f.LeaseClaimed | f.LeaseReturned, ...]
+    silent: dict[str, str]
+
+
+def _hold(
+    settings: Settings,
+    run: str,
+    hosts: Mapping[str, Host],
+    first: Mapping[str, tuple[FoundJob, ...]],
+    copy: str,
+    approver: Approver | None,
+    *,
+    rests: bool,
+) -> _Seen:
+    """Hold what the run holds on the hosts that have answered, and look again.
+
+    Of one that falls silent meanwhile it counts what it said before.
+    """
+    asked = [hosts[name] for name in first]
+    answers = visit(settings, asked, lambda target: take_over(target, run, copy, rests=rests), approver)
+    held, silent = parted(answers)
+    jobs = {name: held[name].jobs if name in held else first[name] for name in first}
+    claims = [fact for one in held.values() for fact in one.claims]
+    return _Seen(jobs, tuple(claims), silent)
+
+
+def _all(seen: _Seen) -> tuple[FoundJob, ...]:
+    return tuple(job for some in seen.jobs.values() for job in some)
+
+
+def _openings(jobs: Mapping[str, tuple[FoundJob, ...]]) -> list[f.SessionOpened]:
+    facts = facts_from([job for some in jobs.values() for job in some])
+    return [fact for fact in facts if isinstance(fact, f.SessionOpened)]
+
+
+def _adopting(options: dict[str, Json]) -> f.SessionOpened:
+    return f.SessionOpened(mode="adopt", actor=actor(), boot_id=boot_id(), versions=versions(), options=options)
+
+
+def _told_of(seen: _Seen) -> f.NoteWritten:
+    jobs = _all(seen)
+    told = f"put together from {counted(len(jobs), 'job folder')} on {', '.join(sorted({j.op.target for j in jobs}))}"
+    if not jobs:
+        told = f"no job folder was found on {', '.join(sorted(seen.jobs))}"
+    lost = "reads, decisions, output and the chain of the first record are not here"
+    return f.NoteWritten(text=f"{told}; {lost}", actor="runbook")
+
+
+def _left_out(state: RunState) -> frozenset[str]:
+    """Return the hosts that were left out when the run was put together, and are so still."""
+    made = (made for made in state.decisions if made.question == _QUESTION and made.choice == "exclude")
+    return state.excluded & {place for one in made for place in one.places}
+
+
+def _agree(run: str, known: f.SessionOpened, openings: list[f.SessionOpened]) -> None:
+    """Raise UsageError if hosts tell of another playbook, or other values, than those with which the run goes on."""
+    digest = content_digest(known.playbook)
+    if any(content_digest(told.playbook) != digest or told.params != known.params for told in openings):
+        raise UsageError(
+            "what a host tells of this run is not what the others told: one of them may have been tampered with",
+            where=run, remedy="name only those with --on that you trust",
+        )  # fmt: skip
 
 
 def _check(settings: Settings, openings: list[f.SessionOpened], run: str, playbook: str, accept: str) -> None:
@@ -211,55 +271,6 @@ def content_digest(playbook: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode([told, inner], order="sorted")).hexdigest()
 
 
-def _facts(jobs: list[FoundJob]) -> list[f.Fact]:
-    """Return the facts of all cards in the order in which they were left, each plan and beginning once."""
-    known: set[tuple[str, str, str, int]] = set()
-    facts: list[f.Fact] = []
-    cards = sorted(_cards(jobs), key=lambda card: card.at)
-    for fact in (fact for card in cards for fact in card.facts):
-        match fact:
-            case f.StepPlanned() | f.AttemptStarted() | f.UndoStarted():
-                key = (fact.type, fact.step, fact.target, fact.attempt)
-                if key not in known:
-                    known.add(key)
-                    facts.append(fact)
-            case _:
-                facts.append(fact)
-    return facts
-
-
-def _cards(jobs: list[FoundJob]) -> list[Card]:
-    """Return the cards of jobs, of each only what it says of itself.
-
-    One without was kept from beginning: that counts as a try that was made, beside those that came after it.
-    """
-    cards: list[Card] = []
-    begun: dict[tuple[str, str, int], int] = {}
-    for job in jobs:
-        card = read_card(job.card)
-        if card is not None:
-            place = (job.op.step, job.op.target, job.op.attempt)
-            begun[place] = min(card.at, begun.get(place, card.at))
-            cards.append(replace(card, facts=tuple(fact for fact in card.facts if _is_of(fact, job))))
-    for job in jobs:
-        place = (job.op.step, job.op.target, job.op.attempt)
-        if not job.card and place in begun:
-            name, undo = job.op.name.partition("~")[0], job.op.name.startswith("undo-")
-            tried = f.OperationIntended(
-                step=place[0], target=place[1], attempt=place[2], operation=name.removeprefix("undo-"), undo=undo
-            )
-            cards.append(Card(begun[place] + 1, (tried,)))
-    return cards
-
-
-def _is_of(fact: f.Fact, job: FoundJob) -> bool:
-    """Tell whether a fact is one that this job may speak of: how the run began, and its own step on its own host."""
-    if isinstance(fact, f.SessionOpened):
-        return True
-    known = isinstance(fact, (f.StepPlanned, f.AttemptStarted, f.UndoStarted, f.OperationIntended))
-    return known and (fact.step, fact.target) == (job.op.step, job.op.target)  # type: ignore[union-attr]
-
-
 def _merged(openings: list[f.SessionOpened], mine: Mapping[str, Host]) -> f.SessionOpened:
     """Return how the run began, with all its hosts; how they are reached from here says the inventory of who asks.
 
@@ -289,11 +300,27 @@ def _gone_round(names: tuple[str, ...]) -> tuple[f.Fact, ...]:
     if not names:
         return ()
     made = f.DecisionMade(
-        question="failure/adopt",
+        question=_QUESTION,
         kind="failure",
         places=list(names),
         choice="exclude",
         reason="no job folder that was found speaks of them",
+        source="policy",
+        actor=owner(),
+    )
+    return (made,)
+
+
+def _back_in(names: tuple[str, ...]) -> tuple[f.Fact, ...]:
+    """Return the decision that takes these hosts in again."""
+    if not names:
+        return ()
+    made = f.DecisionMade(
+        question=_QUESTION,
+        kind="failure",
+        places=list(names),
+        choice="include",
+        reason="their job folders have been found",
         source="policy",
         actor=owner(),
     )

@@ -24,6 +24,7 @@ _PAST = {
     "retry": "retried",
     "retry_failed": "retried failed hosts",
     "exclude": "excluded",
+    "include": "took in",
     "edit": "edited and retried",
     "look": "looked again",
     "again": "ran again",

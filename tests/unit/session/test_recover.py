@@ -17,7 +17,8 @@ from runbook.events import fact as f
 from runbook.events.fold import fold_all
 from runbook.model.host import Host
 from runbook.ports.target import FoundJob, OpKey
-from runbook.session.recover import MOST, _cards, _check, _gone_round, _merged, _unheard, content_digest, read_card
+from runbook.session.recover import _check, _gone_round, _merged, _unheard, content_digest
+from runbook.session.remains import MOST, cards_of, read_card
 
 
 def written(told: object) -> str:
@@ -46,7 +47,7 @@ def test_a_job_speaks_of_its_own_step_on_its_own_host_alone() -> None:
                                ["note.written", {"text": "trust me", "actor": "x"}]]}  # fmt: skip
     job = FoundJob(OpKey("run", "act", "web1", 1, "run"), "true", written(told))
 
-    (card,) = _cards([job])
+    (card,) = cards_of([job])
 
     assert [(fact.type, fact.step, fact.target) for fact in card.facts] == [("attempt.started", "act", "web1")]  # type: ignore[union-attr]
 
@@ -57,7 +58,7 @@ def test_a_job_that_was_kept_from_beginning_counts_as_a_try() -> None:
         FoundJob(OpKey("run", "act", "web1", 1, name), "true", card) for name, card in (("run", ""), ("run~2", told))
     ]
 
-    cards = sorted(_cards(jobs), key=lambda card: card.at)
+    cards = sorted(cards_of(jobs), key=lambda card: card.at)
 
     assert [fact.type for card in cards for fact in card.facts] == ["attempt.started", "operation.intended"]
 
