@@ -12,7 +12,7 @@ from runbook.engine import failpoint
 from runbook.engine.undoing import way_back
 from runbook.errors import RefusedError, UsageError
 from runbook.events import fact as f
-from runbook.events.fold import fold
+from runbook.events.fold import fold, is_unseen
 from runbook.events.state import RunState
 from runbook.journal import Layout, Writer, new_run_id, read
 from runbook.model.plan import Plan
@@ -221,10 +221,11 @@ def _given_to(state: RunState, approver: Unattended) -> Unattended:
 
 
 def _retries(state: RunState) -> tuple[f.Fact, ...]:
-    """Return the decisions that retry every step where it failed."""
+    """Return the decisions that retry every step where it failed, but for what was done and has yet to be looked at."""
     bad: dict[str, list[str]] = {}
     for (step, target), at in state.steps.items():
-        if at.status in ("failed", "timed_out", "cancelled", "unreachable", "refused") and not at.orphan:
+        stopped = at.status in ("failed", "timed_out", "cancelled", "unreachable", "refused")
+        if stopped and not at.orphan and not is_unseen(at):
             bad.setdefault(step, []).append(target)
     return tuple(
         f.DecisionMade(

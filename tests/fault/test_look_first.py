@@ -79,7 +79,10 @@ def test_what_is_to_be_led_back_is_not_gone_on_with(tmp_path: Path) -> None:
     assert desk.lines("counter") == ["x", "undone"]
 
 
-def test_what_could_not_be_verified_is_verified_on_resume_and_not_run_again(tmp_path: Path, own: Sshd) -> None:
+@pytest.mark.parametrize("failed_hosts", [False, True], ids=["resumed", "its failed hosts"])
+def test_what_could_not_be_verified_is_verified_on_resume_and_not_run_again(
+    tmp_path: Path, own: Sshd, failed_hosts: bool
+) -> None:
     desk = Desk(tmp_path)
     line = f"{{address: 127.0.0.1, port: {own.port}, user: {own.user}, key_file: {own.key}}}"
     desk.path("hosts.yaml").write_text(f"hosts:\n  web1: {line}\n")
@@ -96,7 +99,7 @@ def test_what_could_not_be_verified_is_verified_on_resume_and_not_run_again(tmp_
     assert "cannot be verified" in first.state.at("act", "web1").error
 
     own.start()
-    result = desk.resume(first.run)
+    result = desk.resume(first.run, failed_hosts=failed_hosts)
 
     assert result.status == "succeeded"
     assert desk.lines("counter") == ["x"]
