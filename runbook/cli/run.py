@@ -246,7 +246,7 @@ def resume(
 
 @click.command(cls=Command)
 @click.argument("run_id", metavar="RUN")
-@click.argument("step", required=False, metavar="[STEP[@HOST]]")
+@click.argument("step", required=False, metavar="[STEP[@HOSTS]]")
 @click.option("--reason", default="", help="Why; it goes on record.")
 @click.option("--take-over", metavar="REASON", default="", help="Take over targets that another run claims.")
 @ssh_config_option
@@ -254,6 +254,8 @@ def resume(
 @pass_front
 def undo(front: Front, run_id: str, step: str | None, reason: str, take_over: str, unattended: bool) -> None:
     """Walk a run back, all of it or one step, with verification.
+
+    HOSTS are names as a run tells them, such as 'web[11-20],db1', or a pattern such as 'web*'.
 
     What somebody else changed since is not overwritten: on a terminal it asks, else it ends with exit code 10.
     """

@@ -29,6 +29,7 @@ from runbook.session.result import CLOSED, Result
 from runbook.session.unattended import Missing, Unattended, given_before
 from runbook.session.value import settled
 from runbook.session.way import as_recorded, changed_with
+from runbook.text.hostlist import meant, told
 
 
 def start(
@@ -253,16 +254,27 @@ def undo(
     reason: str = "",
     take_over: str = "",
 ) -> Result:
-    """Walk the undo stack of a run, all of it or one step. Raises RefusedError if nothing stands."""
+    """Walk the undo stack of a run, all of it or one step, on all hosts or on those that `target` means.
+
+    Raises RefusedError if nothing stands, UsageError for a step or hosts that are not of the run.
+    """
     writer, state = reopen(Layout(settings.state), run)
     with writer:
         if state.opened is None:
             raise UsageError(f"run {run} has no beginning on record")
         prepared = from_snapshot(state.opened)
-        chosen = [c for c in state.standing if (not step or c[0] == step) and (not target or c[1] == target)]
+        places = [place for name, place in state.steps if not step or name == step]
+        if step and not places:
+            raise UsageError(f"{step} has done nothing in this run", where=run, remedy="write STEP or STEP@HOST")
+        on = meant(target, places) if target else places
+        if not on:
+            raise UsageError(
+                f"{target} names no host on which {step} has done anything",
+                where=run,
+                remedy=f"it was on {told(places)}",
+            )
+        chosen = [c for c in state.standing if (not step or c[0] == step) and c[1] in on]
         if not chosen:
-            if step and not any(step == name for name, _ in state.steps):
-                raise UsageError(f"{step} has done nothing in this run", where=run, remedy="write STEP or STEP@HOST")
             what = f"{step}: nothing" if step else "nothing"
             over = "it is undone already; " if state.status == "undone" else ""
             raise RefusedError(

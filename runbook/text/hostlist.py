@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 _NUMBERED = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
+_SPAN = re.compile(r"(.*)\[([0-9]+)-([0-9]+)\](.*)", re.DOTALL)
 _DIGITS = 9
 """A longer number counts nothing."""
 
@@ -34,6 +36,26 @@ def told(names: Iterable[str], most: int = 60) -> str:
     if len(text) <= most or len(ordered) < 3:
         return text
     return f"{len(ordered)} hosts ({', '.join(ordered[:2])}, …)"
+
+
+def meant(text: str, names: Iterable[str]) -> list[str]:
+    """Return those of the names that a list means: names, runs of numbers as `collapsed` writes them, and `web*`."""
+    parts = [part.strip() for part in text.split(",")]
+    return [name for name in names if any(_means(part, name) for part in parts)]
+
+
+def _means(part: str, name: str) -> bool:
+    if part == name:
+        return True
+    span = _SPAN.fullmatch(part)
+    if span is None:
+        return "[" not in part and fnmatchcase(name, part)
+    before, low, high, after = span.groups()
+    number = name[len(before) : len(name) - len(after)] if name.startswith(before) and name.endswith(after) else ""
+    padded = low.startswith("0") and len(low) == len(high)
+    if not (number.isascii() and number.isdigit()) or len(number) > _DIGITS or (padded and len(number) != len(low)):
+        return False
+    return int(low) <= int(number) <= int(high)
 
 
 def _key(name: str) -> tuple[tuple[int, int, str], ...]:

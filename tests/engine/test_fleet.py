@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
+from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
@@ -43,6 +46,10 @@ def test_each_wave_runs_all_its_steps_before_the_next_begins(desk: Desk) -> None
     assert log[:4] == ["one a", "two a", "one b", "two b"]
     assert sorted(log[4:6]) == ["one c", "one d"]
     assert sorted(log[6:]) == ["two c", "two d"]
+    with pytest.raises(UsageError, match="e names no host on which two has done anything; it was on a, b, c, d"):
+        desk.undo(result.run, step="two", target="e")
+    desk.undo(result.run, step="two", target="c,d")
+    assert sorted(desk.lines("log")[8:]) == ["un-two c", "un-two d"]
 
 
 def test_hosts_run_side_by_side_up_to_the_limit(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.loader.hostrange import expand
-from runbook.text.hostlist import collapsed, sorted_names, told
+from runbook.text.hostlist import collapsed, meant, sorted_names, told
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,17 @@ def test_what_does_not_fit_is_counted() -> None:
 def test_no_name_is_lost(names: list[str]) -> None:
     parts = collapsed(names).split(", ") if names else []
     assert [name for part in parts for name in expand(part.replace("-", ":"))] == names
+
+
+@given(st.sets(st.from_regex(r"[a-z]-?[0-9]{0,3}(\.x[0-9])?", fullmatch=True), max_size=30), st.data())
+def test_what_is_written_means_those_names_and_no_others(names: set[str], data: st.DataObject) -> None:
+    ordered = sorted_names(names)
+    some = [name for name in ordered if data.draw(st.booleans())]
+    assert meant(collapsed(some), ordered) == some
+
+
+def test_a_list_may_hold_patterns() -> None:
+    names = [f"web-{n:02}" for n in range(1, 31)]
+    assert meant("web-[11-20]", names) == names[10:20]
+    assert meant("web-0*, web-30, nobody", names) == [*names[:9], "web-30"]
+    assert meant("nobody", names) == meant("", names) == []
