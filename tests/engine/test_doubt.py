@@ -142,7 +142,11 @@ def test_a_person_may_have_the_way_back_run_in_spite_of_the_doubt(desk: Desk, ru
 
 
 def test_a_decision_from_outside_lets_the_next_undo_go_on_in_spite_of_the_doubt(desk: Desk, run: str) -> None:
+    """The last one counts: whoever looked again first has seen the doubt twice."""
     desk.undo(run)
+    decide(desk.settings, run, "lost", "", "look")
+    desk.undo(run)
+    assert desk.lines("counter") == ["x"]
     decide(desk.settings, run, "lost", "", "undo", values={"typed": "lost"})
 
     assert desk.undo(run).status == "undone"

@@ -9,10 +9,10 @@ import pytest
 
 from runbook.actions import file_restore
 from runbook.actions.file_restore import FileRestore, RestoreBefore, RestoreWith
-from runbook.errors import RefusedError
+from runbook.errors import RefusedError, TransportError
 from runbook.events import fact as f
 from runbook.model.question import Answer, NoAnswer, Question
-from runbook.ports.action import Already, Inspection, Proceed
+from runbook.ports.action import Already, Inspection, Proceed, Verdict
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Reader
 from runbook.session import review
@@ -366,3 +366,21 @@ def test_all_is_walked_back_while_a_step_waits_and_the_run_is_over(desk: Desk) -
 
     assert (result.status, result.state.standing) == ("aborted", ())
     assert desk.lines("log") == ["one", "two", "un-two", "un-one"]
+
+
+def test_where_nobody_answers_behind_a_way_back_it_was_gone_and_is_not_told_as_out_of_reach(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = desk.start("steps:\n" + restore(desk)).run
+
+    def undone(*_: object) -> Verdict:
+        raise TransportError("nobody answers", where="local")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileRestore, "undone", undone)
+        first = desk.undo(run)
+
+    assert first.status == "undo_incomplete"
+    assert undo_facts(desk, run) == [("file", "undo_failed")]
+    assert desk.text("config") == "bad\n"
+    assert desk.undo(run).status == "undone"
