@@ -93,6 +93,16 @@ def test_program_and_configuration_are_kept_and_healed_and_undo_gives_back_every
     assert tree(damaged.root) == before
 
 
+def test_what_was_put_back_is_known_by_the_checksum_of_its_backup_where_no_package_lists_it(damaged: Damaged) -> None:
+    (damaged.root / "var/lib/dpkg/info/goapp.md5sums").unlink()
+    for name in ("config", "logs", "good_config", "good_config_sha256"):
+        del damaged.stand.values[name]
+
+    result = damaged.stand.start()
+
+    assert (result.status, statuses(result)["healed"]) == ("succeeded", "succeeded")
+
+
 def test_a_rehearsal_tells_what_is_wrong_and_changes_nothing(damaged: Damaged) -> None:
     before = tree(damaged.root)
 
