@@ -33,9 +33,10 @@ def doctor(
     playbook: str,
     chosen: Chosen,
 ) -> None:
-    """Look at all targets at once: reach, host key, login, sudo, disk, clock and tools, and what to do about each.
+    """Look at all targets at once, and say what to do about each finding.
 
-    Nothing is changed. It succeeds unless a target cannot be reached (4) or lacks what the playbook needs (5).
+    Reach, host key, login, sudo, disk, clock, tools, and whether another run holds one. Nothing is changed. It succeeds
+    unless a target cannot be reached (4) or does not let the playbook run (5).
     """
     # Whoever looks from a terminal can be asked there when it runs, such as for the password of sudo.
     order = chosen.order(playbook, guided=front.is_interactive)

@@ -209,12 +209,23 @@ def _held(name: str, held: LeaseHeld, run: str) -> _Held:
     if lease.run == run:
         told = f"{name} is held by {lease.owner} since {lease.since}, who has taken this run over"
         return _Held(told, "leave it to them, or take it back with --take-over REASON")
+    told, remedy = of_another(name, held)
+    return _Held(f"{name} is {told}", remedy)
+
+
+def of_another(name: str, held: LeaseHeld) -> tuple[str, str]:
+    """Return in words by whom a target is held, to stand behind its name, and what to do about it."""
+    lease = held.lease
     known_as = f" as {lease.host}" if lease.host not in ("", name) else ""
-    told = f"{name} is held{known_as} by run {lease.run} of {lease.owner} since {lease.since}"
+    told = f"held{known_as} by run {lease.run} of {lease.owner} since {lease.since}"
+    gone = f"if the machine of that run is gone, `runbook adopt {lease.run} --on HOSTS`"
     if held.live_jobs:
         jobs = ", ".join(held.live_jobs)
-        return _Held(told, f"a job of it lives or is in doubt ({jobs}): settle that run first")
-    return _Held(told, f"end it with `runbook cancel {lease.run}`, or take over with --take-over REASON")
+        return told, f"a job of it lives or is in doubt ({jobs}): settle that run first; {gone}"
+    return (
+        told,
+        f"end it where it was begun with `runbook cancel {lease.run}`, or take over with --take-over REASON; {gone}",
+    )
 
 
 def _passed(name: str, steps: tuple[str, ...]) -> _Held:

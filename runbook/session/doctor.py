@@ -14,14 +14,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runbook.config import Settings
+from runbook.engine.lease import of_another
 from runbook.errors import AuthError, HostKeyError, RunbookError, TransportError
 from runbook.model.host import Host
 from runbook.model.plan import Plan, PlannedStep
 from runbook.ports.approver import Approver
 from runbook.ports.cancel import Cancel
-from runbook.ports.target import Cmd, Stream, Target, Transport
+from runbook.ports.target import Claimed, Cmd, LeaseHeld, Stream, Target, Transport
 from runbook.session.control import Control
-from runbook.session.doctor_root import look_at_root
+from runbook.session.doctor_root import LITTLE, look_at_root
 from runbook.session.order import Order
 from runbook.session.prepare import prepare
 from runbook.session.way import ways
@@ -31,8 +32,6 @@ AT_ONCE = 20
 """Hosts that are looked at at the same time."""
 
 _SECONDS = 20.0
-_LITTLE_DISK = 16 * 1024
-"""KiB below which job folders and backups may not find room."""
 _SKEW = 2.0
 """Seconds: what `date` tells is whole seconds, and the way takes its time."""
 
@@ -75,7 +74,7 @@ echo "end 1"
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at on one host."""
 
-    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root", "health", "machine"]
+    what: Literal["reach", "host key", "login", "sudo", "disk", "clock", "tools", "root", "health", "machine", "lease"]
     state: State
     told: str
     remedy: str = ""
@@ -187,16 +186,24 @@ def _examine(host: Host, transport: Transport, wanted: Needs, cancel: Cancel, *,
         if host.transport == "chroot":
             roots = look_at_root(target, wanted.inside, changes=wanted.changes)
             root = tuple(Finding(what="root", state=one.state, told=one.told, remedy=one.remedy) for one in roots)
+        held = target.holder() if wanted.changes and isinstance(target, Claimed) else None
     except HostKeyError as error:
         return _away(host, "host key", error)
     except AuthError as error:
         return _away(host, "login", error)
     except RunbookError as error:
         return _away(host, "reach", error)
-    findings = (*_findings(said, offset, wanted, asks=asks), *root)
+    findings = (*_findings(said, offset, wanted, asks=asks), *root, *_lease(host.name, held))
     # Local names and mounted roots share one machine as they are meant to.
     machine = said["machine"][0] if "machine" in said and host.transport == "ssh" else ""
     return Checkup(host=host.name, findings=findings, clock_offset=offset, machine=machine)
+
+
+def _lease(name: str, held: LeaseHeld | None) -> Iterator[Finding]:
+    """Tell that another run holds a host: one that changes it would be refused."""
+    if held is not None:
+        told, remedy = of_another(name, held)
+        yield Finding(what="lease", state="bad", told=told, remedy=remedy)
 
 
 def _with_twin(checkup: Checkup, others: list[Checkup], plan: Plan) -> Checkup:
@@ -315,7 +322,7 @@ def _disk(said: dict[str, list[str]], wanted: Needs) -> Finding:
     free, _, place = said["disk"][0].partition(" ")
     kib = int(free) if free.isdigit() else 0
     wrong = said["wrong"][0] if "wrong" in said else ""
-    if not wanted.changes or (not wrong and kib >= _LITTLE_DISK):
+    if not wanted.changes or (not wrong and kib >= LITTLE):
         return Finding(what="disk", state="good", told=f"{kib // 1024} MiB free at {place}")
     if not wrong and kib >= survey.LITTLE:
         told = f"{kib // 1024} MiB free at {place}: backups and output may find no room"

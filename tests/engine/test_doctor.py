@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runbook.ports.cancel import Cancel
+from runbook.ports.target import Lease, LeaseTaken
 from runbook.session.doctor import Checkup, Finding, examine
 from runbook.session.order import Order
+from runbook.transports.ssh import SshTransport
 from tests.engine.desk import Desk
 from tests.sshd import MISSING, PROGRAM, Sshd, free_port, sshd
 
@@ -23,6 +26,7 @@ steps:
     uses: file.edit
     with: {path: DIR/conf, replace: [{match: "5000", with: "500"}]}
 """
+READS = "  - {id: look, command: [id], effect: read}\n"
 WANTS = "  - {id: look, command: [no-such-tool-anywhere], effect: read}\n"
 
 
@@ -94,6 +98,27 @@ def test_a_login_that_talks_before_every_command_is_called_out_with_what_to_do(
     assert (said.state, greeting.state, checkup.is_fit) == ("good", "warn", True)
     assert "'Welcome, and behave'" in greeting.told
     assert "~/.bashrc" in greeting.remedy
+
+
+def test_a_host_that_another_run_holds_is_called_out_with_who_and_what_to_do(
+    desk: Desk, sshd: Sshd, home: Path
+) -> None:
+    sshd.clean()
+    sshd.know(home)
+    transport = SshTransport()
+    taken = transport.target(sshd.host("web"), Cancel()).take_lease(Lease("run1", "olga@desk", ""))
+    transport.close()
+    assert isinstance(taken, LeaseTaken)
+
+    (changes,) = examine(desk.settings, order(desk, sshd, limit="fit"))
+    (reads,) = examine(desk.settings, order(desk, sshd, STEPS.partition("  - id")[0] + READS, limit="fit"))
+
+    (lease,) = bad(changes)
+    assert (lease.what, changes.is_reachable, changes.is_fit) == ("lease", True, False)
+    assert lease.told == f"held as web by run run1 of olga@desk since {taken.lease.since}"
+    assert "`runbook cancel run1`" in lease.remedy
+    assert "`runbook adopt run1 --on HOSTS`" in lease.remedy
+    assert reads.is_fit
 
 
 def test_a_preflight_leaves_nothing_behind(desk: Desk, sshd: Sshd, home: Path) -> None:
