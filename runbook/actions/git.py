@@ -6,6 +6,8 @@ login's environment says. What is asked of git is the business of the modules be
 
 from __future__ import annotations
 
+import re
+
 from runbook.actions.capture import MEBIBYTE, Captured, Keep, answer
 from runbook.actions.form import script
 from runbook.errors import ActionError, DeadlineError
@@ -32,6 +34,9 @@ A partial clone would fetch a missing object by itself: no protocol is allowed. 
 name would restore its neighbours. The variables of a hook that Runbook may be started from must not name the
 repository.
 """
+
+_NO_SUDO = re.compile(r"\bsudo: (command )?(not found|No such file)")
+"""As shells say it, and as the system does."""
 
 
 def ask(t: Reader, text: str, *words: str, sudo: bool, timeout: float) -> Captured:
@@ -75,6 +80,8 @@ def refusal(got: Captured, repo: str, host: str) -> ActionError:
             remedy=f"as the login user: git config --global --add safe.directory {repo} "
             "(an entry in /etc/gitconfig is not read), or say `sudo: true` if root may",
         )
+    if got.exit == 127 and any(_NO_SUDO.search(line) for line in (got.err, *got.finished.evidence)):
+        return ActionError("there is no sudo on this target", where=host, remedy="say `sudo: false`, or log in as root")
     if got.exit == 127 or "git: not found" in got.err:
         return ActionError("there is no git on this target", where=host, remedy="install it, or use file.restore")
     if "not a git repository" in got.err:

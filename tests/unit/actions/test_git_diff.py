@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from runbook.actions.capture import Captured
+from runbook.actions.git import refusal
 from runbook.actions.git_diff import DiffResult, DiffWith, GitDiff
 from runbook.model.host import Host
 from runbook.ports.action import Bad, Good, NoData, Observation
 from runbook.ports.cancel import Cancel
+from runbook.ports.target import Finished
 from runbook.testing.work import Silent
 from runbook.transports.local import LocalTransport
 
@@ -277,3 +280,20 @@ def test_an_unreadable_file_is_no_data_or_bad_but_never_good(repo: Path) -> None
     (repo / "db-config.yaml").chmod(0)
 
     assert isinstance(observe(repo, "db-config.yaml", "HEAD"), NoData)
+
+
+@pytest.mark.parametrize(
+    ("err", "evidence", "lacking"),
+    [
+        ("sh: 1: exec: sudo: not found", "", "sudo"),
+        ("bash: line 1: sudo: command not found", "", "sudo"),
+        ("", "sudo: No such file or directory", "sudo"),
+        ("sh: 1: git: not found", "", "git"),
+    ],
+)
+def test_what_is_lacking_on_a_target_is_called_by_its_name(err: str, evidence: str, lacking: str) -> None:
+    finished = Finished(127, 0.0, "exit", evidence=(evidence,))
+
+    assert (
+        refusal(Captured(127, "", err, finished), "/repo", "web-1").message == f"there is no {lacking} on this target"
+    )
