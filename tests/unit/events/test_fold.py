@@ -192,3 +192,15 @@ def test_a_repaired_journal_and_a_failed_listener_change_nothing() -> None:
     after = state(*begun(), f.JournalRepaired(size=1, sha256="", offset=1), f.ListenerFailed(listener="x", error="y"))
 
     assert (after.steps, after.changes, after.status) == (before.steps, before.changes, before.status)
+
+
+@pytest.mark.parametrize(("mode", "known"), [("resume", {"load"}), ("undo", {"load", "errors"})])
+def test_what_was_normal_is_asked_again_by_a_run_that_goes_on_where_it_was_not_known(
+    mode: f.Mode, known: set[str]
+) -> None:
+    taken = (
+        f.BaselineTaken(baseline="load", state="good", value=1),
+        f.BaselineTaken(baseline="errors", state="no data"),
+    )
+
+    assert set(state(opened(), *taken, opened(mode)).baselines) == known
