@@ -17,6 +17,9 @@ from runbook.ports.target import Cmd, Stream, Target
 
 _SECONDS = 20.0
 
+LITTLE = 16 * 1024
+"""KiB below which job folders and copies may not find room."""
+
 _PLACE = r"""
 if [ -w "$1" ]; then echo 'root writable'; fi
 echo "room $(df -Pk -- "$1" | tail -n 1 | { read -r _ _ _ free _; echo "$free"; })"
@@ -57,8 +60,8 @@ def look_at_root(target: Target, tools: tuple[str, ...], *, changes: bool) -> tu
     inside = _Said()
     ran = target.read(Cmd(("sh", "-c", _INSIDE, "sh", *tools), timeout=_SECONDS), inside)
     free = (place.values("room") or [""])[0]
-    room = f"{int(free) // 1024} MiB free" if free.isdigit() else "room not known"
-    found = [_place(target.host.root, room, writable=bool(place.values("root")), changes=changes)]
+    kib = int(free) if free.isdigit() else None
+    found = [_place(target.host.root, kib, writable=bool(place.values("root")), changes=changes)]
     missing = inside.values("missing")
     if not inside.values("end"):
         why = f"sh ended with {ran.exit}" if ran.exit is not None else "sh did not answer"
@@ -82,8 +85,12 @@ def _is_mounted(root: str) -> bool:
     return False
 
 
-def _place(root: str, room: str, *, writable: bool, changes: bool) -> RootFinding:
+def _place(root: str, kib: int | None, *, writable: bool, changes: bool) -> RootFinding:
+    room = f"{kib // 1024} MiB free" if kib is not None else "room not known"
     if writable and _is_mounted(root):
+        if changes and kib is not None and kib < LITTLE:
+            told = f"mounted at {root}, {room}: copies may find no room"
+            return RootFinding("warn", told, "make room, or have copies kept where there is some")
         return RootFinding("good", f"mounted at {root}, {room}")
     if writable:
         told = f"nothing is mounted at {root}: it is a folder like any other of this machine, {room}"
