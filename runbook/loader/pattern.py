@@ -148,12 +148,23 @@ def _nothing(inventory: Inventory, part: str) -> NoTargetError:
     groups = sorted({group for host in inventory.hosts for group in host.groups})
     hosts = [host.name for host in inventory.hosts]
     if part.startswith(_GROUP):
-        hint = did_you_mean(part, [f"{_GROUP}{group}" for group in groups])
+        hint = did_you_mean(part, [f"{_GROUP}{group}" for group in groups]) or _as_group(inventory, part, groups)
     else:
         hint = did_you_mean(part, [*hosts, *groups])
     if not hint and (inventory.path or groups):
         hint = f"there are {_some([*groups, *hosts])}"
     return NoTargetError(f"{shown(part)} means no host{where}", remedy=hint or "give an inventory with --inventory")
+
+
+def _as_group(inventory: Inventory, part: str, groups: list[str]) -> str:
+    """Return how a group is written where there is only a host of its name, or no group at all."""
+    name = part.removeprefix(_GROUP)
+    hosts = [host.name for host in inventory.hosts if host.name != LOCAL]
+    if not inventory.path or not hosts or (groups and name not in hosts):
+        return ""
+    is_ini = Path(inventory.path).suffix in {"", ".ini"}
+    written = f"[{name}]" if is_ini else f"groups: {{{name}: {{hosts: [{name if name in hosts else _some(hosts)}]}}}}"
+    return f"there is {'a host of that name, not a group' if name in hosts else 'no group'}; write {written}"
 
 
 def _some(names: list[str]) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runbook.errors import InventoryError, NoTargetError
 from runbook.loader import diagnose_inventory, load_inventory, match, refuse_transport
@@ -75,6 +76,22 @@ def test_a_pattern_means_hosts(pattern: str, found: list[str]) -> None:
 def test_all_means_this_machine_only_if_it_is_declared_or_alone() -> None:
     assert names("all", Inventory()) == ["local"]
     assert names("*", load_inventory("hosts: {local: , b: }")) == ["local", "b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("h.yaml", "there is a host of that name, not a group; write groups: {rescue: {hosts: [rescue]}}"),
+        ("hosts", "there is a host of that name, not a group; write [rescue]"),
+    ],
+)
+def test_a_group_that_is_only_a_host_is_told_as_it_is_written(path: str, said: str) -> None:
+    bare = replace(load_inventory("hosts: {rescue: , other: }"), path=path)
+    with pytest.raises(NoTargetError) as caught:
+        names("group:rescue", bare)
+    assert caught.value.remedy == said
+    with pytest.raises(NoTargetError, match="there is no group; write "):
+        names("group:web", bare)
 
 
 @pytest.mark.parametrize(
