@@ -56,13 +56,19 @@ rb_claim() {
   return 1
 }
 
+# Sets rb_umask and rb_user, where the kernel tells them: a program less for each (proc(5), Umask since Linux 4.7).
+rb_look_at_self() {
+  rb_umask= rb_user=
+  while read -r rb_line rb_p rb_word rb_rest; do
+    case $rb_line in Umask:) rb_umask=$rb_p ;; Uid:) rb_user=$rb_word; return ;; esac
+  done </proc/self/status
+}
+
 rb_claim_somewhere() {
   case ${XDG_STATE_HOME:-} in
     /*) rb_disk=$XDG_STATE_HOME/runbook ;;
     *) rb_disk=${HOME:-/nonexistent}/.local/state/runbook ;;
   esac
-  rb_user=
-  while read -r rb_line rb_p rb_user rb_word; do [ "$rb_line" = Uid: ] && break; done </proc/self/status
   rb_memory=/dev/shm/runbook-${rb_user:-$(id -u)}
   for rb_dir in "$rb_disk/jobs/$rb_key" "$rb_memory/jobs/$rb_key"; do
     [ -d "$rb_dir" ] && { rb_say refused claimed; exit 73; }
@@ -269,7 +275,8 @@ trap : HUP INT TERM PIPE
 rb_identify
 rb_store=disk rb_umask=
 if [ -z "$rb_dir" ]; then
-  rb_umask=$(umask)
+  rb_look_at_self
+  [ "$rb_umask" ] || rb_umask=$(umask)
   umask 077
   rb_claim_somewhere
   rb_holds || {
