@@ -58,7 +58,7 @@ def apply(context: StepContext, attempt: int) -> None:
         return
     held = check(context, context.step.checks, once=True).state if context.step.checks else ""
     context.services.failpoint("before-attempt")
-    context.record(
+    context.record_soon(
         f.AttemptStarted(
             step=context.step.id,
             target=context.place,

@@ -56,9 +56,11 @@ class StepContext:
         place: str,
         cancel: Cancel | None = None,
         rate: Callable[[], float | None] | None = None,
+        soon: Record | None = None,
     ) -> None:
         self.services = services
         self._record = record
+        self._soon = soon or record
         self.tell = tell
         self.state = state
         self.step = step
@@ -76,10 +78,25 @@ class StepContext:
         """Record facts of this step; what its output gave is masked as the step wants it."""
         self._record(*(kept(self.step.source, self._masker, fact) for fact in facts))
 
+    def record_soon(self, *facts: f.Fact) -> None:
+        """Record facts that need not be on disk before a look, only before something is sent that may change.
+
+        Whatever is sent then has an intent that is on disk, and so is all that was written before it.
+        """
+        self._soon(*(kept(self.step.source, self._masker, fact) for fact in facts))
+
     def after_cancel(self) -> StepContext:
         """Return the same place with a token of its own, to look at it after a cancel."""
         return StepContext(
-            self.services, self._names, self._record, self.tell, self.state, self.step, self.place, Cancel()
+            self.services,
+            self._names,
+            self._record,
+            self.tell,
+            self.state,
+            self.step,
+            self.place,
+            Cancel(),
+            soon=self._soon,
         )
 
     @property
@@ -190,6 +207,7 @@ class StepContext:
         receipts = {op.name: op.receipt for op in attempt.operations if op.receipt is not None}
         return Operations(
             record=self.record,
+            record_soon=self.record_soon,
             tell=self.tell,
             failpoint=self.services.failpoint,
             target=self.target,

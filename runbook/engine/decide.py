@@ -190,42 +190,49 @@ def _step(
     state: RunState,
     rules: Rules,
 ) -> tuple[Move, ...]:
+    # As in `_all_over`: a loop, and one over all of them.
     known, name = state.steps, step.id
-    at = {place: known.get((name, place), PENDING) for place in places}
-    running = [p for p, s in at.items() if s.status in ("running", "verifying", "undoing")]
-    pending = [p for p, s in at.items() if s.status in ("pending", "waiting")]
-    doubtful = tuple(p for p, s in at.items() if s.status == "in_doubt")
+    running = 0
+    pending: list[str] = []
+    others: list[tuple[str, StepState]] = []
+    for place in places:
+        at = known.get((name, place), PENDING)
+        status = at.status
+        if status in ("running", "verifying", "undoing"):
+            running += 1
+        elif status in ("pending", "waiting"):
+            pending.append(place)
+        elif status != "succeeded":
+            others.append((place, at))
+    doubtful = tuple(p for p, at in others if at.status == "in_doubt")
     bad = tuple(
-        p
-        for p, s in at.items()
-        if (s.status in BAD or s.status in ("undone", "undo_failed"))
-        and not _over(unit, step, s, lost, rules.on_failure)
+        (p, at)
+        for p, at in others
+        if (at.status in BAD or at.status in ("undone", "undo_failed"))
+        and not _over(unit, step, at, lost, rules.on_failure)
     )
     if bad or doubtful:
-        if pending and not doubtful and (_goes_on_reading(step, rules) or _were_only_away(unit, bad, at)):
-            return _forward(unit, wave, step, tuple(pending), len(running), lost, state, rules)
+        if pending and not doubtful and (_goes_on_reading(step, rules) or _were_only_away(unit, bad)):
+            return _forward(unit, wave, step, tuple(pending), running, lost, state, rules)
         if running:
             return ()
         if doubtful:
             return put(ask.doubt(step, doubtful, state, rules.names), state, rules.unanswered, "in_doubt")
-        return failure_moves(plan, step, bad, places, state, rules.on_failure, rules.unanswered, rules.names)
-    return _forward(unit, wave, step, tuple(pending), len(running), lost, state, rules)
+        where = tuple(p for p, _ in bad)
+        return failure_moves(plan, step, where, places, state, rules.on_failure, rules.unanswered, rules.names)
+    return _forward(unit, wave, step, tuple(pending), running, lost, state, rules)
 
 
 def _goes_on_reading(step: PlannedStep, rules: Rules) -> bool:
     return step.effect == "read" and not rules.guided
 
 
-def _were_only_away(unit: Unit, bad: tuple[str, ...], at: Mapping[str, StepState]) -> bool:
+def _were_only_away(unit: Unit, bad: tuple[tuple[str, StepState], ...]) -> bool:
     """Whether nothing was sent where a step came to no good end: that says nothing about the other hosts.
 
     Waves and a limit are there to stop early, and do.
     """
-    return (
-        len(unit.waves) == 1
-        and unit.max_unavailable is None
-        and all(at[place].status == "unreachable" for place in bad)
-    )
+    return len(unit.waves) == 1 and unit.max_unavailable is None and all(at.status == "unreachable" for _, at in bad)
 
 
 def _forward(

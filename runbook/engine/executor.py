@@ -48,7 +48,8 @@ class Executor:
             names: what templates can name.
             steps: all steps of the plan by id.
             record: records facts, and returns when they are on disk.
-            record_soon: records facts of a step that only reads; they need not be on disk at once.
+            record_soon: records facts that need not be on disk at once: those of a step that only reads, and those of
+                a change that something durable follows before anything is sent.
             tell: passes on a signal, which is never kept.
             lose: is told which targets could not be claimed, by their names.
             reading: ends what only waits or reads.
@@ -178,4 +179,15 @@ class Executor:
         planned = self._steps[step]
         rate = partial(self._rates.get, (step, target))
         record = record or self._record
-        return StepContext(self._services, self._names, record, self._tell, state, planned, target, cancel, rate)
+        return StepContext(
+            self._services,
+            self._names,
+            record,
+            self._tell,
+            state,
+            planned,
+            target,
+            cancel,
+            rate,
+            soon=self._record_soon,
+        )

@@ -128,10 +128,11 @@ class Run:
         self._tell_scheduler(recorded)
 
     def record_soon(self, *facts: f.Fact) -> None:
-        """Record facts of a step that only reads: others may follow before they are on disk. Raises JournalFull.
+        """Record facts that only looks may follow before they are on disk. Raises JournalFull.
 
-        Nobody hears of them until then, and nothing but such steps begins. What a loss of power takes with it is
-        read again.
+        Nobody hears of them until then, and nothing but reading begins. What a loss of power takes with it is read
+        again; of a change it is the beginning, when nothing was sent yet, or how an operation ended, which its target
+        tells.
         """
         recorded = self._put(facts)
         self._tell_scheduler(recorded)

@@ -150,6 +150,7 @@ class Operations:
         self,
         *,
         record: Callable[..., None],
+        record_soon: Callable[..., None],
         tell: Callable[[Signal], None],
         failpoint: Callable[[str], None],
         target: Watched,
@@ -168,6 +169,7 @@ class Operations:
         self.cancel = cancel
         self.receipts = dict(receipts)
         self._record = record
+        self._record_soon = record_soon
         self._tell = tell
         self._failpoint = failpoint
         self._key = key
@@ -214,7 +216,8 @@ class Operations:
         if noted:
             self._introduced()
         self._failpoint("before-receipt")
-        self._record(
+        # A look may follow before it is on disk; the next operation waits for it, and so does the outcome.
+        self._record_soon(
             f.OperationDone(
                 step=key.step, target=key.target, attempt=key.attempt, operation=name, undo=self._undo, receipt=receipt
             )

@@ -50,7 +50,16 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names the journal by /proc")
 @pytest.mark.parametrize(
-    "point", ["before-sync:2", "before-sync:3", "after-write:5", "after-write:9", "after-write:17"]
+    "point",
+    [
+        "before-sync:2",
+        "before-sync:3",
+        "after-write:5",
+        "after-write:9",
+        "after-write:10",
+        "after-write:12",
+        "after-write:17",
+    ],
 )
 def test_what_was_not_on_disk_is_read_again_and_no_change_is_made_twice(desk: Desk, point: str) -> None:
     body = "steps:\n" + "".join(map(read, "abc")) + touch("change") + "".join(map(read, "de"))
