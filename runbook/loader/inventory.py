@@ -39,6 +39,10 @@ MAX_MEMBERSHIPS = 200_000
 """Groups and variables of all hosts together: a small file can mean a huge inventory."""
 
 _ANSIBLE_REMEDY = "write address, port, user, key_file and transport"
+_JUMPS = ("bastion", "gateway", "jump", "proxy", "ssh", "via")
+_JUMP_REMEDY = (
+    "write ProxyJump into your ssh configuration; it is read for a host whose `address` or `user` is left out here"
+)
 _TAG = re.compile(rf"(?<=[:\-\s])({'|'.join(sorted(TAGS, reverse=True))})(?=\s)")
 
 Vars = Annotated[dict[Name, Json], Meta(description="Values for parameters of these names")]
@@ -126,8 +130,12 @@ def _load(source: Path | str) -> tuple[Inventory, list[Diagnostic]]:
 
 def _checked(written: WrittenInventory, faults: tuple[Fault, ...], findings: Findings) -> tuple[Host, ...]:
     for fault in faults:
-        ansible = fault.at_key and str(fault.path[-1]).startswith("ansible_")
-        hint = f"Ansible's keys are not read; {_ANSIBLE_REMEDY}" if ansible else fault.hint
+        key = str(fault.path[-1]) if fault.at_key else ""
+        hint = fault.hint
+        if key.startswith("ansible_"):
+            hint = f"Ansible's keys are not read; {_ANSIBLE_REMEDY}"
+        elif key.lower().startswith(_JUMPS):
+            hint = _JUMP_REMEDY
         findings.add(fault.path, fault.got, fault.expected, hint, at_key=fault.at_key)
     return _Builder(written, findings).hosts()
 

@@ -283,7 +283,7 @@ def _shown(value: object) -> str:
 def diagnose_all(settings: Settings, paths: tuple[Path, ...]) -> tuple[tuple[Diagnostic, ...], int]:
     """Return all faults of these files (folders: of all YAML files in them), and how many files were looked at.
 
-    Without paths, all playbooks that can be found. An inventory is told by its keys `hosts` or `groups`.
+    Without paths, all playbooks that can be found. An inventory is told by `hosts` or `groups` in it, or by its name.
     """
     from runbook.actions import catalogue
     from runbook.loader import diagnose, diagnose_inventory
@@ -321,7 +321,13 @@ def _is_inventory(file: Path) -> bool:
     except RunbookError:
         return False
     keys = set(re.findall(r"^([a-z_]+)[ \t]*:", text, re.MULTILINE))
-    return "schema" not in keys and bool({"hosts", "groups"} & keys)
+    if keys & {"schema", "id", "steps"}:
+        return False
+    # Of the forms of Ansible, INI and JSON go by other names; a tree holds `hosts` below a group.
+    return (
+        file.suffix not in (".yaml", ".yml")
+        or re.search(r"^[ \t]*(hosts|groups)[ \t]*:", text, re.MULTILINE) is not None
+    )
 
 
 def schema() -> dict[str, object]:

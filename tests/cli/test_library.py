@@ -128,6 +128,13 @@ def test_a_file_that_is_not_there_is_a_usage_error(call: Call) -> None:
     assert call("validate", "nowhere.yaml").code == 2
 
 
+def test_an_inventory_of_ansible_is_validated_as_one(call: Call, place: Path) -> None:
+    (place / "hosts.ini").write_text("[web]\nweb-[01:30]\n")
+    (place / "tree.yaml").write_text("web:\n  hosts:\n    web-1:\n      ansible_ssh_common_args: -o ProxyJump=b\n")
+    assert call("validate", "hosts.ini").code == 0
+    assert "tree.yaml:4:7: error: ansible_ssh_common_args cannot be honoured" in call("validate", "tree.yaml").out
+
+
 def test_a_playbook_that_shadows_another_is_used_when_it_is_trusted(call: Call, place: Path) -> None:
     text = (place / "playbooks/touch-file.yaml").read_text().replace("touch-file", "config-rollback")
     (place / "playbooks/config-rollback.yaml").write_text(text)

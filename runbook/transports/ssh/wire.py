@@ -164,7 +164,7 @@ def dial(address: str, port: int, seconds: float, cancel: Cancel) -> Wire:
     raise ConnectError(f"no connection: {why}", where=where, remedy="is the host up, and does sshd listen there?")
 
 
-def within(seconds: float, act: Callable[[], Any], where: str, what: str) -> Any:
+def within(seconds: float, act: Callable[[], Any], where: str, what: str, remedy: str = "") -> Any:
     """Do something that knows no deadline in a thread of its own. Raises ConnectError if it takes too long."""
     answer: list[Any] = []
 
@@ -178,9 +178,10 @@ def within(seconds: float, act: Callable[[], Any], where: str, what: str) -> Any
     thread.start()
     thread.join(max(0.0, seconds))
     if not answer:
-        raise ConnectError(f"{what} took longer than {seconds:g} s", where=where)
+        raise ConnectError(f"{what} took longer than {seconds:g} s", where=where, remedy=remedy)
     if isinstance(answer[0], OSError):
-        raise ConnectError(f"{what}: {answer[0].strerror or answer[0]}", where=where) from answer[0]
+        why = answer[0].strerror or str(answer[0])
+        raise ConnectError(f"{what}: {why}", where=where, remedy=remedy) from answer[0]
     return answer[0]
 
 
@@ -190,7 +191,11 @@ def _places(address: str, port: int, deadline: float, where: str) -> list[tuple[
         return [(socket.AF_INET6 if number.version == 6 else socket.AF_INET, (address, port))]
     left = min(_RESOLVING, deadline - time.monotonic())
     found = within(
-        left, lambda: socket.getaddrinfo(address, port, 0, socket.SOCK_STREAM), where, "to look up its address"
+        left,
+        lambda: socket.getaddrinfo(address, port, 0, socket.SOCK_STREAM),
+        where,
+        "to look up its address",
+        "is the name right? Your ssh configuration is asked for it only where the inventory leaves out address or user",
     )
     return [(entry[0], entry[4]) for entry in found]
 

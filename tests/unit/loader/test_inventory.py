@@ -138,6 +138,7 @@ def test_a_part_that_means_no_host_is_an_error(pattern: str, said: str) -> None:
         ("host: {}", 'unknown key "host"; expected one of hosts, groups, vars; did you mean hosts?'),
         ("- a", "an inventory is a mapping, this is a list"),
         ("hosts: {a: {ansible_host: x}}", "Ansible's keys are not read"),
+        ("hosts: {a: {jump_host: b}}", "write ProxyJump into your ssh configuration"),
     ],
 )
 def test_a_fault_of_an_inventory_has_its_place(text: str, said: str) -> None:

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runbook.transports.ssh.wire import Wire
+from runbook.errors import ConnectError
+from runbook.transports.ssh.wire import Wire, within
 
 
 @pytest.fixture
@@ -92,3 +93,12 @@ def test_until_the_first_command_the_peer_waits_for_no_delayed_acknowledgement()
         assert acknowledges_at_once()
         wire.take_its_time()
         assert not acknowledges_at_once()
+
+
+def test_what_does_not_come_to_an_end_in_time_is_told_with_what_to_do() -> None:
+    def fails() -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    with pytest.raises(ConnectError) as caught:
+        within(5, fails, "web-1 port 22", "to look up its address", "is the name right?")
+    assert str(caught.value) == "web-1 port 22: to look up its address: Name or service not known; is the name right?"
