@@ -167,7 +167,9 @@ def test_what_was_begun_before_the_claim_was_lost_or_the_target_started_anew_is_
     assert uprooted(replace(claimed, boot="2"), claimed) == [True]
     assert uprooted(replace(claimed, anew=True), claimed) == [True]
     assert uprooted(replace(claimed, boot=""), claimed) == [False]
-    assert uprooted(replace(claimed, target="b", anew=True), claimed) == [False]
+    other = replace(claimed, target="b")
+    assert uprooted(replace(other, anew=True), claimed) == [False]
+    assert uprooted(replace(other, anew=True), claimed, other) == [False]
 
 
 def test_a_change_without_a_good_check_is_counted_as_unverified() -> None:
@@ -204,3 +206,10 @@ def test_what_was_normal_is_asked_again_by_a_run_that_goes_on_where_it_was_not_k
     )
 
     assert set(state(opened(), *taken, opened(mode)).baselines) == known
+
+
+@pytest.mark.parametrize(("asked", "steering"), [((), "pause"), ((f.SteeringAsked(what="cancel"),), "cancel")])
+def test_a_guard_that_pauses_takes_no_end_back(asked: tuple[f.Fact, ...], steering: str) -> None:
+    breached = f.GuardBreached(guard="errors", cause="bad", response="pause", why="too many")
+
+    assert state(opened(), *asked, breached).steering == steering

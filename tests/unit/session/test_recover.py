@@ -17,7 +17,7 @@ from runbook.events import fact as f
 from runbook.events.fold import fold_all
 from runbook.model.host import Host
 from runbook.ports.target import FoundJob, OpKey
-from runbook.session.recover import _check, _gone_round, _merged, _unheard, content_digest
+from runbook.session.recover import _check, _gone_round, _merged, _unheard, content_digest, recover
 from runbook.session.remains import MOST, cards_of, read_card
 
 
@@ -74,6 +74,25 @@ def test_hosts_that_disagree_are_not_believed() -> None:
             _check(settings(), [opened("a"), other], "run", "", "")
 
 
+def test_the_digest_of_a_playbook_is_that_of_what_it_does_wherever_its_file_lay() -> None:
+    def digest(**playbook: object) -> str:
+        return content_digest({"id": "x", **playbook})
+
+    inner = {"text": "b", "path": "/here"}
+    told = {
+        digest(text="a"), digest(text="a", path="/there"), digest(text="b"), digest(adhoc=["true"]),
+        digest(adhoc=["false"]), digest(text="a", includes={"b": inner}),
+        digest(text="a", includes={"b": inner | {"path": "/there"}}), digest(text="a", includes={"b": {"text": "c"}}),
+    }  # fmt: skip
+
+    assert len(told) == 6
+
+
+def test_without_a_reason_no_run_is_taken_over() -> None:
+    with pytest.raises(UsageError, match="nothing proves that the first machine has let go"):
+        recover(settings(), None, "web1", "run", "  ")
+
+
 def test_a_playbook_that_is_not_here_has_to_be_accepted_by_its_digest() -> None:
     digest = content_digest(opened("a").playbook)
 
@@ -89,16 +108,17 @@ def test_a_playbook_that_is_not_here_has_to_be_accepted_by_its_digest() -> None:
 def test_hosts_of_which_no_folder_speaks_stay_in_the_plan_and_are_left_out() -> None:
     def from_host(name: str) -> f.SessionOpened:
         return replace(
-            opened("a"), hosts=[{"name": name, "address": ""}], targets={"app": ["web1", "web2", "web3", "web4"]}
+            opened("a"), hosts=[{"name": name, "address": "there"}], targets={"app": ["web1", "web2", "web3", "web4"]}
         )
 
     openings = [from_host("web2"), from_host("web1")]
 
-    merged = _merged(openings, {"web3": Host("web3", "ssh", address="10.0.0.3")})
+    mine = {name: Host(name, "ssh", address=f"10.0.0.{name[-1]}") for name in ("web1", "web3")}
+    merged = _merged(openings, mine)
     left_out = _unheard(openings, merged)
     told = {host["name"]: host["address"] for host in merged.hosts}  # type: ignore[index, call-overload]
 
-    assert told == {"web2": "", "web1": "", "web3": "10.0.0.3", "web4": ""}
+    assert told == {"web2": "there", "web1": "10.0.0.1", "web3": "10.0.0.3", "web4": ""}
     assert left_out == ("web3", "web4")
     assert fold_all((merged, *_gone_round(left_out))).excluded == {"web3", "web4"}
     assert _gone_round(()) == ()
