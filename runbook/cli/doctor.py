@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from runbook.text import one_line
 
 MARK = {"good": "succeeded", "warn": "waiting", "bad": "failed"}
 """The status whose mark stands before a finding."""
+
+_SCAN = re.compile(r", then: (?P<begin>(?:ssh .+ )?ssh-keyscan (?:-p \d+ )?)(?P<address>\S+)(?P<end> >> .+)")
 
 
 @click.command(cls=Command)
@@ -74,7 +77,12 @@ def all_lines(found: Sequence[Checkup], style: Style) -> Iterator[str]:
     if len(found) <= MANY:
         for checkup in found:
             yield from lines(checkup, style)
-        return
+    else:
+        yield from _crowd_lines(found, style)
+    yield from _scans(found)
+
+
+def _crowd_lines(found: Sequence[Checkup], style: Style) -> Iterator[str]:
     fit = {c.host: c for c in found if all(finding.state == "good" for finding in c.findings)}
     if fit:
         things = ", ".join(dict.fromkeys(finding.what for c in fit.values() for finding in c.findings))
@@ -91,6 +99,19 @@ def all_lines(found: Sequence[Checkup], style: Style) -> Iterator[str]:
         yield from all_names(hosts, style.width)
         if remedy:
             yield f"    {one_line(remedy, 400)}"
+
+
+def _scans(found: Sequence[Checkup]) -> Iterator[str]:
+    """Return one command for all keys that are not known, where there are several on the same way."""
+    scans: dict[tuple[str, str], list[str]] = {}
+    for finding in (finding for checkup in found for finding in checkup.findings):
+        if scan := _SCAN.search(finding.remedy):
+            scans.setdefault((scan["begin"], scan["end"]), []).append(scan["address"])
+    for (begin, end), addresses in scans.items():
+        each = dict.fromkeys(addresses)
+        if len(addresses) > 1:
+            what = "the fingerprint is" if len(each) == 1 else f"all {len(each)} fingerprints are"
+            yield one_line(f"Once {what} compared: {begin}{' '.join(each)}{end}", 40_000)
 
 
 def lines(checkup: Checkup, style: Style) -> Iterator[str]:

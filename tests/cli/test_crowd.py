@@ -157,3 +157,17 @@ def test_a_preflight_of_many_hosts_tells_who_is_fit_in_one_line_and_each_hint_on
         "◆ clock on web[011-012]: 40 s behind",
         "    see to its time service",
     ]
+
+
+def test_the_keys_that_are_not_known_are_got_by_one_command_on_each_way() -> None:
+    def unknown(host: str, begin: str) -> Checkup:
+        remedy = f"compare the fingerprint with one that you got another way, then: {begin}{host} >> /h/known_hosts"
+        return Checkup(host=host, findings=(Finding(what="host key", state="bad", told="not known", remedy=remedy),))
+
+    plain = [unknown(host, "ssh-keyscan ") for host in HUNDRED[:9]]
+    behind = [unknown(host, "ssh -F c gate ssh-keyscan -p 2222 ") for host in ("a", "b")]
+    assert list(all_lines([*plain, *behind], Style()))[-2:] == [
+        f"Once all 9 fingerprints are compared: ssh-keyscan {' '.join(HUNDRED[:9])} >> /h/known_hosts",
+        "Once all 2 fingerprints are compared: ssh -F c gate ssh-keyscan -p 2222 a b >> /h/known_hosts",
+    ]
+    assert "Once" not in "".join(all_lines(behind[:1], Style()))
