@@ -111,7 +111,7 @@ def result_lines(result: Result, ending: Ending, style: Style, *, is_over: bool 
         lines.append(f"  {one_line(result.why, LINE)}")
     lines.append(f"  {verified_words(state)}{'; deviated from the playbook' if state.deviated else ''}")
     lines.extend(f"  {line}" for line in _missing(result))
-    lines.extend(f"  {line}" for line in open_lines(state, 0 if is_over else result.pending_undo))
+    lines.extend(f"  {line}" for line in open_lines(state, 0 if is_over else result.pending_undo, result.run))
     # Where all was well but for targets that were left out there is nothing to retry.
     well = status == "partial" and state.left_out and not any(at.status in BAD for at in state.steps.values())
     after = (
@@ -146,14 +146,17 @@ def _missing(result: Result) -> list[str]:
     return ["Nothing was executed. What it lacks:", *rows]
 
 
-def open_lines(state: RunState, pending_undo: int) -> list[str]:
-    """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone."""
+def open_lines(state: RunState, pending_undo: int, run: str = "") -> list[str]:
+    """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone.
+
+    With a `run` a failure is told with the command that answers it without a terminal.
+    """
     lines = _bad(state)
     if state.left_out:
         lines.append(f"Open: {told(state.left_out)} left out: nothing of this run is known to be done there")
-    lines.extend(
-        f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)})" for q in state.questions.values()
-    )
+    for q in state.questions.values():
+        how = f": runbook decide {run} {q.step} CHOICE" if run and q.kind == "failure" else ""
+        lines.append(f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)}){how}")
     now = datetime.now(UTC)
     lines.extend(f"Open: {one_line(d.words(now), LINE)}{place(d.target)}" for d in still_open(state))
     if pending_undo:

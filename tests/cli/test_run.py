@@ -138,6 +138,7 @@ def test_a_failure_says_why_and_what_is_open(call: Call, place: Path) -> None:
     assert "✗ failed      fail on local  0:00: " in steady(said.err, place)
     assert said.out.startswith("✗ FAILED  It fails · run ")
     assert "  Open: 1 change can be undone\n" in said.out
+    assert "abort): runbook decide RUN fail CHOICE\n" in steady(said.out, place)
     assert "  Next: runbook resume RUN, or runbook undo RUN\n" in steady(said.out, place)
 
 
