@@ -21,9 +21,8 @@ from runbook.ports.action import Refuse, Verdict
 from runbook.ports.target import Cmd, Reader
 from runbook.text import size_text
 
-MANIFEST = "manifest"
 DATA = "data"
-"""What lies in a backup of a folder."""
+"""What lies in a backup of a folder, beside the manifest."""
 
 LIST = (
     SUM

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 
-Decorator = Callable[[F], F]
-
 
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     def add(function: F) -> F:

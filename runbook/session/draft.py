@@ -26,9 +26,6 @@ from runbook.session.order import Order
 from runbook.session.prepare import AVAILABLE, Includes, included, load_hosts
 from runbook.session.value import Offers, offers
 
-SAID_HERE = "--set"
-"""The source of a value that was given with the order, by an option or in a form."""
-
 
 class Wrong(Struct, frozen=True):
     """What is wrong with a value, and what to write."""

@@ -5,7 +5,7 @@ Owns the form of that file. Which keys there are to be mapped is known to the sc
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,9 +17,6 @@ FILE = "tui.yaml"
 THEMES = ("auto", "dark", "light", "16")
 SYMBOLS = ("auto", "unicode", "ascii")
 BELLS = ("on", "off")
-
-Theme: TypeAlias = Literal["auto", "dark", "light", "16"]
-Symbols: TypeAlias = Literal["auto", "unicode", "ascii"]
 
 
 class Preferences(Struct, frozen=True, kw_only=True):

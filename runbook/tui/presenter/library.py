@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from runbook.model.plan import Plan, PlannedStep
+from runbook.model.plan import PlannedStep
 from runbook.model.playbook import UndoNone
 from runbook.session.library import COMMON, Entry, OpenLoop, stem
 from runbook.session.review import RunSummary
-from runbook.text import counted, duration_text
+from runbook.text import duration_text
 from runbook.tui.presenter.ago import ago, day_ago, moment, span
 from runbook.tui.presenter.loops import kind
 
@@ -221,15 +221,3 @@ def reviewed_words(entry: Entry, now: datetime) -> str:
     if not entry.reviewed:
         return "never"
     return day_ago(entry.reviewed, now) or entry.reviewed
-
-
-def wave_words(plan: Plan) -> str:
-    """Return the waves of the first stage that has more than one, as people say it: `1, 2, 3 hosts`; else nothing."""
-    for unit in plan.units:
-        if unit.is_stage and len(unit.waves) > 1:
-            sizes, total = [], 0
-            for wave in unit.waves:
-                total += len(wave)
-                sizes.append(str(total))
-            return f"{', '.join(sizes)} of {counted(total, 'host')}"
-    return ""
