@@ -21,6 +21,7 @@ from runbook.demo.number import Numbers
 from runbook.demo.shop import Shop, open_shop
 from runbook.errors import RefusedError
 from runbook.session.control import Control
+from runbook.session.draft import draft
 from runbook.session.order import Order
 from runbook.session.staging import STAGINGS, Cure, Staging
 
@@ -65,10 +66,15 @@ class Stage:
     def opening(self, cure: Cure) -> tuple[str, ...]:
         """Return the command that opens the screens at a playbook; its values are written beside the shop."""
         order = self.order(cure, guided=True)
-        values = self.shop.folder / f"{cure.playbook}.yaml"
-        values.write_text(json.dumps(dict(order.values), indent=2) + "\n")
-        values.chmod(0o600)
-        return ("runbook", "open", cure.playbook, "--inventory", str(self._inventory), "--vars-file", str(values))
+        values = {
+            field.name: json.loads(field.value) if field.param.type in ("int", "float", "bool") else field.value
+            for field in draft(self.settings, order).fields
+            if field.name in order.values
+        }
+        file = self.shop.folder / f"{cure.playbook}.yaml"
+        file.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        file.chmod(0o600)
+        return ("runbook", "open", cure.playbook, "--inventory", str(self._inventory), "--vars-file", str(file))
 
     def numbers(self, control: Control, *, patient: bool) -> Numbers:
         """Return the shop's own numbers; if patient, as soon as they are healthy, but not for ever."""

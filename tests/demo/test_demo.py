@@ -1,12 +1,10 @@
 """The demo as a whole: the shipped playbook heals the real shop, the way back is a real one, and nothing is left."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +26,8 @@ from runbook.journal import Layout as Journal
 from runbook.session import staging
 from runbook.session.control import Control
 from runbook.session.demo import INCIDENT, DemoResult, demo, demo_stop, tell_kept
+from runbook.session.draft import draft
+from runbook.session.order import Order
 from runbook.session.record import state_of
 from runbook.session.result import Result
 from runbook.session.run import start, undo
@@ -205,7 +205,14 @@ def test_a_kept_shop_tells_how_the_screens_open_on_it_again(tmp_path: Path) -> N
         inventory_vars: ClassVar[dict[str, str]] = {}
 
         def parameters(self) -> dict[str, str]:
-            return defaultdict(lambda: "known")
+            places = {
+                "repo": "/known",
+                "file": "/known/file",
+                "service": "known",
+                "good_ref": "known",
+                "normal_at": "1h",
+            }
+            return places | dict.fromkeys(("health_url", "metrics_url", "order_page", "control"), "http://known")
 
     show = Show(tmp_path / "shop")
     nothing: Any = None
@@ -216,7 +223,11 @@ def test_a_kept_shop_tells_how_the_screens_open_on_it_again(tmp_path: Path) -> N
     values = tmp_path / "config-rollback.yaml"
     said = ["runbook", "open", "config-rollback", "--inventory", str(tmp_path / "inventory.yaml")]
     assert line.split()[1:] == [*said, "--vars-file", str(values)]
-    assert json.loads(values.read_text()) == stage.order(stage.staging.cures[0], guided=True).values
+    order = stage.order(stage.staging.cures[0], guided=True)
+    again = draft(stage.settings, Order(playbook=order.playbook, inventory=order.inventory, vars_files=(values,)))
+    given = {field.name: field.value for field in again.fields if field.source != "default"}
+    assert {name: given[name] for name in order.values} == order.values
+    assert again.is_ready
 
 
 @pytest.mark.parametrize("moment", ["opening", "before", "broken", "the alert"])
