@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App
 from textual.events import Key
 from textual.pilot import Pilot
@@ -20,6 +21,7 @@ from runbook.tui.dialogs.question import sheet_for
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.look import Look
+from runbook.tui.presenter.sheet import Offer, offer_rows
 from runbook.tui.theme import DARK, THEMES
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
@@ -316,3 +318,31 @@ async def test_the_choice_in_focus_is_in_sight_at_every_size(size: tuple[int, in
 
             assert [row for row in rows if "▌" in row and name in row]
             assert menu.region.bottom <= size[1] - 1
+
+
+def test_a_long_choice_goes_on_below_itself_and_nothing_of_it_is_cut() -> None:
+    long = Offer("undo", "u", "undo this step", "git -C /opt/config checkout 131babbffce4 -- db-config.yaml")
+    rows = ["".join(text for text, _ in row) for row in offer_rows(long, 1, 52, 20)]
+    assert rows == [
+        " u  undo this step        git -C /opt/config",
+        "                          checkout 131babbffce4 --",
+        "                          db-config.yaml",
+    ]
+    bare = Offer("east", "", "Send all orders to the eastern shop until the western one is well", "")
+    rows = ["".join(text for text, _ in row) for row in offer_rows(bare, 3, 40, 12)]
+    assert rows == [" 3  Send all orders to the eastern shop", "    until the western one is well"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16)])
+async def test_a_long_choice_is_in_sight_whole_when_it_has_the_focus(size: tuple[int, int]) -> None:
+    words = " ".join(f"word{n}" for n in range(18))
+    asked = replace(failed(), kind="choose", choices=(*(Choice(f"o{n}", f"{words} {n}") for n in range(3)), PAUSE))
+    app = Table(asked)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        menu = app.sheet.query_one(ChoiceMenu)
+        for key, end in (("home", "word17 0"), ("down", "word17 1"), ("end", "resume any time")):
+            await pilot.press(key)
+            await pilot.pause()
+            assert end in " ".join(" ".join(strip.text for strip in menu.render_lines(menu.size.region)).split())

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
+from rich.cells import cell_len
 
 from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.events.way_back import is_back_by_itself, was_untellable
@@ -16,7 +17,7 @@ from runbook.model.question import Choice, Preview, Question
 from runbook.text import counted, one_line, reveal
 from runbook.tui.presenter.guide import guide_rows
 from runbook.tui.presenter.place import where
-from runbook.tui.presenter.words import BLANK, Row, Word, muted, plain, width, wrapped
+from runbook.tui.presenter.words import BLANK, Row, Word, fit, muted, plain, width, wrapped
 
 _HEADS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -76,6 +77,24 @@ class Offer(Struct, frozen=True):
     price: str
     group: str = ""
     """Stands before the first choice of its group only."""
+
+
+def offer_rows(offer: Offer, number: int, cells: int, name: int) -> list[Row]:
+    """Return an offer as rows, without the bar of the focus: key, verb in so many cells, price; nothing is cut off.
+
+    What does not fit goes on below the price; below the verb, where that leaves no room.
+    """
+    key = offer.key or str(number)
+    verb = fit(offer.name, name) if cell_len(offer.name) <= name else offer.name
+    row: Row = (plain(" "), (key, "bold $accent"), plain("  "), plain(verb), plain("  "), muted(offer.price))
+    indent = width(row[:5])
+    if cells - indent < _PRICE or not offer.price:
+        indent = width(row[:3])
+    return wrapped(row, cells, indent)
+
+
+_PRICE = 16
+"""Cells in which a price can be read."""
 
 
 class SheetWords(Struct, frozen=True):

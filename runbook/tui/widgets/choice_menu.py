@@ -13,7 +13,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from runbook.tui.look import Look, muted
-from runbook.tui.presenter.sheet import Offer
+from runbook.tui.presenter.sheet import Offer, offer_rows
+from runbook.tui.presenter.words import Row
 
 _GROUP = 10
 _SHORTEST_NAME, _LONGEST_NAME = 12, 34
@@ -47,6 +48,10 @@ class ChoiceMenu(Widget, can_focus=True):
         self._look = look
         self._grouped = any(offer.group for offer in offers)
         longest = max((cell_len(offer.name) for offer in offers if offer.price), default=0)
+        self._most: int | None = None
+        """Rows that there is room for; None if that is for the offers to say."""
+        self._laid: tuple[int, list[tuple[int, int, Row]]] = (0, [])
+        """The rows, and the cells they were made for."""
         self._name_cells = min(max(longest, _SHORTEST_NAME), _LONGEST_NAME)
         self.set_reactive(ChoiceMenu.cursor, next((n for n, o in enumerate(offers) if o.id == focus), 0))
         self.styles.height = len(offers)
@@ -60,37 +65,47 @@ class ChoiceMenu(Widget, can_focus=True):
         return min(max(cursor, 0), len(self._offers) - 1)
 
     def render(self) -> Content:
-        """Draw one row per offer; where there is no room for all, those around the focus."""
-        shown = range(self._top, min(self._top + max(self.size.height, 1), len(self._offers)))
-        return Content("\n").join([self._row(n, self._offers[n]) for n in shown])
+        """Draw the offers; where there is no room for all, those around the focus."""
+        lines, top = self._lines(), self._top
+        shown = lines[top : top + max(self.size.height, 1)]
+        return Content("\n").join([self._line(*line) for line in shown])
+
+    def on_resize(self) -> None:
+        """Take what room the offers need in this width, if nobody else says how much there is."""
+        if self._most is None:
+            self.styles.height = len(self._lines())
+
+    def _lines(self) -> list[tuple[int, int, Row]]:
+        """Return all rows: the number of the offer, which of its rows it is, its words."""
+        cells = max(self.size.width - 1 - (_GROUP if self._grouped else 0), 10)
+        if self._laid[0] != cells:
+            rows = (offer_rows(offer, n, cells, self._name_cells) for n, offer in enumerate(self._offers, 1))
+            self._laid = (cells, [(n, part, row) for n, each in enumerate(rows) for part, row in enumerate(each)])
+        return self._laid[1]
 
     @property
     def _top(self) -> int:
-        """The first offer in sight: the focus is at the middle, as far as there are others."""
+        """The first row in sight: the focus is at the middle, as far as there are others."""
         rows = max(self.size.height, 1)
-        return max(min(self.cursor - rows // 2, len(self._offers) - rows), 0)
+        lines = self._lines()
+        focused = [at for at, (number, _, _) in enumerate(lines) if number == self.cursor]
+        middle = min(focused[len(focused) // 2], focused[0] + rows // 2)
+        return max(min(middle - rows // 2, len(lines) - rows), 0)
 
     def fit(self, rows: int) -> int:
-        """Take so many rows, or as few as there are offers; return how many."""
-        taken = max(min(rows, len(self._offers)), 1)
+        """Take so many rows, or as few as the offers need; return how many."""
+        self._most = rows
+        needed = len(self._lines()) if self.size.width else len(self._offers)
+        taken = max(min(rows, needed), 1)
         self.styles.height = taken
         return taken
 
-    def _row(self, number: int, offer: Offer) -> Content:
+    def _line(self, number: int, part: int, words: Row) -> Content:
         focused = number == self.cursor
         bar = Content.styled(self._look.own("▌") if focused else " ", "$accent")
-        row = Content.assemble(
-            bar,
-            " ",
-            (f"{offer.key or str(number + 1)}", "bold $accent"),
-            "  ",
-            Content.styled(offer.name.ljust(self._name_cells), "bold" if focused else ""),
-            "  ",
-            muted(offer.price),
-        )
-        lead = muted(offer.group.ljust(_GROUP)) if self._grouped else Content("")
-        room = max(self.size.width - lead.cell_length, 10)
-        row = row.truncate(room, ellipsis=True, pad=True)
+        row = Content.assemble(bar, *((text, style or ("bold" if focused else "")) for text, style in words))
+        lead = muted((self._offers[number].group if not part else "").ljust(_GROUP)) if self._grouped else Content("")
+        row = row.truncate(max(self.size.width - lead.cell_length, 10), ellipsis=True, pad=True)
         return Content.assemble(lead, self._focused(row) if focused else row)
 
     def _focused(self, row: Content) -> Content:
@@ -116,7 +131,7 @@ class ChoiceMenu(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the focus where the mouse is; a click on the focus takes it."""
-        at = self._top + event.y
+        at = self._lines()[min(self._top + event.y, len(self._lines()) - 1)][0]
         if at == self.cursor:
             self.action_take()
         self.cursor = at
