@@ -8,6 +8,7 @@ from typing import Any
 
 from paramiko.agent import AgentKey, AgentSSH
 from paramiko.message import Message
+from paramiko.pkey import PublicBlob
 from paramiko.ssh_exception import SSHException
 
 
@@ -40,6 +41,9 @@ class HeldKey(AgentKey):
     def __init__(self, agent: AgentSSH, blob: bytes, comment: str, failed: Callable[[str], None]) -> None:
         super().__init__(agent, blob, comment)
         self._failed = failed
+        if "-cert-" in self.name:
+            # paramiko would show the host the bare key of an RSA certificate, under the name of the certificate.
+            self.public_blob = PublicBlob(self.name, blob, comment)  # type: ignore[assignment]
 
     def __copy__(self) -> HeldKey:
         return HeldKey(self.agent, self.blob, self.comment, self._failed)
