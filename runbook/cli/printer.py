@@ -271,6 +271,9 @@ class Printer:
 
     def _data(self, to: Stream, key: tuple[str, str], text: str) -> None:
         """Write what came as data, whole lines at once; a long one of a single host in the pieces in which it comes."""
+        if to.style.live:
+            # Both streams end on the same terminal: data would stand behind the line about what runs.
+            self._to.live("")
         pieces = self._pieces.setdefault(key, [])
         whole, newline, rest = text.rpartition("\n")
         if newline:

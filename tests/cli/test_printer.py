@@ -267,3 +267,14 @@ def test_json_for_programs_is_harmless_on_a_terminal() -> None:
 
         assert shown.replace("\n", "").isprintable()
         assert json.loads(shown) == value
+
+
+def test_data_on_the_same_terminal_does_not_stand_behind_the_line_about_what_runs() -> None:
+    out, style = io.StringIO(), Style(live=True)
+    narration = Stream(out, style, narration=True)
+    printer = Printer(narration, output=Stream(out, style))
+    narration.live("► applying  exec  0:02")
+
+    printer.hear(output("one\n"))
+
+    assert out.getvalue() == f"► applying  exec  0:02{CLEAR}one\n"
