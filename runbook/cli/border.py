@@ -58,6 +58,8 @@ def _of_click(wrong: click.ClickException) -> UsageError:
     context = getattr(wrong, "ctx", None)
     command = context.command_path if context is not None else "runbook"
     message = wrong.format_message().rstrip(".")
+    if isinstance(wrong, click.NoSuchOption) and context is not None and context.command.name == "exec":
+        return UsageError(message[:1].lower() + message[1:], remedy="options of the command itself stand behind --")
     return UsageError(message[:1].lower() + message[1:], remedy=f"`{command} --help` shows what is possible")
 
 

@@ -42,6 +42,10 @@ def test_help_that_was_asked_for_is_data(command: Call, words: tuple[str, ...]) 
             "runbook: --set file has no value; write --set NAME=VALUE",
         ),
         (("replay", "tuch-file"), "runbook: there is no playbook tuch-file; did you mean touch-file?"),
+        (
+            ("exec", "ls", "-la"),
+            "runbook: no such option '-l'; options of the command itself stand behind --",
+        ),
         (("undo", "01zzz"), "runbook: there is no run '01zzz'; `runbook audit list` shows the runs"),
     ],
 )
