@@ -133,9 +133,16 @@ def failure(what: str, got: Captured) -> str:
         case "cancel":
             return f"{what} was cancelled after {seconds}; all that it started is dead"
         case _ if got.exit and got.why != f"exit {got.exit}":
-            return f"{what} failed with exit {got.exit}: {got.why}"
+            return f"{what} failed with exit {got.exit}: {explained(got.why)}"
         case _:
             return f"{what} failed with exit {got.exit}"
+
+
+def explained(why: str) -> str:
+    """Return what a command said of its failure; `sudo -n` asks for a password also where its rules allow nothing."""
+    if why == "sudo: a password is required":
+        return f"{why}, or its rules do not allow this command; `sudo -l` there tells which they do"
+    return why
 
 
 def json_of(text: str) -> Json:

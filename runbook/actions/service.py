@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
-from runbook.actions.capture import Captured, change
+from runbook.actions.capture import Captured, change, explained
 from runbook.actions.form import text_of
 from runbook.actions.service_choice import DriverName, ServiceWith, choose, driver_of
 from runbook.actions.service_driver import Driver, UnitState, Verb
@@ -332,7 +332,7 @@ def _why_failed(got: Captured) -> str:
     if got.finished.ended != "exit":
         return f"did not come back in {got.finished.seconds:.0f} s and was ended; the manager may still be at work"
     lines = [line for line in got.err.split("\n") if line.strip()]
-    return f"failed with exit {got.exit}" + (f": {one_line(lines[0], 300)}" if lines else "")
+    return f"failed with exit {got.exit}" + (f": {explained(one_line(lines[0], 300))}" if lines else "")
 
 
 def _refuse_load(w: ServiceWith, name: DriverName, state: UnitState, verb: Verb, host: str) -> Refuse | None:

@@ -58,3 +58,12 @@ def test_the_last_words_of_a_target_are_one_safe_line() -> None:
 )
 def test_every_end_has_its_words(finished: Finished, words: str) -> None:
     assert failure("it", Keep().captured(finished)) == words
+
+
+def test_that_sudo_wants_a_password_may_be_a_rule_that_is_missing() -> None:
+    got = capture(Bench(), Cmd(("sh", "-c", "echo 'sudo: a password is required' >&2; exit 1")))
+
+    told = failure("it", got)
+
+    assert told.startswith("it failed with exit 1: sudo: a password is required, or its rules do not allow this")
+    assert "`sudo -l`" in told
