@@ -263,6 +263,7 @@ class Connection:
 
     def _handshake(self, cancel: Cancel, within: float) -> Link:
         wire = self._wire(cancel, within)
+        wire.greet()
         # The host gets ready for us while the library is loaded.
         load()
         from runbook.transports.ssh.link import Link

@@ -19,7 +19,7 @@ from paramiko.ssh_exception import SSHException
 from paramiko.transport import Transport
 
 from runbook.transports.ssh.algorithm import CIPHERS, KEX, MACS
-from runbook.transports.ssh.wire import Wire
+from runbook.transports.ssh.wire import GREETING, Wire
 
 _LISTS = {
     "ciphers": ("ciphers", "_cipher_info"),
@@ -33,13 +33,13 @@ _LISTS = {
 class Link(Transport):
     """A connection to one host."""
 
-    _CLIENT_ID = "Runbook"
     breaks: ClassVar[tuple[type[Exception], ...]] = (SSHException, EOFError, OSError)
     """What sending raises over a connection that breaks."""
 
     def __init__(self, wire: Wire) -> None:
         """Wrap a connected wire; nothing is sent yet."""
         super().__init__(cast("Any", wire))
+        self.local_version = GREETING.decode().strip()
         self.wire = wire
         self.dead = ""
         """Why it was given up; empty while it was not."""

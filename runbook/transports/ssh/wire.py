@@ -15,6 +15,8 @@ from runbook.errors import ConnectError
 from runbook.ports.cancel import Cancel
 from runbook.transports.wake import Wake
 
+GREETING = b"SSH-2.0-Runbook\r\n"
+"""What a client says first, and may say at once (RFC 4253, 4.2)."""
 _IDLE = 2.0
 """Seconds that a reader waits at most: every 0.1 s, as paramiko has it, is much for the idle connections of a fleet."""
 _BLOCK = 65536
@@ -40,9 +42,18 @@ class Wire:
         self._at = 0
         self._held: list[bytes] | None = None
         self._holding = Lock()
+        self._is_greeted = False
+
+    def greet(self) -> None:
+        """Say what is said first ahead of who will say it: the host makes its offer meanwhile, as it has to anyway."""
+        with suppress(OSError, EOFError):
+            self._is_greeted = self._below.send(GREETING) == len(GREETING)
 
     def send(self, data: bytes) -> int:
         """Write some bytes and say how many."""
+        if self._is_greeted and data == GREETING:
+            self._is_greeted = False
+            return len(data)
         if self._held is not None:
             with self._holding:
                 if self._held is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from runbook.errors import ConnectError
-from runbook.transports.ssh.wire import Wire, within
+from runbook.transports.ssh.wire import GREETING, Wire, within
 
 
 @pytest.fixture
@@ -52,6 +52,18 @@ def test_more_than_the_peer_takes_at_once_arrives_whole(pair: tuple[Wire, socket
             wire.send(data[1_000_000:])
             got = pool.submit(_all, peer, len(data))
         assert got.result(60) == data
+
+
+def test_the_greeting_is_sent_ahead_and_not_a_second_time(pair: tuple[Wire, socket.socket]) -> None:
+    wire, peer = pair
+    wire.greet()
+    assert peer.recv(100) == GREETING
+
+    assert wire.send(GREETING) == len(GREETING)
+    wire.send(b"the offer")
+    assert peer.recv(100) == b"the offer"
+    wire.send(GREETING)
+    assert peer.recv(100) == GREETING
 
 
 def test_what_came_at_once_is_given_out_in_the_parts_that_are_asked_for(pair: tuple[Wire, socket.socket]) -> None:
