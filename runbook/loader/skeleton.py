@@ -59,6 +59,17 @@ steps:
   #   undo: [{command: [mv, /srv/closed, /srv/open]}]     # a list of steps
   #   on_failure: ask       # ask, stop, undo, continue or goto:LATER-STEP
 
+  # Many hosts go in waves. An action that Runbook brings has its check and its way back; runbook schema describes all:
+  # file.edit, file.restore, git.restore, service.restart, http, tcp, metric.query …
+  # - stage: change
+  #   on: app
+  #   rollout: {waves: [1, 10, 100%], pause: 30s}       # each size counts the hosts of the waves before it
+  #   approve: operator
+  #   steps:
+  #     - id: edit
+  #       uses: file.edit
+  #       with: {path: "{{ params.file }}", replace: [{match: "pool=5000", with: "pool=50"}]}
+
   - id: confirm
     when: "steps.look.content != ''"
     manual: Confirm on the dashboards that all is well again.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # ships no types
 
 from runbook import loader
+from runbook.actions import catalogue
 from runbook.actions.registry import BUILT_IN, Registry
 from runbook.errors import UsageError
 from runbook.loader import diagnose, json_schema, parse, schema_text, skeleton
@@ -85,6 +87,13 @@ def test_the_skeleton_validates_in_both_ways(shelf: Catalogue) -> None:
     text = skeleton("drop-cache")
     assert problems(json_schema(shelf), text) == []
     assert diagnose(text, shelf) == []
+
+
+def test_what_the_skeleton_offers_in_remarks_validates_as_well() -> None:
+    remarks = re.compile(r"^(# (?=targets)|#   (?=app)|  # (?=- |  |service))", re.MULTILINE)
+    text = remarks.sub(lambda found: " " * (len(found[0]) - 2), skeleton("p"))
+    assert "stage: change" in text
+    assert [found.sentence() for found in diagnose(text, catalogue())] == []
 
 
 def test_the_skeleton_validates_as_a_file_of_its_name(shelf: Catalogue, tmp_path: Path) -> None:
