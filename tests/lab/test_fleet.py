@@ -13,6 +13,7 @@ from runbook.session.run import resume, start, undo
 from runbook.session.unattended import Unattended
 from tests.lab.fleet import Fleet
 from tests.lab.lab import Lab
+from tests.lab.test_fates import impatient
 
 pytestmark = pytest.mark.lab
 
@@ -44,8 +45,9 @@ def marked(fleet: Fleet, addresses: list[str]) -> list[int]:
 
 
 def test_hosts_that_are_away_hold_up_nobody_and_are_changed_and_led_back_later(
-    lab: Lab, fleet: Fleet, tmp_path: Path
+    lab: Lab, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runbook.transports.ssh.connection.dial", impatient)
     named = dict(zip([f"web{n:02}" for n in range(1, 18)], fleet.addresses, strict=False))
     hosts = "".join(f"{name} ansible_host={address}\n" for name, address in named.items())
     way = f"ansible_user=deploy\nansible_ssh_private_key_file={lab.identity}\n"

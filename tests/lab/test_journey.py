@@ -12,6 +12,7 @@ from tests.lab.host import Host
 from tests.lab.journey import Journey, statuses
 from tests.lab.lab import Lab
 from tests.lab.plugin import Take
+from tests.lab.test_fates import impatient
 
 pytestmark = pytest.mark.lab
 
@@ -113,7 +114,10 @@ def test_what_ignores_the_end_is_dead_after_a_cancel(lab: Lab, host: Host, tmp_p
 
 
 @pytest.mark.slow
-def test_one_silent_host_of_a_fleet_does_not_hold_back_the_others(lab: Lab, fleet: Fleet, tmp_path: Path) -> None:
+def test_one_silent_host_of_a_fleet_does_not_hold_back_the_others(
+    lab: Lab, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook.transports.ssh.connection.dial", impatient)
     addresses = fleet.named(30)
     silent = "f007"
     with fleet.silent(addresses[silent]):
