@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from runbook.events import fact as f
+from runbook.tui.presenter.effect import effect_words
 from runbook.tui.presenter.guide import title_of
 from runbook.tui.presenter.instrument import instrument_row, instruments
 from runbook.tui.presenter.now import Rest, now_words
@@ -85,3 +86,17 @@ def test_a_title_has_its_values_and_braces_that_were_typed_stay_as_they_are() ->
     ):
         plan = replace(scenes.plan(), units=(scenes.unit(scenes.step("one", title=written)),))
         assert title_of(plan, "one", state) == shown
+
+
+def test_a_run_that_succeeded_says_by_a_number_and_its_normal_value_what_it_did() -> None:
+    scene = scenes.running()
+    scenes.take(scene, 1001, [f.RunFinished(status="succeeded"), f.SessionClosed(status="succeeded")])
+    said = text(now_words(scene, 1002, rest=Rest()).first)
+    assert said.startswith("✓ SUCCEEDED  error rate 98 to 0.6 · 4 changes, ")
+
+    assert scene.plan is not None
+    (guard,) = scene.plan.guards
+    scene.plan = replace(scene.plan, guards=(replace(guard, fail_when="value > baseline.connections"),))
+    assert effect_words(scene) == "error rate 98 to 0.6, normal 412"
+    scene.samples["error-rate"].append(f.GuardSampled(guard="error-rate", state="no data"))
+    assert effect_words(scene) == ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from runbook.events.fact import GuardSampled
+from runbook.events.fact import BaselineTaken, GuardSampled
 from runbook.events.plain import thaw
 from runbook.events.state import GuardState, RunState
 from runbook.model.plan import Plan
@@ -54,9 +54,9 @@ def _rank(at: GuardState | None) -> int:
 
 def _guard(guard: Guard, state: RunState, samples: tuple[GuardSampled, ...]) -> Instrument:
     at = state.guards.get(guard.id, GuardState())
-    values = tuple(_number(s.value) if s.state != "no data" else None for s in samples)
+    values = tuple(number_of(s.value) if s.state != "no data" else None for s in samples)
     last = at.last
-    value = "" if last is None else "no data" if last.state == "no data" else number_text(_number(last.value))
+    value = "" if last is None else "no data" if last.state == "no data" else number_text(number_of(last.value))
     return Instrument(
         "GUARD",
         one_line(guard.id.replace("-", " ").replace("_", " "), 60),
@@ -96,10 +96,9 @@ def _more(guard: Guard, at: GuardState, state: RunState) -> Row:
     if at.last is not None and not state.live:
         return (muted("nobody watches now"),)
     words = [f"{at.bad or at.missing} of {guard.threshold} to a breach"]
-    for name, taken in state.baselines.items():
-        if f"baseline.{name}" in guard.fail_when:
-            during = " during the incident" if taken.during_incident else ""
-            words.append(f"normal {number_text(_number(taken.value)) or 'unknown'}{during}")
+    for taken, value in normal_of(guard.fail_when, state):
+        during = " during the incident" if taken.during_incident else ""
+        words.append(f"normal {number_text(value) or 'unknown'}{during}")
     if at.last is None and guard.arm_after:
         words = [f"watches from the end of {guard.arm_after} on"]
     return (muted(" · ".join(words)),)
@@ -112,10 +111,18 @@ def _normal(name: str, state: RunState) -> Instrument:
     known = taken.state == "good"
     when: Row = (muted("taken during the incident" if taken.during_incident else "from history"),)
     status = said("succeeded", "known") if known else ("? unknown", "$wait")
-    return Instrument("NORMAL", one_line(name), (status,), number_text(_number(taken.value)), when, (), ())
+    return Instrument("NORMAL", one_line(name), (status,), number_text(number_of(taken.value)), when, (), ())
 
 
-def _number(value: object) -> float | None:
+def normal_of(expression: str, state: RunState) -> Iterator[tuple[BaselineTaken, float | None]]:
+    """Yield the normal values that an expression compares with, as far as they are taken."""
+    for name, taken in state.baselines.items():
+        if f"baseline.{name}" in expression:
+            yield taken, number_of(taken.value)
+
+
+def number_of(value: object) -> float | None:
+    """Return a value of the record as a number; None if it is none."""
     found = thaw(value)  # type: ignore[arg-type]
     return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import Struct
 
@@ -14,6 +12,7 @@ from runbook.model.question import Question
 from runbook.text import counted, duration_text, one_line
 from runbook.text.mark import mark_of, status_word
 from runbook.tui.carrier import Ended
+from runbook.tui.presenter.effect import effect_words
 from runbook.tui.presenter.left import time_left
 from runbook.tui.presenter.place import limit_of, places, present, running, unit_of, wave_at, where
 from runbook.tui.presenter.progress import left
@@ -250,9 +249,9 @@ def _resting(scene: Scene, rest: Rest, now: float) -> NowWords:
     cut = bool(rest.error) and state.status in ("running", "waiting")
     status = "interrupted" if cut else state.status
     mark = mark_of(status)
-    outcome: Callable[[RunState], Row] = _succeeded if status == "succeeded" else _stopped
     said = status_word(status) if cut else "handed over" if state.handed_over else outcome_word(state)
-    first = (*_loud(status, said), *outcome(state))
+    outcome = _succeeded(state, effect_words(scene)) if status == "succeeded" else _stopped(state)
+    first = (*_loud(status, said), *outcome)
     why = "" if rest.told else rest.error or rest.why
     second: list[tuple[str, str]] = [plain(one_line(why, 300))] if why else []
     for words in _next(rest):
@@ -275,13 +274,16 @@ def _next(rest: Rest) -> list[tuple[str, str]]:
     return [muted(way) for way in ways]
 
 
-def _succeeded(state: RunState) -> Row:
+def _succeeded(state: RunState, effect: str) -> Row:
     changed = len({key[:2] for key in state.standing})
     parts = [
         counted(changed, "change"),
         f"{counted(state.unverified, 'change') if state.unverified else '0'} left unverified",
     ]
     row: Row = (plain(", ".join(parts)),)
+    if effect:
+        # The number first: it is what the run was for.
+        row = (bold(effect), muted(" · "), *row)
     return (*row, muted("; it went another way than written")) if state.deviated else row
 
 
