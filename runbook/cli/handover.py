@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli.command import Command, pass_front
+from runbook.cli.crowd import all_names, on_hosts
 from runbook.cli.front import Front
 from runbook.cli.order import FILE, ssh_config_option
 from runbook.errors import UsageError
 from runbook.text import one_line
 from runbook.text.hostlist import told
+
+if TYPE_CHECKING:
+    from runbook.session.remains import Remains
+
+_BREAK = "␊"
+"""A line end, as a host tells it of a command."""
 
 
 @click.command(cls=Command)
@@ -88,16 +96,32 @@ def _tell_remains(front: Front, on: str, inventory: Path | None) -> None:
         for remains in found.runs
     ]  # fmt: skip
 
-    def lines() -> Iterator[str]:
-        for remains in found.runs:
-            head = " · ".join(word for word in (remains.playbook, remains.began, remains.by) if word)
-            yield one_line(f"{remains.run}  {head or 'nothing but its jobs is known'}")
-            for job in remains.jobs:
-                place = f"{job.op.step} on {job.op.target}"
-                yield one_line(f"  {place}: {job.command}: {job.status or 'no outcome'}", 400)
-
-    front.rows(rows, lines)
+    front.rows(rows, lambda: [line for remains in found.runs for line in remains_lines(remains)])
+    front.say(
+        "to take one over: runbook adopt RUN with the same --on, and --reason WHY"
+        if found.runs
+        else "nothing of a run lies on the hosts that answered"
+    )
     _tell_silent(front, found.silent)
+
+
+def remains_lines(remains: Remains) -> Iterator[str]:
+    """Return what lies of one run for people: what is the same on several hosts is told once."""
+    head = " · ".join(word for word in (remains.playbook, remains.began, remains.by) if word)
+    yield f"{one_line(remains.run)}  {one_line(head) or 'nothing but its jobs is known'}"
+    alike: dict[tuple[str, str, str], dict[str, str]] = {}
+    for job in remains.jobs:
+        alike.setdefault((job.op.step, job.op.name, job.status), {})[job.op.target] = job.command
+    for (step, name, status), commands in alike.items():
+        first = next(iter(commands.values()))
+        # What an action runs is a script that tells nobody anything; the name of the operation does.
+        what = name if _BREAK in first and name else f"{name}: {first}" if name else first
+        others = " (and others)" if what != name and len(set(commands.values())) > 1 else ""
+        code, _, why = status.partition(" ")
+        end = f"exit {code}{f' after {why}' if why not in ('', 'exit') else ''}" if status else "no outcome"
+        hosts = list(commands)
+        yield f"  {one_line(step, 100)}{on_hosts(hosts)}: {one_line(what, 300)}{others}: {one_line(end)}"
+        yield from all_names(hosts)
 
 
 def _tell_silent(front: Front, silent: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from runbook.cli.crowd import PATIENCE, Crowd, Line, all_names, on_hosts
 from runbook.cli.doctor import all_lines
 from runbook.cli.ending import open_lines
 from runbook.cli.guided import _alike
+from runbook.cli.handover import remains_lines
 from runbook.cli.printer import Printer
 from runbook.cli.rehearse import alike, obstacles, step_lines
 from runbook.cli.stream import Stream
@@ -20,7 +21,9 @@ from runbook.events.fold import fold_all
 from runbook.events.signal import OutputReceived
 from runbook.model.question import Preview, Question
 from runbook.model.scalar import Json
+from runbook.ports.target import FoundJob, OpKey
 from runbook.session.doctor import Checkup, Finding
+from runbook.session.remains import Remains
 
 HUNDRED = [f"web{n:03}" for n in range(1, 101)]
 ODD = HUNDRED[::2]
@@ -171,3 +174,22 @@ def test_the_keys_that_are_not_known_are_got_by_one_command_on_each_way() -> Non
         "Once all 2 fingerprints are compared: ssh -F c gate ssh-keyscan -p 2222 a b >> /h/known_hosts",
     ]
     assert "Once" not in "".join(all_lines(behind[:1], Style()))
+
+
+def test_what_lies_on_many_hosts_of_a_run_is_told_once_and_scripts_by_the_name_of_their_operation() -> None:
+    def job(host: str, name: str, command: str, status: str) -> FoundJob:
+        return FoundJob(OpKey("01r", "edit", host, 1, name), command, "", status)
+
+    jobs = (
+        *(job(host, "keep", f"sh -c '␊umask 077␊' {host}", "0 exit") for host in HUNDRED),
+        *(job(host, "write", f"replace /etc/{host}", "0 exit") for host in HUNDRED[:2]),
+        job("web003", "write", "replace /etc/web003", "143 timeout"),
+        job("web004", "", "systemctl restart x", ""),
+    )
+    assert list(remains_lines(Remains("01r", "app-conf", "", "root", jobs))) == [
+        "01r  app-conf · root",
+        "  edit on web[001-100]: keep: exit 0",
+        "  edit on web[001-002]: write: replace /etc/web001 (and others): exit 0",
+        "  edit on web003: write: replace /etc/web003: exit 143 after timeout",
+        "  edit on web004: systemctl restart x: no outcome",
+    ]
