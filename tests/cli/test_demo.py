@@ -12,6 +12,7 @@ from runbook.demo.number import Numbers
 from runbook.errors import RefusedError
 from runbook.ports.approver import Approver
 from runbook.session import demo as session
+from runbook.session import staging
 from runbook.session.order import Order
 from runbook.session.run import start
 from tests.cli.conftest import Call
@@ -20,7 +21,11 @@ NOT_HERE = "no-ldconfig does not run"
 
 
 @pytest.mark.slow
-def test_the_demo_without_a_terminal_heals_the_shop_and_leaves_only_its_run(call: Call) -> None:
+def test_the_demo_without_a_terminal_heals_the_shop_and_leaves_only_its_run(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stable", "steady", "soak"):
+        monkeypatch.setitem(staging.SHORT, name, "1s")
     said = call("demo", "config-rollback", "--unattended", "--output", "json")
 
     assert (said.code, said.json["outcome"], said.json["healthy"]) == (0, "succeeded", True)

@@ -63,10 +63,8 @@ def names(numbers: range) -> list[str]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("place", ["bench", "local"])
-def test_a_replay_keeps_the_contract_of_actions(
-    check: Callable[[Callable[[], Case]], None], place: str, tmp_path: Path
-) -> None:
+def test_a_replay_keeps_the_contract_of_actions(check: Callable[[Callable[[], Case]], None], tmp_path: Path) -> None:
+    """On the real transport: all else here is on a bench."""
     numbers = count(1)
     local = LocalTransport().target(Host("local", "local"), Cancel())
     made: list[Queues] = []
@@ -77,7 +75,7 @@ def test_a_replay_keeps_the_contract_of_actions(
         queues = Queues(folder)
         queues.fill(14)
         made.append(queues)
-        return Case(ACTION, queues.replay(), Bench() if place == "bench" else local, queues.world)
+        return Case(ACTION, queues.replay(), local, queues.world)
 
     check(make)
     for queues in made:
