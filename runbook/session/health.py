@@ -107,3 +107,14 @@ class Watch:
             with self._lock:
                 self._seen[name] = Seen(found, now, now + self._stale)
         return EVERY
+
+
+def watch_from_here(hosts: Mapping[str, Host]) -> Watch:
+    """Return what looks at the hosts of a run that another process carries, as far as they are this machine.
+
+    To others there is a connection over there only, and none is made for a look.
+    """
+    from runbook.transports.local import LocalTransport
+
+    here = {name: host for name, host in hosts.items() if host.transport != "ssh"}
+    return Watch({"local": LocalTransport()}, here)

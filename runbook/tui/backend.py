@@ -17,7 +17,7 @@ from runbook.events.timed import Timed
 from runbook.journal import Chunk, Report
 from runbook.model.plan import Plan
 from runbook.session.control import Control
-from runbook.session.health import Seen
+from runbook.session.health import Seen, Watch
 from runbook.session.order import Order
 from runbook.session.preference import Preferences
 from runbook.session.review import KeptRecord, RunSummary, Stop
@@ -25,6 +25,7 @@ from runbook.tui.carrier import Act
 
 if TYPE_CHECKING:
     from runbook.engine.rehearsal import Rehearsed
+    from runbook.model.host import Host
     from runbook.session.doctor import Checkup
     from runbook.session.draft import Draft
     from runbook.session.library import Entry, OpenLoop, Page
@@ -91,6 +92,9 @@ class Backend(Protocol):
     def health(self, control: Control) -> Mapping[str, Seen]:
         """Return how the hosts of the run that is steered so are, as far as it is known; at once."""
 
+    def health_here(self, plan: Plan) -> Mapping[str, Seen]:
+        """Return how the hosts of a run are that is only followed, as far as they are this machine; at once."""
+
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return the seconds that each step of a playbook took in other runs than this one."""
 
@@ -131,6 +135,8 @@ class SessionBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._watched: tuple[Mapping[str, Host], Watch | None] = ({}, None)
+        """Hosts of a run that is followed, and who looks at them while somebody asks."""
 
     def preferences(self) -> Preferences:
         """Return how the user wants the screens."""
@@ -245,6 +251,15 @@ class SessionBackend:
     def health(self, control: Control) -> Mapping[str, Seen]:
         """Return how the hosts of the run that is steered so are, as far as it is known; at once."""
         return control.health()
+
+    def health_here(self, plan: Plan) -> Mapping[str, Seen]:
+        """Return how the hosts of a run are that is only followed, as far as they are this machine; at once."""
+        from runbook.session.health import watch_from_here
+
+        if self._watched[0] != plan.hosts:
+            self._watched = (plan.hosts, watch_from_here(plan.hosts))
+        watch = self._watched[1]
+        return watch.seen() if watch is not None else {}
 
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return the seconds that each step of a playbook took in other runs than this one."""

@@ -145,7 +145,8 @@ class Scene:
     def take_health(self, seen: Mapping[str, Seen]) -> None:
         """Take how the hosts are; nothing, once nobody looks any more."""
         for name, one in seen.items():
-            if one.health is not None and one != self.health.get(name):
+            before = self.health.get(name)
+            if one.health is not None and (before is None or one.health is not before.health):
                 self.loads.setdefault(name, deque(maxlen=SAMPLES)).append(one.health.load)
         self.health = seen
 

@@ -247,6 +247,10 @@ class Canned:
         """Return what is known of the hosts."""
         return self.seen
 
+    def health_here(self, plan: Plan) -> Mapping[str, Seen]:
+        """Return what is known of the hosts."""
+        return self.seen
+
     def usual(self, playbook: str, apart_from: str) -> dict[str, float]:
         """Return no earlier times."""
         return {}

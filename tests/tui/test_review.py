@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from textual.widgets import Input
 from runbook.events import fact as f
 from runbook.events.timed import Timed
 from runbook.journal import Report
+from runbook.ports.health import Health
+from runbook.session.health import Seen
 from runbook.tui import messages as msg
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.look import Look
@@ -288,6 +291,8 @@ async def test_a_live_run_is_followed_until_it_ends_and_let_go_when_left() -> No
     known = recorded.journals[RUN] = recorded.journals[RUN][:cut]
     recorded.past = (replace(recorded.past[0], live=True, outcome="running"), *recorded.past[1:])
     recorded.live = {RUN}
+    calm = Health(load=0.4, cores=2, memory_free=3 << 30, memory=8 << 30, disk_free=40 << 30, disk=100 << 30)
+    recorded.seen = {"local": Seen(calm, time.monotonic(), time.monotonic() + 60.0)}
     app = Stage(recorded)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
@@ -295,6 +300,7 @@ async def test_a_live_run_is_followed_until_it_ends_and_let_go_when_left() -> No
         await pilot.press("w")
         await settle(pilot, lambda: app.review.has_class("-stage"))
         assert "followed: you only watch" in app.now()
+        await settle(pilot, lambda: "HOST   this machine     ✓ ok" in app.text("#instruments"))
         assert "resume" not in app.footer()
         assert "undo" not in app.footer()
         recorded.coming.append(_later(known, 5.0, f.NoteWritten(text="look here", step="restart", actor="olga")))

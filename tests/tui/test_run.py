@@ -431,6 +431,12 @@ async def test_hosts_and_guards_are_told_where_there_is_room_with_an_age_for_who
         guard, host = stage.text("#instruments").splitlines()
         assert guard.split()[:2] == ["GUARD", "error"]
         assert "! load 9.50 of 2 · memory 37 %, disk 40 % free" in host
+        scene = stage.run_screen.scene
+        assert scene.plan is not None
+        scene.plan = replace(scene.plan, guards=(*scene.plan.guards, replace(scene.plan.guards[0], id="latency")))
+        stage.run_screen.board.redraw(1000.0)
+        await settle(pilot, lambda: "latency" in stage.text("#instruments"))
+        assert [row.split()[0] for row in stage.text("#instruments").splitlines()] == ["GUARD", "GUARD", "HOST"]
         await pilot.resize_terminal(200, 50)
         await settle(pilot, lambda: "no word yet" in stage.text("#hosts"))
         assert [line.split()[0] for line in stage.text("#hosts").splitlines() if line.strip()] == [

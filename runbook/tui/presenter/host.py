@@ -36,6 +36,11 @@ def health_rows(seen: Mapping[str, Seen], active: Iterable[str], now: float, mos
     return rows
 
 
+def shifted(seen: Mapping[str, Seen], by: float) -> dict[str, Seen]:
+    """Return what was seen on a clock that is so many seconds ahead."""
+    return {name: replace(one, at=one.at + by, until=one.until + by) for name, one in seen.items()}
+
+
 def in_order(seen: Mapping[str, Seen], active: Iterable[str], now: float) -> tuple[str, ...]:
     """Return the hosts: those that fell silent or are short of something, those at work, the others, the unseen."""
     working = frozenset(active)

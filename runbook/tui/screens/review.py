@@ -6,7 +6,7 @@ Owns which of these is in sight, and the workers that read. Leaves drawing to it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from runbook.events.state import RunState
 from runbook.events.timed import Timed
 from runbook.journal import Report
 from runbook.model.plan import Plan
+from runbook.session.health import Seen
 from runbook.session.review import RunSummary
 from runbook.text import counted
 from runbook.tui import messages as msg
@@ -34,6 +35,7 @@ from runbook.tui.player import Player
 from runbook.tui.presenter import replay as words
 from runbook.tui.presenter.comparison import comparison_rows
 from runbook.tui.presenter.handover import can_hand_over
+from runbook.tui.presenter.host import shifted
 from runbook.tui.presenter.recording import Recording, Spoken, grown, with_output
 from runbook.tui.screens.playing import MODES, TURN, Mode, PlayingFrame
 from runbook.tui.screens.reading import wrong_file
@@ -241,12 +243,20 @@ class ReviewScreen(PlayingFrame):
                 self._draw_one()
             elif self._mode == "stage":
                 now = self._player.at + self.ahead
+                self._player.scene.take_health(self._health(now))
                 self.board.draw(self._player.scene, None, now)
                 self.board.tick(now)
             else:
                 self._draw_comparison()
             if self._mode in ("one", "stage"):
                 self._draw_playback()
+
+    def _health(self, now: float) -> Mapping[str, Seen]:
+        """Return how the hosts of a run are that is followed, on its clock; a recording tells nothing of them."""
+        plan = self._player.recording.plan
+        if not self._live or plan is None or not self._player.at_end:
+            return {}
+        return shifted(self._backend.health_here(plan), now - time.monotonic())
 
     def _draw_playback(self) -> None:
         said = partial(words.playback_rows, self._player, live=self._live, ahead=self.ahead, here=self._here)

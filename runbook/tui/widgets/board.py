@@ -169,11 +169,13 @@ class Board(Vertical):
             found = (*found, *host_instruments(scene.health, scene.loads, self._at_work, now, room))
         host: Row = ()
         if self.size.width < 110 and scene.health:
-            # One row is kept for it: what a normal value is stands in the guide of its step, too.
+            # It has one row of two, and one more where there are two guards: what a normal value is stands in the
+            # guide of its step, too.
             host = host_row(self._health_here(), self._at_work, now, self.size.width - 4)
-            if host and len(found) > 1 and found[1].kind == "NORMAL":
-                found = found[:1]
+            if host and len(found) > 1:
+                found = found[: 1 if found[1].kind == "NORMAL" else 2]
         self.query_one("#instruments").set_class(not found and not host, "-none")
+        self.query_one("#instruments").set_class(bool(host) and len(found) > 1, "-more")
         ascii_only = not self._look.unicode
         last = (host,) if host else ()
         self._page(
