@@ -21,7 +21,7 @@ from runbook.tui.dialogs.question import sheet_for
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.dialogs.sheet import Sheet
 from runbook.tui.look import Look
-from runbook.tui.presenter.sheet import Offer, offer_rows
+from runbook.tui.presenter.sheet import Offer, offer_rows, offers
 from runbook.tui.theme import DARK, THEMES
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
@@ -318,6 +318,23 @@ async def test_the_choice_in_focus_is_in_sight_at_every_size(size: tuple[int, in
 
             assert [row for row in rows if "▌" in row and name in row]
             assert menu.region.bottom <= size[1] - 1
+
+
+@pytest.mark.parametrize(
+    ("places", "named", "excluded"),
+    [
+        (("web-15",), "1 host: web-15", "exclude web-15"),
+        (tuple(f"web-{n}" for n in range(11, 21)), "10 hosts: web-[11-20]", "exclude web-[11-20]"),
+        (tuple(f"web-{n}" for n in range(11, 31, 2)), "10 hosts (web-11, web-13, …)", "exclude 10 hosts"),
+    ],
+)
+def test_choices_about_many_hosts_stay_short(places: tuple[str, ...], named: str, excluded: str) -> None:
+    choices = (
+        Choice("retry_failed", "retry failed hosts", key="f"),
+        Choice("exclude", "exclude", key="x", reason=True),
+    )
+    retry, exclude = offers(replace(failed(), places=places, choices=choices), RunState())
+    assert (retry.price, exclude.name) == (named, excluded)
 
 
 def test_a_long_choice_goes_on_below_itself_and_nothing_of_it_is_cut() -> None:

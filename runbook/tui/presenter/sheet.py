@@ -15,6 +15,7 @@ from runbook.events.state import NO_WAY_BACK, RunState
 from runbook.events.way_back import is_back_by_itself, was_untellable
 from runbook.model.question import Choice, Preview, Question
 from runbook.text import counted, one_line, reveal
+from runbook.text.hostlist import told
 from runbook.tui.presenter.guide import guide_rows
 from runbook.tui.presenter.place import where
 from runbook.tui.presenter.words import BLANK, Row, Word, fit, muted, plain, width, wrapped
@@ -163,12 +164,16 @@ def offers(question: Question, state: RunState) -> tuple[Offer, ...]:
 
 def _worded(choice: Choice, question: Question, state: RunState) -> tuple[str, str]:
     hosts = [where(place) for place in question.places if where(place)]
-    on = f" on {one_line(', '.join(hosts), 60)}" if hosts else ""
+    named = one_line(told(hosts, 40), 60)
+    on = f" on {named}" if hosts else ""
+    count = counted(len(hosts), "host")
+    short = named if len(named) <= 24 else count
+    counting = named if named.startswith(count) else f"{count}: {named}"
     known: dict[tuple[str, str], tuple[str, str]] = {
         ("failure", "retry"): ("retry", f"{one_line(question.step, 60)}{on} once more"),
-        ("failure", "retry_failed"): ("retry failed hosts", f"{counted(len(hosts), 'host')}: {', '.join(hosts)}"),
+        ("failure", "retry_failed"): ("retry failed hosts", counting),
         ("failure", "edit"): ("edit once, then retry", "as a diff; approvals are void"),
-        ("failure", "exclude"): (f"exclude {', '.join(hosts)}", "the other hosts go on"),
+        ("failure", "exclude"): (f"exclude {short}", "the other hosts go on"),
         ("failure", "done"): ("mark done by hand", "with a reason"),
         ("failure", "undo"): ("undo this step", _way_back(question, state)),
         ("failure", "undo_all"): ("undo all", _standing(state)),
