@@ -149,13 +149,13 @@ def _missing(result: Result) -> list[str]:
 def open_lines(state: RunState, pending_undo: int, run: str = "") -> list[str]:
     """Return what is still open: bad steps, open questions, what is degraded, changes that could be undone.
 
-    With a `run` a failure is told with the command that answers it without a terminal.
+    With a `run` a failure or a doubt is told with the command that answers it without a terminal.
     """
     lines = _bad(state)
     if state.left_out:
         lines.append(f"Open: {told(state.left_out)} left out: nothing of this run is known to be done there")
     for q in state.questions.values():
-        how = f": runbook decide {run} {q.step} CHOICE" if run and q.kind == "failure" else ""
+        how = f": runbook decide {run} {q.step} CHOICE" if run and q.kind in ("failure", "doubt") else ""
         lines.append(f"Open: {one_line(q.title, LINE)} ({', '.join(c.id for c in q.choices)}){how}")
     now = datetime.now(UTC)
     lines.extend(f"Open: {one_line(d.words(now), LINE)}{place(d.target)}" for d in still_open(state))

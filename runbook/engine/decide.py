@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runbook.engine import question as ask
 from runbook.engine.condition import conditions_of, holds, is_past
@@ -352,7 +353,8 @@ def _person(step: PlannedStep, place: str, state: RunState, rules: Rules) -> tup
 def _orphans(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
     """Return what finds out about attempts whose process is gone; changes among them first claim their targets.
 
-    What cannot be claimed is not touched: the others are settled, and the run rests in doubt.
+    What cannot be claimed is not touched: the others are settled. On the way forward what cannot be reached is then on
+    record as in doubt, so that a person can decide about it; else the run rests in doubt.
     """
     # Most often there is none: the state of a fleet is long, and looked through at every turn.
     found = [(place, at, at.attempt) for place, at in state.steps.items() if at.orphan]
@@ -369,5 +371,13 @@ def _orphans(plan: Plan, state: RunState, rules: Rules) -> tuple[Move, ...]:
         return (Claim(tuple(sorted(unclaimed - rules.away.keys()))),)
     within = tuple(m for m in moves if m.target not in unclaimed)
     if moves and not within:
+        forward = not (state.undo_asked or state.aborted) and state.going_back is None
+        unseen = tuple(
+            replace(m, away=rules.away[m.target].why)
+            for m in moves
+            if forward and not m.undo and rules.away[m.target].status == "unreachable"
+        )
+        if unseen:
+            return unseen
         return (Rest("in_doubt", next(rules.away[name].why for name in sorted(unclaimed))),)
     return within

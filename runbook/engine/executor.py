@@ -17,7 +17,7 @@ from runbook.engine.once import run_notify, run_wait
 from runbook.engine.probe import run_probe
 from runbook.engine.sampling import baseline_of
 from runbook.engine.services import Services
-from runbook.engine.settle import settle
+from runbook.engine.settle import leave_in_doubt, settle
 from runbook.engine.undo import run_again, undo, unreached
 from runbook.events import fact as f
 from runbook.events.state import RunState
@@ -167,6 +167,9 @@ class Executor:
 
     def _settle(self, move: m.Settle, state: RunState) -> None:
         context = self._context(move.step, move.target, state)
+        if move.away:
+            leave_in_doubt(context, move.attempt, move.away)
+            return
         if not move.undo:
             settle(context, move.attempt)
             return

@@ -101,6 +101,8 @@ class Settle(Struct, frozen=True):
     target: str
     attempt: int
     undo: bool = False
+    away: str = ""
+    """Why its target cannot be reached: then it is put on record as in doubt."""
 
 
 class GoBack(Struct, frozen=True):

@@ -59,6 +59,12 @@ def settle(context: StepContext, number: int) -> None:
     _last_evidence(context, action, model, before, attempt, found)
 
 
+def leave_in_doubt(context: StepContext, number: int, why: str) -> None:
+    """Record the doubt about an open attempt whose target cannot be reached."""
+    evidence = ("it had begun, and its host cannot be asked what became of it",)
+    _doubt(context, context.state.change(context.step.id, context.place, number), why, evidence)
+
+
 def _goes_back(context: StepContext) -> bool:
     """Tell whether this session undoes, or the run was given up: then no change is gone on with."""
     undoes = bool(context.state.sessions) and context.state.sessions[-1].mode == "undo"

@@ -21,6 +21,7 @@ from runbook.session.record import JournalRecorder
 from runbook.session.rehearse import rehearse
 from runbook.session.review import report
 from runbook.session.run import reopen, replay_run
+from runbook.session.steer import decide
 from runbook.session.unattended import Unattended
 from runbook.transports.local import LocalTarget, LocalTransport
 from tests.engine.desk import Desk
@@ -237,7 +238,12 @@ def test_a_run_whose_open_change_is_on_a_host_that_is_away_rests_in_doubt_and_se
     with out_of_reach("c"):
         first = desk.resume(run)
     assert first.status == "in_doubt"
-    assert "nobody answers" in first.why
     assert first.state.at("two", "b").status == "succeeded"
-    assert first.state.at("two", "c").orphan
+    left = first.state.at("two", "c")
+    assert (left.status, "nobody answers" in left.error, left.attempts[-1].may_have_changed) == ("in_doubt", True, True)
     assert desk.lines("log") == [*before, "two b"]  # of which nothing had been sent
+
+    assert decide(desk.settings, run, "two", "c", "failed", reason="it burned").startswith("on record")
+    with out_of_reach("c"):
+        gone_on = desk.resume(run)
+    assert (gone_on.status, gone_on.state.at("two", "c").status) == ("failed", "failed")
