@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import tarfile
+
 import pytest
 
 from runbook.events import fact as f
 from runbook.journal import list_runs
+from runbook.session.handover import handover
 from tests.engine.desk import Desk, Ear
 
 SECRET = "c0rrect-h0rse-b4ttery"
+BESIDE = "what-0nly-the-0utput-has"
 PARAMS = 'params:\n  db_pass: {type: secret, from: "env:DB_PASS"}\n'
 
 
@@ -52,22 +57,40 @@ steps:
     assert found_in(desk, SECRET) == []
 
 
-def test_a_secret_in_output_is_masked_in_journal_and_side_files(desk: Desk) -> None:
+def test_a_secret_in_output_is_masked_in_journal_side_files_and_what_is_handed_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_THE_OPERATOR", BESIDE)
     result = desk.start(
         PARAMS
         + """
 steps:
   - id: leak
-    shell: echo "it is $PASS"; echo "$PASS" >&2; exit 3
+    shell: echo "it is $PASS"; echo "$PASS" >&2; printf %s "$PASS" | base64
     env: {PASS: "{{ params.db_pass }}"}
     effect: read
     capture: {said: stdout}
-"""
+  - id: hides
+    shell: echo "BESIDE"; touch DIR/made
+    stdin: "{{ params.db_pass }}"
+    sensitive: true
+    effect: change
+    verify: [{command: [test, -e, DIR/made]}]
+    undo: [{command: [rm, DIR/made]}]
+  - {id: bad, command: ["false"], effect: read}
+""".replace('echo "BESIDE"', f"printf '%s' {BESIDE[:7]}; echo {BESIDE[7:]}")
     )
+    bundle = handover(desk.settings, result.run, desk.path("bundle"), "end of shift")
 
     assert result.status == "failed"
     assert found_in(desk, SECRET) == []
     assert "it is" in "".join(path.read_text() for path in desk.layout.output(result.run).iterdir())
+    with tarfile.open(bundle) as archive:
+        handed = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+    assert {"manifest.json", "journal.jsonl"} < handed.keys()
+    assert b"it is" in b"".join(handed.values())
+    forms = (SECRET.encode(), base64.b64encode(SECRET.encode()), SECRET.encode().hex().encode(), BESIDE.encode())
+    assert [name for name, data in handed.items() for form in forms if form in data] == []
 
 
 SAYS = """
