@@ -47,6 +47,7 @@ _WEAK = (
     "weak algorithms are not offered: the host needs a newer sshd, or an entry in your ssh configuration that adds one "
     "by name, such as `Ciphers +aes256-cbc`"
 )
+_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
 _ROOM = 3  # commands that could still begin, or a look does not
 
 Accept = Callable[[UnknownHostKey, SshSettings, Cancel], bool]
@@ -199,7 +200,10 @@ class Connection:
                 running.close()
 
     def stream(self, address: tuple[str, int], cancel: Cancel, seconds: float = _OPENING) -> Channel:
-        """Open a way through the host to an address (direct-tcpip, RFC 4254, 7.2). Raises ConnectError."""
+        """Open a way through the host to an address (direct-tcpip, RFC 4254, 7.2).
+
+        Raises ConnectError; ForwardingForbidden if it is the host that does not want it.
+        """
         from paramiko.ssh_exception import SSHException
 
         link = self.link(cancel)
@@ -207,6 +211,11 @@ class Connection:
             return link.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=seconds)
         except (SSHException, EOFError, OSError) as error:
             where = f"{address[0]} port {address[1]} through {self.settings.place}"
+            if getattr(error, "code", None) == _PROHIBITED:
+                raise ForwardingForbidden(
+                    "the host lets no connection through", where=where,
+                    remedy="its sshd forbids it: see AllowTcpForwarding and PermitOpen there",
+                ) from error  # fmt: skip
             raise ConnectError(f"no connection: {_told(error)}", where=where) from error
 
     def close(self) -> None:
@@ -361,6 +370,10 @@ def _is_refusal(error: Exception, link: Link) -> bool:
 def _told(error: Exception) -> str:
     """Return what an error says; paramiko writes that of a refused channel as its constructor."""
     return str(getattr(error, "text", "") or error)
+
+
+class ForwardingForbidden(ConnectError):
+    """The sshd of the host does not let connections through it."""
 
 
 class _Dropped(ConnectError):

@@ -39,6 +39,8 @@ class Opening:
         self._is_open = False
         self.login: Login | None = None
         """What was learnt; None as long as the word has not come."""
+        self.is_lost = False
+        """So much came before the word that it was not waited for."""
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Take what came."""
@@ -54,11 +56,13 @@ class Opening:
             self._held = self._held[end + 1 :]
             self.close()
         elif len(self._held) > _MOST_NOISE:
+            self.is_lost = True
             self.close()
 
-    def close(self) -> None:
-        """Pass on what is held: where the word never came, nobody knows whose words they are."""
+    def close(self) -> bytes:
+        """Pass on what is held, and return it: where the word never came, nobody knows whose words they are."""
         self._is_open = True
         held, self._held = self._held, b""
         if held:
             self._sink.write("out", held)
+        return held

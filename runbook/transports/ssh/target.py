@@ -41,7 +41,7 @@ from runbook.ports.target import (
 )
 from runbook.secret import Secret
 from runbook.text.quote import shell_words
-from runbook.text.sanitise import reveal
+from runbook.text.sanitise import one_line, reveal
 from runbook.transports import survey
 from runbook.transports.folder import KEPT_DAYS, Intent, folder_name
 from runbook.transports.lease import claim_lost
@@ -112,10 +112,17 @@ class SshTarget:
             return self._read(cmd, sink, mark, line, text, begun)
         opening = Opening(sink, mark)
         try:
-            return self._read(cmd, opening, mark, line, text, begun)
+            finished = self._read(cmd, opening, mark, line, text, begun)
         finally:
-            opening.close()
+            said = opening.close()
             self._connection.login = opening.login or login
+        if finished.ended == "exit" and self._connection.login is None and not opening.is_lost:
+            words = one_line(said.decode("utf-8", "replace").strip(), 100).rstrip(".")
+            raise DispatchRefused(
+                f"the host runs no command of this login{f'; it says: {words}' if words else ''}", where=self.place,
+                remedy="is its shell one, and does its sshd force another command (ForceCommand, authorized_keys)?",
+            )  # fmt: skip
+        return finished
 
     def _read(self, cmd: Cmd, sink: Sink, mark: str, line: str, text: bytes, begun: float) -> Finished:
         deadline = begun + cmd.timeout

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from runbook.errors import TransportError
 from runbook.ports.cancel import Cancel
 from runbook.ports.target import Address
-from runbook.transports.ssh.connection import Connection
+from runbook.transports.ssh.connection import Connection, ForwardingForbidden
 from runbook.transports.wake import Wake
 
 if TYPE_CHECKING:
@@ -28,13 +28,15 @@ _LOOK = 5.0
 def tunnel(connection: Connection, address: Address, cancel: Cancel) -> Iterator[Address]:
     """Listen on a port of this machine's own loopback; each connection to it opens a way through the host.
 
-    Raises ConnectError, HostKeyError or AuthError if the host cannot be reached.
+    Raises ConnectError, HostKeyError or AuthError if the host cannot be reached; at the end also if it lets nothing
+    through, which looks like an address where nobody listens.
     """
     connection.link(cancel)
+    forbidden: list[ForwardingForbidden] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         wake = Wake()
         doorman = threading.Thread(
-            target=_serve, args=(server, wake, connection, address, cancel), name="ssh-tunnel", daemon=True
+            target=_serve, args=(server, wake, connection, address, cancel, forbidden), name="ssh-tunnel", daemon=True
         )
         doorman.start()
         try:
@@ -43,9 +45,18 @@ def tunnel(connection: Connection, address: Address, cancel: Cancel) -> Iterator
             wake.call()
             doorman.join(_LOOK)
             wake.close()
+            if forbidden:
+                raise forbidden[0]
 
 
-def _serve(server: socket.socket, wake: Wake, connection: Connection, address: Address, cancel: Cancel) -> None:
+def _serve(
+    server: socket.socket,
+    wake: Wake,
+    connection: Connection,
+    address: Address,
+    cancel: Cancel,
+    forbidden: list[ForwardingForbidden],
+) -> None:
     poll = select.poll()
     poll.register(server, select.POLLIN)
     poll.register(wake.descriptor, select.POLLIN)
@@ -56,7 +67,7 @@ def _serve(server: socket.socket, wake: Wake, connection: Connection, address: A
             break
         if server.fileno() in ready:
             with suppress(OSError):
-                way = _Way(server.accept()[0], connection, address, cancel)
+                way = _Way(server.accept()[0], connection, address, cancel, forbidden)
                 open_ways.append(way)
                 way.start()
         open_ways = [way for way in open_ways if way.is_alive()]
@@ -67,19 +78,29 @@ def _serve(server: socket.socket, wake: Wake, connection: Connection, address: A
 class _Way(threading.Thread):
     """One connection through the tunnel."""
 
-    def __init__(self, near: socket.socket, connection: Connection, address: Address, cancel: Cancel) -> None:
+    def __init__(
+        self,
+        near: socket.socket,
+        connection: Connection,
+        address: Address,
+        cancel: Cancel,
+        forbidden: list[ForwardingForbidden],
+    ) -> None:
         super().__init__(name="ssh-tunnel-way", daemon=True)
         self._near = near
         self._connection = connection
         self._address = address
         self._cancel = cancel
+        self._forbidden = forbidden
         self._channel: Channel | None = None
 
     def run(self) -> None:
         with self._near:
             try:
                 channel = self._connection.stream((self._address.host, self._address.port), self._cancel)
-            except TransportError:
+            except TransportError as error:
+                if isinstance(error, ForwardingForbidden):
+                    self._forbidden.append(error)
                 with suppress(OSError):
                     self._near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 return

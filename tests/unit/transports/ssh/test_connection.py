@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.errors import AuthError, ConnectError, HostKeyError
+from runbook.errors import AuthError, ConnectError, DispatchRefused, HostKeyError
 from runbook.model.host import Host
 from runbook.model.question import Answer, NoAnswer, Question
 from runbook.ports.cancel import Cancel
@@ -103,6 +103,31 @@ def test_what_start_files_print_is_no_output_of_a_command(tmp_path: Path, home: 
         assert login.is_quiet is (login.shell != "/bin/bash")
     finally:
         noisy.stop()
+
+
+def test_a_login_that_may_run_nothing_and_a_host_that_lets_nothing_through_are_told(
+    tmp_path: Path, home: Path, opened: Open
+) -> None:
+    strict = Sshd(tmp_path / "strict", "ForceCommand echo Not for you.; exit 1\nAllowTcpForwarding no")
+    strict.start()
+    try:
+        strict.know(home)
+        target = opened().target(strict.host(), Cancel())
+
+        with pytest.raises(DispatchRefused, match="runs no command of this login; it says: Not for you") as caught:
+            target.read(Cmd(("true",)), Gathered())
+        assert "ForceCommand" in caught.value.remedy
+
+        def go_through() -> None:
+            with target.tunnel(Address("127.0.0.1", strict.port)) as near:
+                with socket.create_connection((near.host, near.port), 10) as one:
+                    one.recv(1)
+
+        with pytest.raises(ConnectError, match="the host lets no connection through") as refused:
+            go_through()
+        assert "AllowTcpForwarding" in refused.value.remedy
+    finally:
+        strict.stop()
 
 
 # --- keys of hosts ----------------------------------------------------------------------------------------------
