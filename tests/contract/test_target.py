@@ -807,7 +807,10 @@ def test_a_run_whose_claim_was_taken_over_begins_nothing_any_more_until_it_claim
     with pytest.raises(ClaimLost, match="piet@desk has taken this run over"):
         way.target().put(io.BytesIO(b"mine"), made, op())
     assert way.target().holder() == LeaseHeld(taken.lease, ())  # type: ignore[attr-defined]
-    elsewhere.target().release_lease("run1", copy="adopted")
+    assert isinstance(elsewhere.target().take_lease(lease("run2"), over="run1"), LeaseTaken)
+    with pytest.raises(ClaimLost, match="run run2 of olga@run2 has taken web1 over"):
+        way.target().change(Cmd(("touch", made)), op(), Gathered())
+    elsewhere.target().release_lease("run2")
     elsewhere.close()
     with pytest.raises(ClaimLost, match="the claim of this run on web1 is gone"):
         way.target().change(Cmd(("touch", made)), op(), Gathered())
