@@ -119,9 +119,9 @@ def test_a_login_that_may_run_nothing_and_a_host_that_lets_nothing_through_are_t
         assert "ForceCommand" in caught.value.remedy
 
         def go_through() -> None:
-            with target.tunnel(Address("127.0.0.1", strict.port)) as near:
-                with socket.create_connection((near.host, near.port), 10) as one:
-                    one.recv(1)
+            way = target.tunnel(Address("127.0.0.1", strict.port))
+            with way as near, socket.create_connection((near.host, near.port), 10) as one:
+                one.recv(1)
 
         with pytest.raises(ConnectError, match="the host lets no connection through") as refused:
             go_through()
