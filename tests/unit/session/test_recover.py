@@ -17,7 +17,7 @@ from runbook.events import fact as f
 from runbook.events.fold import fold_all
 from runbook.model.host import Host
 from runbook.ports.target import FoundJob, OpKey
-from runbook.session.recover import _check, _gone_round, _merged, _unheard, content_digest, recover
+from runbook.session.recover import _back_in, _check, _gone_round, _merged, _unheard, content_digest, recover
 from runbook.session.remains import MOST, cards_of, read_card
 
 
@@ -122,3 +122,20 @@ def test_hosts_of_which_no_folder_speaks_stay_in_the_plan_and_are_left_out() -> 
     assert left_out == ("web3", "web4")
     assert fold_all((merged, *_gone_round(left_out))).excluded == {"web3", "web4"}
     assert _gone_round(()) == ()
+
+
+def test_what_a_host_tells_later_of_itself_is_how_the_run_began_there() -> None:
+    first = replace(opened("a"), hosts=[{"name": "web1", "address": "1"}, {"name": "web2", "address": ""}])
+    late = f.SessionOpened(
+        mode="adopt", actor={}, boot_id="", versions={}, options={"copy": "c"},
+        hosts=[{"name": "web2", "address": "2"}], host_params={"web2": {"port": 1}},
+    )  # fmt: skip
+    claimed = f.LeaseClaimed(target="web1")
+
+    state = fold_all((first, replace(late, hosts=[], host_params={}), claimed, *_gone_round(("web2", "web3")), late,
+                      *_back_in(("web2",))))  # fmt: skip
+
+    assert state.opened is not None
+    assert state.opened.hosts == [{"name": "web1", "address": "1"}, {"name": "web2", "address": "2"}]
+    assert (state.opened.host_params, list(state.excluded)) == ({"web2": {"port": 1}}, ["web3"])
+    assert (state.copy, list(state.held)) == ("c", ["web1"])
