@@ -42,7 +42,10 @@ def failure_moves(
     question = ask.failure(step, bad, places, state, names)
     if question.id in unanswered:
         return (resting_after_stop(state),)
-    return () if question.id in state.questions else (Ask(question),)
+    if any(q.kind == "failure" and q.step == step.id and q.id not in unanswered for q in state.questions.values()):
+        # What failed meanwhile is asked about when this is answered: the answer changes what there is to ask.
+        return ()
+    return (Ask(question),)
 
 
 def policy_of(step: PlannedStep, override: str) -> str:

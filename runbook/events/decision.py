@@ -101,8 +101,9 @@ def _failure(state: RunState, fact: DecisionMade) -> RunState:
     match fact.choice:
         case "retry" | "retry_failed" | "edit":
             state = _mark(state, fact, "pending")
-            # Whom somebody had left out is asked for again.
-            state = replace(state, excluded=state.excluded - set(fact.places))
+            if fact.source == "command-line":
+                # `--failed-hosts` means those as well that somebody had left out.
+                state = replace(state, excluded=state.excluded - set(fact.places))
             return _edited(state, fact) if fact.choice == "edit" else state
         case "skip":
             return replace(_mark(state, fact, "skipped", by_hand=True), deviated=True)

@@ -146,7 +146,11 @@ class Bridge:
                     continue
             # An answer that came at the same moment counts no more: the engine has moved on.
             with self._lock:
-                self._withdrawn.append(asked)
+                if asked in self._asked:
+                    # Nobody has seen it, and it would stay for ever: a question comes behind what is taken back.
+                    self._asked.remove(asked)
+                else:
+                    self._withdrawn.append(asked)
             self._wake()
             return NoAnswer(cancel.reason or "the question was taken back")
 

@@ -10,6 +10,7 @@ from runbook.events import fact as f
 from runbook.events.state import NO_WAY_BACK
 from runbook.events.status import Status
 from runbook.model.plan import Plan
+from runbook.model.question import Question
 from tests.unit.engine.paper import Paper, act, changed, ended, opened, plan_of, planned, read, stage
 
 FLEET = "targets: {app: {hosts: all}}\nsteps:\n"
@@ -812,6 +813,20 @@ class TestAway:
 
         assert (question := paper.asks()).kind == "failure"
         assert question.places == ("a",)
+
+    def test_what_fails_while_a_failure_is_asked_about_is_asked_about_after_the_answer(self) -> None:
+        paper = self.away(act("one"))
+        paper.tell(*(fact for h in "cd" for fact in changed("one", h)), *changed("one", "b")[:-1])
+        first = Question(id="failure/a", kind="failure", title="a failed", step="one", places=("a",), safe="pause")
+        paper.tell(f.QuestionAsked(question=first), changed("one", "b", "failed")[-1])
+        assert paper.next() == ()
+
+        made = f.DecisionMade(
+            question=first.id, kind="failure", step="one", places=["a"], choice="exclude", source="operator"
+        )
+        paper.tell(made)
+
+        assert paper.asks().places == ("b",)
 
     def test_in_a_guided_run_the_others_are_asked_about_first(self) -> None:
         paper = self.away(act("one"), guided=True)
