@@ -19,6 +19,7 @@ the remedy, in one line that an operator can act on. Exit codes are known to `ru
     │   └── DeadlineError          a wait ended; says nothing about the far side
     ├── ActionError                an action cannot go on; the target is as its receipts say
     ├── RefusedError               a precheck, a lease or drift said no before any change
+    │   └── TargetHeld             a lease
     ├── ApprovalDenied             a person, or the lack of one, said no
     └── JournalError
         ├── JournalBroken          the chain does not hold
@@ -127,6 +128,17 @@ class ActionError(RunbookError):
 
 class RefusedError(RunbookError):
     """A precheck, a lease or drift said no before any change."""
+
+
+class TargetHeld(RefusedError):
+    """Another run, or another copy of this one, holds a target."""
+
+    def __init__(self, message: str, *, where: str = "", remedy: str = "", run: str = "", free: bool = False) -> None:
+        super().__init__(message, where=where, remedy=remedy)
+        self.run = run
+        """The run that holds it."""
+        self.free = free
+        """No job of that run lives there: a reason takes the target over."""
 
 
 class ApprovalDenied(RunbookError):

@@ -19,7 +19,7 @@ from runbook.engine.services import Services
 from runbook.engine.spread import spread
 from runbook.engine.survey import meet, refuse_twins
 from runbook.engine.trace import jobs_of
-from runbook.errors import JournalError, RefusedError, RunbookError
+from runbook.errors import JournalError, RunbookError, TargetHeld
 from runbook.events import fact as f
 from runbook.events.state import RunState
 from runbook.model.host import ONCE, Host
@@ -33,6 +33,10 @@ class _Held(Struct, frozen=True):
 
     told: str
     remedy: str
+    run: str = ""
+    """The run that holds it."""
+    free: bool = True
+    """No job of it lives there."""
 
 
 _NEAR = 2  # seconds; a lease tells whole ones, and is some time on its way
@@ -78,7 +82,7 @@ def claim(
         give_back(services, record, tuple(name for name, answer in answers.items() if answer is True), state.copy)
         first = next(iter(held.values()))
         more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-        raise RefusedError(first.told + more, remedy=first.remedy)
+        raise TargetHeld(first.told + more, remedy=first.remedy, run=first.run, free=first.free)
     away = {name: Away("refused", answer.told) for name, answer in held.items()}
     lost |= {
         name: Away("unreachable", str(answer)) for name, answer in answers.items() if isinstance(answer, RunbookError)
@@ -208,9 +212,9 @@ def _held(name: str, held: LeaseHeld, run: str) -> _Held:
     lease = held.lease
     if lease.run == run:
         told = f"{name} is held by {lease.owner} since {lease.since}, who has taken this run over"
-        return _Held(told, "leave it to them, or take it back with --take-over REASON")
+        return _Held(told, "leave it to them, or take it back with --take-over REASON", run)
     told, remedy = of_another(name, held)
-    return _Held(f"{name} is {told}", remedy)
+    return _Held(f"{name} is {told}", remedy, lease.run, not held.live_jobs)
 
 
 def of_another(name: str, held: LeaseHeld) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from runbook.config import Settings
 from runbook.engine import failpoint
 from runbook.engine.run import Run
 from runbook.engine.services import Services
-from runbook.errors import JournalError, RefusedError, RunbookError, TransportError
+from runbook.errors import JournalError, RefusedError, RunbookError, TargetHeld, TransportError
 from runbook.events import fact as f
 from runbook.events.state import RunState
 from runbook.events.status import RunStatus
@@ -23,7 +23,7 @@ from runbook.session.inbox import FileInbox
 from runbook.session.prepare import Prepared
 from runbook.session.provenance import owner
 from runbook.session.record import JournalRecorder, SideFiles
-from runbook.session.result import Result
+from runbook.session.result import Held, Result
 from runbook.session.unattended import Missing
 from runbook.session.value import fetch_secrets, revealed
 from runbook.session.way import ways
@@ -52,6 +52,7 @@ class Session:
         self._masker = Masker()
         self._transports = ways(settings, approver, self._masker.mask, new_hosts=True, keys=keys)
         self._secrets: dict[str, Secret] | None = None
+        self._held: Held | None = None
 
     def fetch(self) -> None:
         """Fetch the secrets, before anything is on record. Raises UsageError if one cannot be had."""
@@ -125,6 +126,9 @@ class Session:
             return "waiting", f"nothing was run: {lacking}"
         try:
             rest = run.until_rest()
+        except TargetHeld as refused:
+            self._held = Held(refused.run, refused.message, refused.free)
+            return _broken_off(run.state, "refused"), str(refused)
         except RefusedError as refused:
             return _broken_off(run.state, "refused"), str(refused)
         except JournalError:
@@ -178,6 +182,7 @@ class Session:
             why=why,
             started=self._control.started,
             missing=missing,
+            held=self._held,
         )
 
 

@@ -22,6 +22,15 @@ def standing(count: int) -> str:
     return f"{count} change stands" if count == 1 else f"{count} changes stand"
 
 
+class Held(Struct, frozen=True):
+    """Who holds a target, so that the run was refused."""
+
+    run: str
+    told: str
+    free: bool
+    """A reason takes it over: no job of that run lives there."""
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """How a session of a run ended."""
 
@@ -33,6 +42,7 @@ class Result(Struct, frozen=True, kw_only=True):
     why: str = ""
     started: str = ""
     missing: tuple[Missing, ...] = ()
+    held: Held | None = None
 
     @property
     def pending_undo(self) -> int:

@@ -236,7 +236,7 @@ class RunbookApp(Comfort, Shift, Errand, Ground):
 
     async def on_resume_wanted(self, message: msg.ResumeWanted) -> None:
         """Go on with a run, with its record in sight."""
-        await self._carry_on(message.run, self.backend.resume(message.run))
+        await self._carry_on(message.run, self.backend.resume(message.run, message.take_over))
 
     async def on_undo_wanted(self, message: msg.UndoWanted) -> None:
         """Walk a run back, with its record in sight."""

@@ -107,8 +107,8 @@ class Backend(Protocol):
     def start(self, order: Order) -> Act:
         """Return what runs a playbook, guided."""
 
-    def resume(self, run: str) -> Act:
-        """Return what goes on with a run, guided."""
+    def resume(self, run: str, take_over: str = "") -> Act:
+        """Return what goes on with a run, guided; with a reason it takes over what another run holds."""
 
     def undo(self, run: str, step: str = "", target: str = "", reason: str = "") -> Act:
         """Return what walks a run back."""
@@ -287,11 +287,13 @@ class SessionBackend:
 
         return lambda asked, heard, control: start(self._settings, order, asked, heard, control)
 
-    def resume(self, run: str) -> Act:
-        """Return what goes on with a run, guided."""
+    def resume(self, run: str, take_over: str = "") -> Act:
+        """Return what goes on with a run, guided; with a reason it takes over what another run holds."""
         from runbook.session.run import resume
 
-        return lambda asked, heard, control: resume(self._settings, run, asked, heard, control, guided=True)
+        return lambda asked, heard, control: resume(
+            self._settings, run, asked, heard, control, guided=True, take_over=take_over
+        )
 
     def undo(self, run: str, step: str = "", target: str = "", reason: str = "") -> Act:
         """Return what walks a run back."""

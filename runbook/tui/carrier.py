@@ -12,7 +12,7 @@ from runbook.errors import RunbookError
 from runbook.ports.approver import Approver
 from runbook.ports.recorder import Listener
 from runbook.session.control import Control
-from runbook.session.result import Result
+from runbook.session.result import Held, Result
 
 Act: TypeAlias = Callable[[Approver, tuple[Listener, ...], Control], Result]
 """A use case of the session that still lacks its front end."""
@@ -23,6 +23,11 @@ class Ended(Struct, frozen=True, eq=False):
 
     result: Result | None
     error: BaseException | None = None
+
+    @property
+    def held(self) -> Held | None:
+        """Who holds a target, if that is why it was refused."""
+        return self.result.held if self.result is not None else None
 
     @property
     def words(self) -> str:

@@ -12,6 +12,7 @@ from runbook.tui.bridge import Asked
 
 if TYPE_CHECKING:
     from runbook.session.library import OpenLoop
+    from runbook.session.result import Held
 
 
 class PlaybookChosen(Message):
@@ -48,11 +49,21 @@ class BeginWanted(Message):
 
 
 class ResumeWanted(Message):
-    """Go on with a run from its journal."""
+    """Go on with a run from its journal; with a reason, targets are taken over that another run holds."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, take_over: str = "") -> None:
         super().__init__()
         self.run = run
+        self.take_over = take_over
+
+
+class HolderWanted(Message):
+    """Ask what to do about a target that another run holds."""
+
+    def __init__(self, run: str, held: Held) -> None:
+        super().__init__()
+        self.run = run
+        self.held = held
 
 
 class UndoWanted(Message):

@@ -38,6 +38,8 @@ def test_a_second_run_is_refused_and_told_of_the_first(desk: Desk) -> None:
         second = desk.start("steps:\n" + touch("mine"))
         assert second.status == "refused"
         assert f"held by run {control.run}" in second.why
+        assert second.held is not None
+        assert second.held.run == control.run
         assert not desk.path("mine").exists()
         takeover = desk.start("steps:\n" + touch("mine"), take_over="in a hurry")
         assert takeover.status == "refused"

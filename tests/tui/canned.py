@@ -268,9 +268,9 @@ class Canned:
         self.calls.append(("start", order))
         raise NotImplementedError
 
-    def resume(self, run: str) -> Act:
+    def resume(self, run: str, take_over: str = "") -> Act:
         """Remember what was to be resumed."""
-        self.calls.append(("resume", run))
+        self.calls.append(("resume", f"{run} {take_over}".strip()))
         raise NotImplementedError
 
     def undo(self, run: str, step: str = "", target: str = "", reason: str = "") -> Act:

@@ -18,10 +18,11 @@ from runbook.events import fact as f
 from runbook.ports.health import Health
 from runbook.session.control import Control
 from runbook.session.health import Seen
-from runbook.session.result import Result
+from runbook.session.result import Held, Result
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
+from runbook.tui.dialogs.holder import LOOK, TAKE, holder_offers
 from runbook.tui.dialogs.reason import ReasonSheet
 from runbook.tui.look import Look
 from runbook.tui.scene import Scene
@@ -59,7 +60,7 @@ class Stage(App[None]):
         self.heard.append(message)
 
     on_question_answered = on_review_wanted = on_resume_wanted = on_undo_wanted = on_note_wanted = _hear
-    on_pager_wanted = on_question_wanted = _hear
+    on_pager_wanted = on_question_wanted = on_holder_wanted = _hear
 
     def text(self, wanted: str) -> str:
         """What stands in an area, as plain text."""
@@ -178,6 +179,24 @@ async def test_why_a_run_was_refused_is_told_in_full() -> None:
     async with stage.run_test(size=(80, 24)) as pilot:
         stage.run_screen.ended(Ended(result))
         await settle(pilot, lambda: "ends it" in stage.text("#why"))
+        await pilot.press("T")
+        assert "who holds it" not in stage.footer()
+
+        held = Held("01kheld", "local is held by run 01kheld", free=True)
+        stage.run_screen.ended(Ended(replace(result, held=held)))
+        await settle(pilot, lambda: "T who holds it" in stage.footer())
+        assert "local is held by run 01kheld · ↵ resume · T who holds it" in stage.now()
+        await pilot.press("T")
+        await settle(pilot, lambda: bool(stage.heard))
+        (wanted,) = stage.heard
+        assert isinstance(wanted, msg.HolderWanted)
+        assert (wanted.run, wanted.held) == (scene.run, held)
+
+
+def test_what_another_run_holds_is_taken_over_only_where_no_job_of_it_lives() -> None:
+    held = Held("01kheld", "local is held", free=True)
+    assert [offer.id for offer in holder_offers(held, known=True, live=True)] == ["", LOOK, TAKE]
+    assert [offer.id for offer in holder_offers(replace(held, free=False), known=False, live=False)] == [""]
 
 
 async def test_skipping_wants_a_reason(clock: list[float]) -> None:

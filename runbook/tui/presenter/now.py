@@ -37,13 +37,15 @@ class Rest(Struct, frozen=True):
     resumable: bool = False
     goes_on: bool = False
     """The next playbook of the incident is prepared."""
+    held: bool = False
+    """Another run holds a target."""
     told: bool = False
     """What went wrong stands elsewhere, in full."""
 
 
 def rest_of(ended: Ended, state: RunState, *, resumable: bool, goes_on: bool) -> Rest:
     """Return in words how a session of a run ended; `goes_on` says that the next playbook is prepared."""
-    why = ended.result.why if ended.result is not None else ""
+    why = ended.held.told if ended.held is not None else ended.result.why if ended.result is not None else ""
     left = state.undo_open if state.status == "undone" else state.pending_undo
     return Rest(
         error=getattr(ended.error, "message", "") or ended.words,
@@ -51,6 +53,7 @@ def rest_of(ended: Ended, state: RunState, *, resumable: bool, goes_on: bool) ->
         why="handed over: it goes on elsewhere" if state.handed_over else why,
         pending_undo=0 if state.handed_over else left,
         resumable=resumable,
+        held=ended.held is not None,
         goes_on=goes_on,
     )
 
@@ -267,6 +270,8 @@ def _closing(scene: Scene, now: float) -> NowWords:
 
 def _next(rest: Rest) -> list[tuple[str, str]]:
     ways = ["↵ resume" if rest.resumable else "↵ review"]
+    if rest.held:
+        ways.append("T who holds it")
     if rest.goes_on:
         ways.append("F3 the next playbook of this incident")
     if rest.pending_undo:

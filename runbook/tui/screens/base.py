@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
+from runbook.text import counted
 from runbook.tui.look import Look
 from runbook.tui.size import HEIGHTS, WIDTHS
 from runbook.tui.widgets.head import Head
@@ -78,3 +79,12 @@ class Frame(Screen[None]):
     def head(self) -> Head:
         """Row 0."""
         return self.query_one(Head)
+
+    def copy(self, text: str) -> None:
+        """Give words of the output to the clipboard of the terminal (OSC 52), and say so."""
+        if not text:
+            self.notify("There is no output in sight to copy.", markup=False)
+            return
+        self.app.copy_to_clipboard(text)
+        lines = text.count("\n") + 1
+        self.notify(f"{counted(lines, 'line')} given to the terminal's clipboard.", markup=False)

@@ -12,7 +12,6 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from runbook.session.review import KeptRecord
-from runbook.text import counted
 from runbook.tui.backend import Backend
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.look import Look
@@ -265,13 +264,7 @@ class PlayingFrame(ReadingFrame):
 
     def action_copy(self) -> None:
         """Copy the visible output to the clipboard of the terminal (OSC 52)."""
-        text = self._well.visible_text()
-        if not text:
-            self.notify("There is no output in sight to copy.", markup=False)
-            return
-        self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1
-        self.notify(f"{counted(lines, 'line')} given to the terminal's clipboard.", markup=False)
+        self.copy(self._well.visible_text())
 
     def action_pager(self) -> None:
         """Show all the output of the step in a pager."""

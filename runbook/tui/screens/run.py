@@ -18,7 +18,7 @@ from textual.widget import Widget
 from runbook.events.status import RESUMABLE
 from runbook.model.question import Answer, Choice, Question
 from runbook.session.control import Control
-from runbook.text import counted, one_line
+from runbook.text import one_line
 from runbook.tui import messages as msg
 from runbook.tui.bridge import Asked
 from runbook.tui.carrier import Ended
@@ -75,6 +75,7 @@ class RunScreen(Frame):
         Binding("i", "pin", "pin", id="run.pin", tooltip="Pin what the output shows as evidence"),
         Binding("z", "zoom", "zoom", id="run.zoom", tooltip="Give the view all the room"),
         Binding("H", "handover", "hand over", id="run.handover", tooltip="Let somebody else go on, on another machine"),
+        Binding("T", "holder", "who holds it", id="run.holder", tooltip="Look at the run that holds it, or take over"),
         Binding("A", "choice('abort')", "abort", id="run.abort", tooltip="End the run; what was changed stays"),
         Binding("1", "view(1)", "guide", show=False, id="run.guide", tooltip="The guide of the step"),
         Binding("2", "view(2)", "plan", show=False, id="run.plan", tooltip="What it will do"),
@@ -287,6 +288,8 @@ class RunScreen(Frame):
                 return self._steers and bool(self._ways_back())
             case "handover":
                 return self._steers and self._ended is not None and can_hand_over(self.scene.state)
+            case "holder":
+                return self._steers and self._ended is not None and self._ended.held is not None
             case "note" | "pin":
                 return self._steers and bool(self.scene.run)
             case "scroll" | "find" | "zoom" | "view" | "copy" | "pager":
@@ -409,6 +412,11 @@ class RunScreen(Frame):
         """Hand the run over to somebody else."""
         self.post_message(msg.HandoverWanted(self.scene.run))
 
+    def action_holder(self) -> None:
+        """Ask what to do about a target that another run holds."""
+        if self._ended is not None and self._ended.held is not None:
+            self.post_message(msg.HolderWanted(self.scene.run, self._ended.held))
+
     def action_review(self) -> None:
         """Open the record."""
         self.post_message(msg.ReviewWanted(self.scene.run))
@@ -481,13 +489,7 @@ class RunScreen(Frame):
 
     def action_copy(self) -> None:
         """Copy the visible output to the clipboard of the terminal (OSC 52)."""
-        text = self.board.desk.well.visible_text()
-        if not text:
-            self.notify("There is no output in sight to copy.", markup=False)
-            return
-        self.app.copy_to_clipboard(text)
-        lines = text.count("\n") + 1
-        self.notify(f"{counted(lines, 'line')} given to the terminal's clipboard.", markup=False)
+        self.copy(self.board.desk.well.visible_text())
 
     def action_pager(self) -> None:
         """Show all the output in a pager."""
