@@ -331,7 +331,8 @@ def doubt(step: PlannedStep, places: tuple[str, ...], state: RunState, names: Na
     for place in places:
         at = state.at(step.id, place)
         lines.append(f"{_where(place)}: {at.error or 'the outcome is unknown'}")
-        lines.extend(f"    {line}" for line in at.evidence)
+        # What the job folder tells, the look at it may tell once more, word for word.
+        lines.extend(f"    {line}" for line in dict.fromkeys(at.evidence))
     looks = sum(1 for made in state.decisions if made.step == step.id and made.choice == "look")
     if looks:
         lines.append(f"looked again {counted(looks, 'time')}: this is what is seen now")

@@ -490,6 +490,12 @@ class TestDoubt:
         paper.tell(replace(plan, undo=undo), *others, f.LeaseClaimed(target="local"))
         assert ("undo" in {choice.id for choice in paper.asks().choices}) == offered
 
+    def test_what_two_looks_tell_alike_is_told_once(self) -> None:
+        paper = Paper(plan_of(ONE + act("one")))
+        told = ["no process lives", "it wrote 6 bytes", "no process lives"]
+        paper.tell(*changed("one", "local", "in_doubt", evidence=told), f.LeaseClaimed(target="local"))
+        assert paper.asks().evidence[1:] == ("    no process lives", "    it wrote 6 bytes")
+
     def test_look_settles_again_and_asks_again(self, paper: Paper) -> None:
         paper.answers("look")
         assert paper.next() == (m.Settle("one", "local", 1),)
