@@ -54,6 +54,10 @@ class Session:
         self._secrets: dict[str, Secret] | None = None
         self._held: Held | None = None
 
+    def load(self) -> None:
+        """Begin to load what the hosts of the plan are reached by, while the journal is made."""
+        self._transports.load(host.transport for host in self._prepared.plan.hosts.values())
+
     def fetch(self) -> None:
         """Fetch the secrets, before anything is on record. Raises UsageError if one cannot be had."""
         self._secrets = fetch_secrets(self._prepared.values, self._approver, self._control.cancel_token)

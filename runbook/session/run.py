@@ -115,6 +115,8 @@ def begin(
     session = Session(settings, prepared, approver, listeners, control)
     opened = opening(prepared, mode="run" if order.guided else "replay", options=options, **_who())
     session.fetch()
+    if not missing:
+        session.load()
     run = new_run_id(datetime.now(UTC))
     writer = Writer.create(session.layout, run, crash=failpoint.crash)
     return session.carry(
@@ -143,6 +145,8 @@ def adhoc(
     missing = tuple(replace(each, remedy="your answer on a terminal") for each in missing)
     session = Session(settings, prepared, approver, listeners, control or Control())
     opened = opening(prepared, mode="exec", options={"incident": order.incident}, **_who())
+    if not missing:
+        session.load()
     writer = Writer.create(session.layout, new_run_id(datetime.now(UTC)), crash=failpoint.crash)
     return session.carry(writer, RunState(), opened, missing=missing)
 
@@ -176,7 +180,8 @@ def resume(
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         mode: f.Mode = "undo" if _is_going_back(state) else "resume"
         opened = f.SessionOpened(mode=mode, options=options, plan_digest=prepared.plan.digest, **_who())
-        more = _retries(state) if failed_hosts else ()
+        # A run of which only failures are left is taken up for them: a person is asked before each change.
+        more = _retries(state, asked=failed_hosts) if failed_hosts or (guided and state.status == "partial") else ()
         return session.carry(
             writer,
             state,
@@ -221,25 +226,25 @@ def _given_to(state: RunState, approver: Unattended) -> Unattended:
     )
 
 
-def _retries(state: RunState) -> tuple[f.Fact, ...]:
-    """Return the decisions that retry every step where it failed, but for what was done and has yet to be looked at."""
+def _retries(state: RunState, *, asked: bool) -> tuple[f.Fact, ...]:
+    """Return the decisions that retry every step where it failed, but for what was done and has yet to be looked at.
+
+    Hosts that were left out because of a failure take part again; `asked` says that the command line asked for it.
+    """
     bad: dict[str, list[str]] = {}
     for (step, target), at in state.steps.items():
         stopped = at.status in ("failed", "timed_out", "cancelled", "unreachable", "refused")
         if stopped and not at.orphan and not is_unseen(at):
             bad.setdefault(step, []).append(target)
-    return tuple(
-        f.DecisionMade(
-            question=f"failure/{step}",
-            kind="failure",
-            step=step,
-            places=places,
-            choice="retry_failed",
-            reason="--failed-hosts",
-            source="command-line",
-        )
+    why: dict[str, Any] = {"kind": "failure", "source": "command-line" if asked else "operator"}
+    why["reason"] = "--failed-hosts" if asked else "taken up again"
+    back = sorted(state.excluded & {place for places in bad.values() for place in places})
+    taken_in = f.DecisionMade(question="failure/resume", places=back, choice="include", **why)
+    retries = (
+        f.DecisionMade(question=f"failure/{step}", step=step, places=places, choice="retry_failed", **why)
         for step, places in bad.items()
     )
+    return (*([taken_in] if back else []), *retries)
 
 
 def undo(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
-from threading import RLock
+from threading import RLock, Thread
 from typing import cast
 
 from runbook.errors import TransportError
@@ -48,6 +49,20 @@ class Transports(Mapping[str, Transport]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+    def load(self, names: Iterable[str]) -> None:
+        """Begin to load these transports on a thread of its own, beside what waits for the disk; no host is asked."""
+        wanted = sorted(self._table.keys() & set(names))
+        if wanted:
+            Thread(target=self._load, args=(wanted,), name="transports", daemon=True).start()
+
+    def _load(self, names: list[str]) -> None:
+        for name in names:
+            # Whoever asks for one that cannot be loaded is told why.
+            with suppress(Exception):
+                begin = getattr(self[name], "load", None)
+                if begin is not None:
+                    begin()
 
     def close(self) -> None:
         """Close all that were built."""

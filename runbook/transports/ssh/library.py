@@ -20,7 +20,8 @@ _loading = RLock()
 
 def load() -> None:
     """Load the connection of paramiko unless it is there; called before anything else of this package needs it."""
-    if "paramiko.transport" in sys.modules:
+    # It is there with its class, not with its name: that comes first, and who saw it would go on with half of it.
+    if hasattr(sys.modules.get("paramiko.transport"), "Transport"):
         return
     with _loading:
         if _UNUSED in sys.modules or "paramiko" in sys.modules:

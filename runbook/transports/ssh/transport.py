@@ -19,6 +19,7 @@ from runbook.transports.ssh.auth import Ask, Keys
 from runbook.transports.ssh.connection import Connection, Shared
 from runbook.transports.ssh.glance import glance
 from runbook.transports.ssh.hostkeys import UnknownHostKey
+from runbook.transports.ssh.library import load
 from runbook.transports.ssh.settings import Resolver, SshSettings
 from runbook.transports.ssh.target import SshTarget
 
@@ -45,6 +46,10 @@ class SshTransport:
     def made(cls, given: Given) -> SshTransport:
         """Make it for a session."""
         return cls(given)
+
+    def load(self) -> None:
+        """Load what connections are made of, which takes longer than to make one."""
+        load()
 
     def target(self, host: Host, cancel: Cancel) -> SshTarget:
         """Return the target, connected. Raises ConnectError, HostKeyError or AuthError: then nothing was sent."""
