@@ -233,6 +233,8 @@ rb_watch() {
     exit 0
   fi
   rb_end
+  # Without a place for the file that tells of it.
+  [ -d "$rb_dir" ] || exit 3
 }
 
 # Copies what is new to the caller; fd 5 and 6 keep their place in the files across all that read them. Most commands
@@ -326,10 +328,15 @@ else
   # If it is ending the rest it ignores this, and will be done in a few seconds.
   kill "$rb_watcher"
   wait "$rb_watcher"
-  # Of what was cancelled something may be left, and nobody else there to end it.
+  if [ $? = 3 ] || [ -f "$rb_dir/over.timeout" ]; then
+    rb_why=timeout
+  # Where somebody has removed the folder nobody can have cancelled it.
+  elif [ -d "$rb_dir" ]; then
+    rb_why=cancel
+  fi
+  # Of what was ended something may be left, and nobody else there to end it.
   rb_self=$$
-  rb_end
-  [ -f "$rb_dir/over.timeout" ] && rb_why=timeout || rb_why=cancel
+  [ $rb_why = exit ] || rb_end
 fi
 # In place, in one write: no other program is needed, and a disk that the command has filled still takes it.
 printf '%-15s\n' "$rb_exit $rb_why" 1<>"$rb_dir/status"

@@ -209,9 +209,9 @@ def test_what_a_cut_off_cancel_has_left_is_ended_with_the_job(shell: tuple[str, 
 def test_the_timeout_is_kept_when_somebody_removes_the_folder(shell: tuple[str, ...], home: Path) -> None:
     script = f'echo $$; rm -rf "${COOKIE}"; exec sleep 315'
 
-    number, _, _, _ = talk(shell, text("sh", "-c", script, timeout=0.5))
+    _, err = start(shell, text("sh", "-c", script, timeout=0.5)).communicate(timeout=30)
 
-    assert number == 143
+    assert ended(err) == (143, "timeout")
     assert not (home / ".local/state/runbook/jobs" / KEY).exists()
 
 
@@ -255,6 +255,19 @@ def test_a_disk_that_the_command_fills_still_takes_the_status(shell: tuple[str, 
 
     assert folder.status() is not None
     assert number in {6, 128 + signal.SIGXFSZ}
+
+
+def test_a_command_whose_folder_is_removed_ends_as_it_does(shell: tuple[str, ...], folder: JobFolder) -> None:
+    script = 'rm -rf "$1"; sleep 60 >/dev/null 2>&1 & echo $!; exit 6'
+    one = start(shell, text("sh", "-c", script, "sh", str(folder.path)))
+    out, err = one.communicate(timeout=30)
+
+    assert ended(err) == (6, "exit")
+    left = int(out.splitlines()[-1])
+    try:
+        assert find(left) is not None, "what it left running goes on"
+    finally:
+        os.kill(left, signal.SIGKILL)
 
 
 @pytest.fixture
