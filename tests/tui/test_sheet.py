@@ -26,6 +26,7 @@ from runbook.tui.theme import DARK, THEMES
 from runbook.tui.widgets.choice_menu import ChoiceMenu
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.page import Page
+from tests.tui import scenes
 from tests.tui.canned import holds
 
 STYLES = Path(__file__).parents[2] / "runbook/tui/global.tcss"
@@ -363,3 +364,10 @@ async def test_a_long_choice_is_in_sight_whole_when_it_has_the_focus(size: tuple
             await pilot.press(key)
             await pilot.pause()
             assert end in " ".join(" ".join(strip.text for strip in menu.render_lines(menu.size.region)).split())
+
+
+def test_an_abort_says_what_it_leaves() -> None:
+    price = {offer.id: offer.price for offer in offers(failed(), RunState())}
+    assert price["abort"] == "ends the run; nothing was changed"
+    price = {offer.id: offer.price for offer in offers(failed(), scenes.running().state)}
+    assert price["abort"] == "ends the run; undo stays open"

@@ -198,11 +198,17 @@ def _worded(choice: Choice, question: Question, state: RunState) -> tuple[str, s
         case "pause":
             return "pause", "the doubt stays open" if question.kind == "doubt" else "changes nothing; resume any time"
         case "abort":
-            return "abort", "ends the run; undo stays open"
+            return "abort", f"ends the run; {_left_by_abort(state)}"
         case _:
             pass
     name, _, price = choice.title.partition(": ")
     return one_line(name, 120), one_line(price, 200)
+
+
+def _left_by_abort(state: RunState) -> str:
+    if state.pending_undo:
+        return "undo stays open"
+    return "what was changed stays" if state.standing else "nothing was changed"
 
 
 def _way_back(question: Question, state: RunState) -> str:
