@@ -119,7 +119,12 @@ def check_tool(t: Reader, w: ToolWith) -> None:
     """Raise ActionError unless paths are absolute and the program is there."""
     for word in ("ldconfig", "config", "cache"):
         absolute(getattr(w, word), word)
-    if answer(t, Cmd(script('[ -x "$1" ]', w.ldconfig), timeout=w.timeout)).exit != 0:
+    got = answer(t, Cmd(script('[ -x "$1" ]', w.ldconfig), timeout=w.timeout))
+    if got.exit not in (0, 1):
+        # Such is a root whose shell, or the library that it needs, is gone.
+        remedy = "put its shell and its libraries back first"
+        raise ActionError(f"sh does not run there: {got.why}", where=t.host.name, remedy=remedy)
+    if got.exit:
         raise ActionError(f"there is no program {w.ldconfig}", where=t.host.name, remedy="say where it is: `ldconfig:`")
 
 

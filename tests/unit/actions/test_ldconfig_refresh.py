@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from runbook.actions.ldconfig_before import RefreshBefore, RefreshWith
 from runbook.actions.ldconfig_config import Config, default_name, folders, read_config, with_folder
 from runbook.actions.ldconfig_refresh import LdconfigRefresh
+from runbook.actions.ldconfig_tool import ToolWith, check_tool
+from runbook.errors import ActionError
 from runbook.ports.action import Already, Proceed, Refuse
+from runbook.ports.target import Cmd, Finished, Sink
 from runbook.testing import Bench, MemoryWork, tree
 from tests.ldconfig_world import LDCONFIG, SONAME, World, program
 
@@ -114,6 +117,16 @@ def test_what_would_not_help_is_refused_and_says_why(world: World) -> None:
     assert "cannot be in the search path" in refusal(world, path="/opt/a#b")
     assert refusal(world, path=str(world.new), name="x").startswith("name: 'x' is no name")
     assert refusal(world, ldconfig="/not/there").endswith("there is no program /not/there")
+
+
+def test_where_sh_does_not_run_the_program_is_not_called_missing() -> None:
+    class Broken(Bench):
+        def read(self, cmd: Cmd, sink: Sink) -> Finished:
+            sink.write("err", b"chroot: failed to run command 'sh'")
+            return Finished(127, 0.0)
+
+    with pytest.raises(ActionError, match="sh does not run there: chroot: failed"):
+        check_tool(Broken(), ToolWith())
 
 
 def test_a_name_that_would_not_put_the_folder_first_is_refused(world: World) -> None:
