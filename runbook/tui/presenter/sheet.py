@@ -202,7 +202,7 @@ def _worded(choice: Choice, question: Question, state: RunState) -> tuple[str, s
         case _:
             pass
     name, _, price = choice.title.partition(": ")
-    return one_line(name, 120), one_line(price, 200)
+    return one_line(name, 400), one_line(price, 400)
 
 
 def _left_by_abort(state: RunState) -> str:
@@ -217,7 +217,7 @@ def _way_back(question: Question, state: RunState) -> str:
         for place in question.places
         if (planned := state.at(question.step, place).planned) is not None and planned.undo
     }
-    return one_line(ways.pop(), 100) if len(ways) == 1 else "takes back what it changed"
+    return one_line(ways.pop(), 300) if len(ways) == 1 else "takes back what it changed"
 
 
 def _standing(state: RunState) -> str:

@@ -75,7 +75,7 @@ class RunScreen(Frame):
         Binding("i", "pin", "pin", id="run.pin", tooltip="Pin what the output shows as evidence"),
         Binding("z", "zoom", "zoom", id="run.zoom", tooltip="Give the view all the room"),
         Binding("H", "handover", "hand over", id="run.handover", tooltip="Let somebody else go on, on another machine"),
-        Binding("T", "holder", "who holds it", id="run.holder", tooltip="Look at the run that holds it, or take over"),
+        Binding("T", "holder", "holder", id="run.holder", tooltip="Look at the run that holds it, or take over"),
         Binding("A", "choice('abort')", "abort", id="run.abort", tooltip="End the run; what was changed stays"),
         Binding("1", "view(1)", "guide", show=False, id="run.guide", tooltip="The guide of the step"),
         Binding("2", "view(2)", "plan", show=False, id="run.plan", tooltip="What it will do"),
