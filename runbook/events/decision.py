@@ -20,7 +20,7 @@ def decided(state: RunState, fact: DecisionMade) -> RunState:
         questions=still_open,
         decisions=(*state.decisions, fact),
         status="running" if not still_open else state.status,
-        taken_up=state.taken_up and fact.choice == "pause",
+        taken_up=state.taken_up and (fact.choice == "pause" or fact.source == "policy"),
     )
     if fact.choice == "pause":
         return replace(state, steering="pause")
@@ -101,9 +101,6 @@ def _failure(state: RunState, fact: DecisionMade) -> RunState:
     match fact.choice:
         case "retry" | "retry_failed" | "edit":
             state = _mark(state, fact, "pending")
-            if fact.source == "command-line":
-                # `--failed-hosts` means those as well that somebody had left out.
-                state = replace(state, excluded=state.excluded - set(fact.places))
             return _edited(state, fact) if fact.choice == "edit" else state
         case "skip":
             return replace(_mark(state, fact, "skipped", by_hand=True), deviated=True)

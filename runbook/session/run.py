@@ -180,7 +180,7 @@ def resume(
         options: dict[str, Any] = {"guided": guided, "on_failure": on_failure, "failed_hosts": failed_hosts}
         mode: f.Mode = "undo" if _is_going_back(state) else "resume"
         opened = f.SessionOpened(mode=mode, options=options, plan_digest=prepared.plan.digest, **_who())
-        # A run of which only failures are left is taken up for them: a person is asked before each change.
+        # A run of which only failures are left is taken up for them; the person who does so is asked before a change.
         more = _retries(state, asked=failed_hosts) if failed_hosts or (guided and state.status == "partial") else ()
         return session.carry(
             writer,
@@ -236,15 +236,14 @@ def _retries(state: RunState, *, asked: bool) -> tuple[f.Fact, ...]:
         stopped = at.status in ("failed", "timed_out", "cancelled", "unreachable", "refused")
         if stopped and not at.orphan and not is_unseen(at):
             bad.setdefault(step, []).append(target)
-    why: dict[str, Any] = {"kind": "failure", "source": "command-line" if asked else "operator"}
+    why: dict[str, Any] = {"kind": "failure", "source": "command-line" if asked else "policy"}
     why["reason"] = "--failed-hosts" if asked else "taken up again"
-    back = sorted(state.excluded & {place for places in bad.values() for place in places})
-    taken_in = f.DecisionMade(question="failure/resume", places=back, choice="include", **why)
-    retries = (
-        f.DecisionMade(question=f"failure/{step}", step=step, places=places, choice="retry_failed", **why)
-        for step, places in bad.items()
-    )
-    return (*([taken_in] if back else []), *retries)
+    made: list[f.Fact] = []
+    for step, places in bad.items():
+        if back := [place for place in places if place in state.excluded]:
+            made.append(f.DecisionMade(question=f"failure/{step}", step=step, places=back, choice="include", **why))
+        made.append(f.DecisionMade(question=f"failure/{step}", step=step, places=places, choice="retry_failed", **why))
+    return tuple(made)
 
 
 def undo(

@@ -119,9 +119,11 @@ def test_an_excluded_host_stays_out_until_the_failed_hosts_are_retried(desk: Des
 
     assert desk.resume(first.run).status == "partial"
     assert sorted(desk.lines("log")) == ["two a", "two c", "two d"]
-    again = desk.resume(first.run, failed_hosts=True)
+    guided = ScriptedApprover({"proceed": "run"})
+    again = desk.resume(first.run, guided, guided=True)
 
     assert again.status == "succeeded"
+    assert [(asked.step, asked.places) for asked in guided.asked] == [("look", ("b",)), ("two", ("b",))]
     assert again.state.excluded == frozenset()
     assert desk.lines("log")[3:] == ["two b"]
 

@@ -213,3 +213,14 @@ def test_a_guard_that_pauses_takes_no_end_back(asked: tuple[f.Fact, ...], steeri
     breached = f.GuardBreached(guard="errors", cause="bad", response="pause", why="too many")
 
     assert state(opened(), *asked, breached).steering == steering
+
+
+@pytest.mark.parametrize(("source", "is_fresh"), [("policy", True), ("operator", False), ("command-line", False)])
+def test_a_run_that_a_person_takes_up_asks_before_its_next_change_until_a_person_has_decided(
+    source: str, is_fresh: bool
+) -> None:
+    resumed = replace(opened("resume"), options={"guided": True})
+    made = f.DecisionMade(
+        question="failure/one", kind="failure", step="one", places=["a"], choice="retry_failed", source=source
+    )
+    assert fold_all((opened(), resumed, made)).taken_up is is_fresh
