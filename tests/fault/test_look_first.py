@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from runbook.engine.context import StepContext
 from runbook.events import fact as f
 from runbook.model.question import Answer
 from runbook.session.steer import decide
 from runbook.testing import ScriptedApprover
-from tests.engine.desk import Desk, Ear, change, until
+from tests.engine.desk import Desk, change, until
 from tests.sshd import MISSING, PROGRAM, Sshd
 
 pytestmark = pytest.mark.fault
@@ -81,20 +83,23 @@ def test_what_is_to_be_led_back_is_not_gone_on_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failed_hosts", [False, True], ids=["resumed", "its failed hosts"])
 def test_what_could_not_be_verified_is_verified_on_resume_and_not_run_again(
-    tmp_path: Path, own: Sshd, failed_hosts: bool
+    tmp_path: Path, own: Sshd, monkeypatch: pytest.MonkeyPatch, failed_hosts: bool
 ) -> None:
     desk = Desk(tmp_path)
     line = f"{{address: 127.0.0.1, port: {own.port}, user: {own.user}, key_file: {own.key}}}"
     desk.path("hosts.yaml").write_text(f"hosts:\n  web1: {line}\n")
     step = change("act", "[sh, -c, 'echo x >>DIR/counter']", "[test, -s, DIR/counter]")
 
-    def heard(event: object) -> None:
-        if isinstance(event, f.OperationDone):
-            own.stop()
+    entered = StepContext.phase
 
-    first = desk.start(
-        "targets:\n  app: {hosts: all, min: 1}\nsteps:\n" + step, inventory=desk.path("hosts.yaml"), ear=Ear(heard)
-    )
+    def gone_before_it_is_looked_at(self: StepContext, phase: str, *more: Any) -> None:
+        if phase == "verifying":
+            own.stop()
+        entered(self, phase, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StepContext, "phase", gone_before_it_is_looked_at)
+        first = desk.start("targets:\n  app: {hosts: all, min: 1}\nsteps:\n" + step, inventory=desk.path("hosts.yaml"))
     assert desk.statuses(first.run) == {"act@web1": "failed"}
     assert "cannot be verified" in first.state.at("act", "web1").error
 
