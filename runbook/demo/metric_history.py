@@ -1,4 +1,4 @@
-"""What the pages of the shop's processes said in the last minutes, by name and labels.
+"""What the pages of the shop's processes said in the last hour, by name and labels.
 
 Owns the samples and how long they are kept; asking for them by an expression is the business of `metric_expression`.
 Where a page does not answer, or a series is no longer on it, the series ends there, as with Prometheus: what nobody
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 from runbook.demo.metric import Samples
 
-KEEP = 900.0
-"""Seconds of history."""
+KEEP = 3600.0
+"""Seconds of history: what was normal before it broke is known for as long as somebody looks around in a kept shop."""
 STALE = 60.0
 """Seconds after which a sample says nothing of the present, should nobody look any more."""
 
