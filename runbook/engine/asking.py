@@ -12,6 +12,7 @@ from runbook.events.plain import freeze
 from runbook.model.question import Answer, Choice, NoAnswer, Question
 from runbook.ports.cancel import Cancel
 from runbook.ports.recorder import Mail
+from runbook.text.quote import shell_words
 
 Ended = Callable[[BaseException | None], None]
 
@@ -116,8 +117,9 @@ def checked(question: Question, answer: Answer) -> Answer:
         raise UsageError(f"{answer.choice} needs a reason", where=question.step, remedy="give one with --reason")
     if found.typed and answer.source != "policy" and answer.values.get("typed") != found.typed:
         raise UsageError(
-            f"{answer.choice} has to be confirmed", where=question.step, remedy=f"type exactly: {found.typed}"
-        )
+            f"{answer.choice} has to be confirmed", where=question.step,
+            remedy=f"give the words with --typed {shell_words((found.typed,))}",
+        )  # fmt: skip
     return answer
 
 

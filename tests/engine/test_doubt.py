@@ -9,6 +9,7 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from runbook.errors import UsageError
 from runbook.events import fact as f
 from runbook.model.question import Answer
 from runbook.session.outlived import end_jobs
@@ -147,6 +148,9 @@ def test_a_decision_from_outside_lets_the_next_undo_go_on_in_spite_of_the_doubt(
     decide(desk.settings, run, "lost", "", "look")
     desk.undo(run)
     assert desk.lines("counter") == ["x"]
+    with pytest.raises(UsageError) as caught:
+        decide(desk.settings, run, "lost", "", "undo")
+    assert caught.value.remedy == "give the words with --typed lost"
     decide(desk.settings, run, "lost", "", "undo", values={"typed": "lost"})
 
     assert desk.undo(run).status == "undone"
