@@ -17,6 +17,7 @@ from runbook.cli.front import Front, encode
 from runbook.cli.interrupt import Interrupts
 from runbook.cli.order import Chosen, value_options
 from runbook.cli.style import Style
+from runbook.model.host import LOCAL
 from runbook.session.control import Control
 from runbook.session.doctor import Checkup, examine
 from runbook.text import one_line
@@ -58,6 +59,9 @@ def doctor(
         raise KeyboardInterrupt
     if front.is_text:
         front.out.lines(list(all_lines(found, front.out.style)))
+    if order.inventory is not None and {checkup.host for checkup in found} == {LOCAL}:
+        named = one_line(str(order.inventory), 400)
+        front.say(f"only this machine was looked at: the playbook asks for no other host of {named}")
     reachable = all(checkup.is_reachable for checkup in found)
     front.code = of_rehearsal(
         refused=reachable and not all(checkup.is_fit for checkup in found), unreachable=not reachable

@@ -156,3 +156,11 @@ def test_a_broken_playbook_is_not_trusted(call: Call, place: Path) -> None:
 
 def test_the_schema_is_json(call: Call) -> None:
     assert call("schema").json["$schema"].startswith("http")
+
+
+def test_a_preflight_of_this_machine_alone_says_that_the_inventory_was_not_needed(call: Call, place: Path) -> None:
+    (place / "hosts.yaml").write_text("hosts: {web-1: {address: 192.0.2.1, user: deploy}}\n")
+    said = call("doctor", "touch-file", "--inventory", "hosts.yaml")
+    assert (said.code, said.err) == (
+        0, "only this machine was looked at: the playbook asks for no other host of hosts.yaml\n"
+    )  # fmt: skip
