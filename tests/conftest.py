@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Look for cycles seldom, and not among what stays to the end: a screen would spend a fourth of its time on that."""
+    """Look for cycles seldom, and not among what stays to the end: a fourth of what a screen takes would go there."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
