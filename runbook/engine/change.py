@@ -248,7 +248,7 @@ def verified(
         verdict = _told(context.after_cancel(), action, model, before, result, once=True)
         if verdict.state == "good" and any(act.source.until for act in context.step.checks):
             verdict = Verdict("no data", (*verdict.evidence, "cancelled before it held long enough"))
-    context.record(
+    context.record_soon(
         f.VerifyFinished(
             step=context.step.id,
             target=context.place,
