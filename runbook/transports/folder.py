@@ -186,11 +186,12 @@ class JobFolder:
 
     def remove(self) -> None:
         """Take the folder of a job away that never began."""
-        # Renamed first: a folder that is half removed must not look like a job without a status.
-        aside = self.path.with_name(f".gone-{os.urandom(8).hex()}")
         with suppress(OSError):
-            self.path.rename(aside)
-            _remove(aside)
+            _remove(self.set_aside())
+
+    def set_aside(self) -> Path:
+        """Rename the folder, and return where it is: half removed it must not look like a job without a status."""
+        return self.path.rename(self.path.with_name(f".gone-{os.urandom(8).hex()}"))
 
     def begin(self) -> None:
         """Say that this process does the job itself."""
@@ -359,9 +360,7 @@ class Jobs:
                 status = folder.status() if age > older_than else None
                 if status is not None:
                     _append(folder.path.with_name(_PURGED), f"{folder.path.name} {status.exit} {status.why}\n")
-                    # Renamed first: a folder that is half removed must not look like a job without a status.
-                    aside = folder.path.with_name(f".gone-{os.urandom(8).hex()}")
-                    folder.path.rename(aside)
+                    folder.set_aside()
                     gone.append(folder.path.name)
         for root in self._roots:
             for aside in (root / "jobs").glob(".gone-*"):
