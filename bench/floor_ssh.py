@@ -5,6 +5,7 @@ Runbook's. A script for itself, so that a floor pays for no import that it does 
 
     floor_ssh.py reads KEY KNOWN_HOSTS AT_ONCE COUNT ADDRESS...     a program so often on each host
     floor_ssh.py changes KEY KNOWN_HOSTS COUNT FILE ADDRESS         the work of a recorded change, so often
+    floor_ssh.py output KEY KNOWN_HOSTS ADDRESS COMMAND             what a command writes, passed on as it comes
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import os
 import socket
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import paramiko
@@ -58,12 +60,12 @@ class Host:
             raise ValueError(f"{address} shows another key")
         self._transport.auth_publickey(USER, key)
 
-    def run(self, command: str) -> int:
-        """Run a command, read what it writes, and return its exit status."""
+    def run(self, command: str, take: Callable[[bytes], object] = len) -> int:
+        """Run a command, give on what it writes, and return its exit status."""
         channel = self._transport.open_session(timeout=10)
         channel.exec_command(command)
-        while channel.recv(65536):
-            pass
+        while data := channel.recv(65536):
+            take(data)
         status = channel.recv_exit_status()
         channel.close()
         return status
@@ -91,7 +93,7 @@ def reads(key: paramiko.PKey, known: bytes, at_once: int, count: int, addresses:
 
 
 def changes(key: paramiko.PKey, known: bytes, count: int, path: str, address: str) -> bool:
-    """Change a host so often: a look before, the change with what it leaves behind, a look after, two records."""
+    """Change a host so often: is the program there, does its check hold, the change, its check again, two records."""
     host = Host(address, key, known)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -102,12 +104,21 @@ def changes(key: paramiko.PKey, known: bytes, count: int, path: str, address: st
     good = True
     for number in range(count):
         good &= host.run("command -v /usr/bin/true") == 0
+        good &= host.run(PROGRAM) == 0
         record(f'{{"intent":{number}}}')
         good &= host.run(f"sh -c '{JOB}' sh {os.getpid()}-{number}") == 0
         good &= host.run(PROGRAM) == 0
         record(f'{{"outcome":{number}}}')
     host.close()
     return good
+
+
+def output(key: paramiko.PKey, known: bytes, address: str, command: str) -> bool:
+    """Pass on what a command writes, and keep nothing of it."""
+    host = Host(address, key, known)
+    done = host.run(command, sys.stdout.buffer.write) == 0
+    host.close()
+    return done
 
 
 def known_key(path: str, address: str) -> bytes:
@@ -131,6 +142,9 @@ def main(words: list[str]) -> bool:
         case ["changes", identity, known, count, path, address]:
             key = paramiko.Ed25519Key.from_private_key_file(identity)
             return changes(key, known_key(known, address), int(count), path, address)
+        case ["output", identity, known, address, command]:
+            key = paramiko.Ed25519Key.from_private_key_file(identity)
+            return output(key, known_key(known, address), address, command)
         case _:
             sys.exit(__doc__)
 

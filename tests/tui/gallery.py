@@ -35,7 +35,7 @@ from runbook.tui.widgets.field_row import FieldInput
 from runbook.tui.widgets.preview import Preview as Page
 from tests import builders as b
 from tests.tui import scenes
-from tests.tui.canned import NOW, Canned, plain
+from tests.tui.canned import NOW, Canned, holds, plain
 from tests.tui.recorded import RUN, Recorded
 
 CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
@@ -197,15 +197,6 @@ class Moment(Struct, frozen=True):
     reach: Reach
 
 
-async def until(pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(6000):
-        if wanted():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come to that")
-
-
 def _paste(room: Room, text: str) -> None:
     assert room.focused is not None
     room.focused.post_message(events.Paste(text))
@@ -228,9 +219,9 @@ def _library(_: Path, **more: Any) -> Room:
 
 
 async def _alert(room: Room, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: bool(room.below._is_read))  # type: ignore[attr-defined]
+    await holds(pilot, lambda: bool(room.below._is_read))  # type: ignore[attr-defined]
     _paste(room, "pool exhausted")
-    await until(pilot, lambda: "2 change" in plain(room.below.query_one(Page)))
+    await holds(pilot, lambda: "2 change" in plain(room.below.query_one(Page)))
 
 
 def _prepare(folder: Path) -> Room:
@@ -254,13 +245,13 @@ def _seen(step: str, target: str, **more: object) -> Rehearsed:
 
 
 async def _form(room: Room, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: isinstance(room.below.focused, FieldInput))
+    await holds(pilot, lambda: isinstance(room.below.focused, FieldInput))
 
 
 async def _filled(room: Room, pilot: Pilot[int]) -> None:
     await _form(room, pilot)
     _paste(room, "release/stable-20231020")
-    await until(pilot, lambda: room.below._found.state == "done")  # type: ignore[attr-defined]
+    await holds(pilot, lambda: room.below._found.state == "done")  # type: ignore[attr-defined]
     await pilot.press("enter")
 
 
@@ -271,7 +262,7 @@ def _run(scene: Callable[[], Scene], over: Question | None = None, look: Look | 
 
 
 async def _still(room: Room, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: bool(room.below.query("Board")))
+    await holds(pilot, lambda: bool(room.below.query("Board")))
     room.lay()
 
 
@@ -286,18 +277,18 @@ def _review(_: Path, **more: Any) -> Room:
 
 
 async def _listed(room: Room, pilot: Pilot[int]) -> None:
-    await until(pilot, lambda: len(room.below.query_one("#past-runs").rows) == 4)  # type: ignore[attr-defined]
+    await holds(pilot, lambda: len(room.below.query_one("#past-runs").rows) == 4)  # type: ignore[attr-defined]
 
 
 async def _opened(room: Room, pilot: Pilot[int]) -> None:
     await _listed(room, pilot)
     room.below.open(RUN)  # type: ignore[attr-defined]
-    await until(pilot, lambda: room.below.run == RUN and "chain whole" in room.text("NowLine"))  # type: ignore[attr-defined]
+    await holds(pilot, lambda: room.below.run == RUN and "chain whole" in room.text("NowLine"))  # type: ignore[attr-defined]
     await pilot.press("t")
-    await until(pilot, lambda: isinstance(room.focused, Input))
+    await holds(pilot, lambda: isinstance(room.focused, Input))
     _paste(room, "8:12")
     await pilot.press("enter")
-    await until(pilot, lambda: room.screen is room.below)
+    await holds(pilot, lambda: room.screen is room.below)
 
 
 MOMENTS: dict[str, Moment] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from rich.cells import cell_len
 from rich.color import Color
 from textual.binding import Binding
 from textual.dom import DOMNode
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from runbook.config import Settings, settings
@@ -39,18 +37,9 @@ from runbook.tui.terminal import is_light, lightness
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.loop_line import LoopLine
 from runbook.tui.widgets.pile import Pile
-from tests.tui.canned import ENTRIES, Canned, entry, plain
+from tests.tui.canned import ENTRIES, Canned, entry, holds, plain
 
 CONFIG = Path(__file__).parents[2] / "playbooks/config-rollback.yaml"
-
-
-async def until(pilot: Pilot[int], wanted: Callable[[], bool]) -> None:
-    """Wait for something to hold."""
-    for _ in range(500):
-        if wanted():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come")
 
 
 def staged(look: Look | None = None) -> RunbookApp:
@@ -62,7 +51,7 @@ def staged(look: Look | None = None) -> RunbookApp:
 async def test_help_shows_the_keys_of_where_one_is() -> None:
     app = staged()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         # Where q is a letter, the way out that is named is another key.
         assert "^q leave" in plain(app.library.query_one(KeyBar))
         await pilot.press("f1")
@@ -86,25 +75,25 @@ async def test_help_shows_the_keys_of_where_one_is() -> None:
 async def test_the_palette_finds_a_playbook_whatever_its_title_holds() -> None:
     app = staged()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         await pilot.press("ctrl+p", *"sda1")
         await pilot.pause()
         assert isinstance(app.screen, PaletteSheet)
         assert "Free [/dev/sda1] [@click=app.exit]now[/]" in plain(app.screen.query_one(Pile))
 
         await pilot.press("enter")
-        await until(pilot, lambda: app.current_mode == "prepare")
+        await holds(pilot, lambda: app.current_mode == "prepare")
 
 
 async def test_the_palette_does_what_a_key_does_and_changes_the_colours() -> None:
     app = staged()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         await pilot.press("ctrl+p", *"light colours", "enter")
-        await until(pilot, lambda: app.theme == "runbook-light")
+        await holds(pilot, lambda: app.theme == "runbook-light")
 
         await pilot.press("ctrl+p", *"past runs", "enter")
-        await until(pilot, lambda: app.current_mode == "review")
+        await holds(pilot, lambda: app.current_mode == "review")
 
 
 async def test_the_palette_puts_first_what_begins_with_the_letters() -> None:
@@ -114,21 +103,21 @@ async def test_the_palette_puts_first_what_begins_with_the_letters() -> None:
     ]
     app = staged()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         app.push_screen(PaletteSheet(app.look, tuple(of_keys(keys))))
         await pilot.press(*"hand")
-        await until(pilot, lambda: "hand over: Let somebody" in plain(app.screen.query_one(Pile)).split("\n")[0])
+        await holds(pilot, lambda: "hand over: Let somebody" in plain(app.screen.query_one(Pile)).split("\n")[0])
 
 
 async def test_keys_can_be_mapped_anew() -> None:
     app = staged()
     app.prefer(Preferences(keymap={"review": "f9", "list.down": "n,down"}))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         await pilot.press("down", "n")
         assert app.library.query_one("#list", Pile).cursor == 2
         await pilot.press("f9")
-        await until(pilot, lambda: app.current_mode == "review")
+        await holds(pilot, lambda: app.current_mode == "review")
 
 
 def test_a_key_that_there_is_not_is_refused_with_what_was_meant() -> None:
@@ -213,17 +202,17 @@ async def test_a_key_that_comes_before_a_sheet_or_after_it_does_nothing() -> Non
     app = staged()
     said: list[str | None] = []
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         sheet = ReasonSheet("Why?", app.look)
         assert await app.run_action("accept", sheet)
         app.push_screen(sheet, said.append)
         assert await app.run_action("accept", sheet)
-        await until(pilot, lambda: isinstance(app.focused, Input) and app.screen is sheet)
+        await holds(pilot, lambda: isinstance(app.focused, Input) and app.screen is sheet)
         # A key that was on its way to what lies under it.
         assert await app.run_action("loops", app.library)
         assert app.library.focused is not app.library.query_one(LoopLine)
         await pilot.press(*"known", "enter", "enter", "x", "enter")
-        await until(pilot, lambda: not sheet.is_attached)
+        await holds(pilot, lambda: not sheet.is_attached)
         assert await app.run_action("leave", sheet)
 
     assert (said, app.failure) == (["known"], None)
@@ -240,21 +229,21 @@ async def test_leaving_asks_first_where_something_ends_that_a_run_is_not_done_wi
     app = staged()
     app.stakes = "The shop ends with the screens."
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         app.carrier = Carrier(lambda *_: None, app, app, lambda _: None)  # type: ignore[arg-type]
         app.carrier.ended = Ended(None)
         app.scene.state = RunState(status="paused")
         await app.action_go("review")
         await pilot.press("q", "ctrl+q")
-        await until(pilot, lambda: isinstance(app.screen, RestSheet))
+        await holds(pilot, lambda: isinstance(app.screen, RestSheet))
         assert "ends with the screens" in plain(app.screen)
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.review)
+        await holds(pilot, lambda: app.screen is app.review)
         assert app.is_running
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, RestSheet))
+        await holds(pilot, lambda: isinstance(app.screen, RestSheet))
         await pilot.press("q")
-        await until(pilot, lambda: not app.is_running)
+        await holds(pilot, lambda: not app.is_running)
 
     assert app.return_code == 0
 
@@ -263,7 +252,7 @@ async def test_while_the_screens_fail_no_key_is_a_decision() -> None:
     app = staged()
     asked = Asked(Question(id="q", kind="failure", title="Failed", choices=(Choice("pause", "pause"),)), Future())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         app.failure = ValueError("no picture")
         app.on_question_answered(QuestionAnswered(asked, Answer(choice="pause")))
 
@@ -277,7 +266,7 @@ async def test_without_colour_every_text_is_in_the_terminals_own_colours_and_foc
     app = staged()
     app.prefer(Preferences(theme="dark"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         await pilot.press("down")
         await pilot.pause()
         drawn = [segment for strip in app.screen._compositor.render_strips() for segment in strip]
@@ -292,7 +281,7 @@ async def test_without_colour_every_text_is_in_the_terminals_own_colours_and_foc
 async def test_without_unicode_nothing_but_ascii_is_drawn() -> None:
     app = staged(Look(unicode=False))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app.library.entries))
+        await holds(pilot, lambda: bool(app.library.entries))
         lines = ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
 
     assert [line for line in lines if not line.isascii()] == []

@@ -93,15 +93,6 @@ class Slow:
         return getattr(self._canned, name)
 
 
-async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(400):
-        if wanted():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come")
-
-
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock of the screen."""
@@ -119,7 +110,7 @@ Act = Callable[[Stage, "Pilot[None]"], Awaitable[None]]
 async def on_stage(stage: Stage, act: Act, size: tuple[int, int] = (80, 24)) -> None:
     """Act on a library that has read what there is."""
     async with stage.run_test(size=size) as pilot:
-        await settle(pilot, lambda: bool(stage.library._is_read))
+        await holds(pilot, lambda: bool(stage.library._is_read))
         await pilot.pause()
         await act(stage, pilot)
 
@@ -151,7 +142,7 @@ async def test_what_is_typed_behind_enter_changes_nothing_of_what_enter_opens() 
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         for key in (*"exhausted", "enter", *"zz", "enter"):
             stage.post_message(events.Key(key, None if key == "enter" else key))
-        await settle(pilot, lambda: stage.library.alert == "exhaustedzz" and bool(stage._notifications))
+        await holds(pilot, lambda: stage.library.alert == "exhaustedzz" and bool(stage._notifications))
 
         chosen = [message.playbook for message in stage.heard if isinstance(message, msg.PlaybookChosen)]
         assert chosen == ["/playbooks/config-rollback.yaml"]
@@ -196,7 +187,7 @@ async def test_the_chosen_row_stays_chosen_after_a_look_elsewhere() -> None:
         read = len(stage.library._drafts)
         stage.library.reload()
         await stage.library.workers.wait_for_complete()
-        await settle(pilot, lambda: len(stage.library._drafts) <= read)
+        await holds(pilot, lambda: len(stage.library._drafts) <= read)
 
         assert stage.pile.row is not None
         assert (stage.pile.cursor, stage.pile.row.id) == (2, before.id)
@@ -223,8 +214,8 @@ async def test_a_broken_playbook_says_where_and_is_not_opened() -> None:
 async def test_the_preview_tells_what_the_playbook_would_do() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         # The plan and the past runs are looked up apart, and come in any order.
-        await settle(pilot, lambda: "2 change" in stage.text("#preview Static"))
-        await settle(pilot, lambda: "succeeded in 11:00" in stage.text("#preview Static"))
+        await holds(pilot, lambda: "2 change" in stage.text("#preview Static"))
+        await holds(pilot, lambda: "succeeded in 11:00" in stage.text("#preview Static"))
 
         shown = stage.text("#preview Static")
         assert "group:order" in shown
@@ -307,10 +298,10 @@ async def test_nothing_breaks_at_any_size() -> None:
                 # List and preview take turns where both have no room.
                 assert not stage.library.query_one("#preview").is_on_screen
                 await pilot.press("tab")
-                await settle(pilot, lambda: stage.library.query_one("#preview").is_on_screen)
+                await holds(pilot, lambda: stage.library.query_one("#preview").is_on_screen)
                 assert not stage.pile.is_on_screen
                 await pilot.press("tab")
-                await settle(pilot, lambda: stage.pile.is_on_screen)
+                await holds(pilot, lambda: stage.pile.is_on_screen)
         assert isinstance(stage.library.query_one(LoopLine), LoopLine)
 
     await on_stage(Stage(canned(), Look(unicode=False)), act)

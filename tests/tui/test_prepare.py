@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,15 +112,6 @@ class Stage(App[None]):
         return plain(self.row(name).query_one(".message")).strip()
 
 
-async def until(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
-    """Wait for something to hold."""
-    for _ in range(500):
-        if wanted():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come")
-
-
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with a playbook and an inventory."""
@@ -146,7 +136,7 @@ def staged(place: Path, *, inventory: bool = True) -> Stage:
 
 async def opened(stage: Stage, pilot: Pilot[None]) -> None:
     """Wait until the form stands."""
-    await until(pilot, lambda: len(stage.prepare.query("#fields FieldRow")) == 4 and stage.prepare.focused is not None)
+    await holds(pilot, lambda: len(stage.prepare.query("#fields FieldRow")) == 4 and stage.prepare.focused is not None)
     await pilot.pause()
 
 
@@ -224,7 +214,7 @@ async def test_without_an_inventory_the_form_asks_for_it_and_reads_it_as_it_is_t
         assert "name the inventory file" in stage.told(":inventory")
 
         stage.row(":inventory").query_one(FieldInput).post_message(events.Paste(str(place / "hosts.yaml") + "\n"))
-        await until(pilot, lambda: stage.prepare._filling.is_ready)
+        await holds(pilot, lambda: stage.prepare._filling.is_ready)
         assert len(stage.prepare.query_one("#hosts", Pile).rows) == 2
 
 
@@ -233,12 +223,12 @@ async def test_hosts_are_taken_out_and_in_again(place: Path) -> None:
     async with stage.run_test(size=(80, 24)) as pilot:
         await opened(stage, pilot)
         await pilot.press("ctrl+t", "ctrl+t")
-        await until(pilot, lambda: stage.prepare.order.limit == "order-2")
-        await until(pilot, lambda: stage.prepare._filling.hosts() == (("order-1", False), ("order-2", True)))
+        await holds(pilot, lambda: stage.prepare.order.limit == "order-2")
+        await holds(pilot, lambda: stage.prepare._filling.hosts() == (("order-1", False), ("order-2", True)))
         assert "left out" in stage.text("#hosts")
 
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: stage.prepare.order.limit == "")
+        await holds(pilot, lambda: stage.prepare.order.limit == "")
 
 
 async def test_the_rehearsal_begins_by_itself_and_is_out_of_date_after_a_change(place: Path) -> None:
@@ -246,7 +236,7 @@ async def test_the_rehearsal_begins_by_itself_and_is_out_of_date_after_a_change(
     async with stage.run_test(size=(120, 36)) as pilot:
         await opened(stage, pilot)
         await pilot.press(*"v1")
-        await until(pilot, lambda: stage.prepare._found.state == "done")
+        await holds(pilot, lambda: stage.prepare._found.state == "done")
         await pilot.pause()
         shown = stage.text("#diffs")
         assert "-3    max_connections: 5000" in shown
@@ -259,10 +249,10 @@ async def test_the_rehearsal_begins_by_itself_and_is_out_of_date_after_a_change(
 
         # The clock goes on while somebody thinks, and what is opened anew does not pass for what stood there before.
         stage.prepare.head.right = Content("")
-        await until(pilot, lambda: "nothing changed so far" in stage.prepare.head.right.plain)
+        await holds(pilot, lambda: "nothing changed so far" in stage.prepare.head.right.plain)
         stage.prepare.open(stage.prepare.order)
         assert stage.prepare.query_one(NowLine).now.first.plain == "Reading the playbook"
-        await until(pilot, lambda: stage.prepare._found.state == "done")
+        await holds(pilot, lambda: stage.prepare._found.state == "done")
 
 
 async def test_what_the_rehearsal_refused_stands_in_the_headline_until_a_value_is_corrected(place: Path) -> None:
@@ -272,12 +262,12 @@ async def test_what_the_rehearsal_refused_stands_in_the_headline_until_a_value_i
     async with stage.run_test(size=(120, 36)) as pilot:
         await opened(stage, pilot)
         await pilot.press(*"v1")
-        await until(pilot, lambda: stage.prepare._found.state == "done")
-        await until(pilot, lambda: "NOT READY" in stage.text("NowLine"))
+        await holds(pilot, lambda: stage.prepare._found.state == "done")
+        await holds(pilot, lambda: "NOT READY" in stage.text("NowLine"))
         assert "The rehearsal refused drop." in stage.text("NowLine")
 
         await pilot.press("2")
-        await until(pilot, lambda: "All values are good." in stage.text("NowLine"))
+        await holds(pilot, lambda: "All values are good." in stage.text("NowLine"))
         assert "warning" not in stage.text("NowLine")
 
 
@@ -287,7 +277,7 @@ async def test_a_rehearsal_can_be_stopped(place: Path) -> None:
     async with stage.run_test(size=(80, 24)) as pilot:
         await opened(stage, pilot)
         await pilot.press(*"v1", "ctrl+r")
-        await until(pilot, lambda: stage.prepare._found.state == "running")
+        await holds(pilot, lambda: stage.prepare._found.state == "running")
         await pilot.press("ctrl+r")
         await pilot.pause()
 
@@ -358,7 +348,7 @@ async def test_a_broken_playbook_is_told_with_its_place(place: Path) -> None:
     (place / "back.yaml").write_text(PLAYBOOK.replace("effect: destructive", "effekt: destructive"))
     stage = staged(place)
     async with stage.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(stage.prepare._trouble))
+        await holds(pilot, lambda: bool(stage.prepare._trouble))
         await pilot.pause()
 
         # Where the lines are broken depends on the length of the path.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from runbook.tui.theme import THEMES
 from runbook.tui.widgets.key_bar import KeyBar
 from runbook.tui.widgets.now_line import NowLine
 from tests import builders as b
-from tests.tui.canned import plain
+from tests.tui.canned import holds, plain
 from tests.tui.recorded import BROKEN, OTHER, RUN, Recorded
 
 
@@ -73,26 +72,17 @@ class Stage(App[None]):
         return str(self.review.query_one(KeyBar).render())
 
 
-async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(400):
-        if wanted():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come to that")
-
-
 async def opened(pilot: Pilot[None], app: Stage, run: str = RUN) -> None:
     """Open a run and wait for its verdict."""
     app.review.open(run)
-    await settle(pilot, lambda: app.review.run == run and "chain whole" in app.now())
+    await holds(pilot, lambda: app.review.run == run and "chain whole" in app.now())
     await pilot.pause()
 
 
 async def test_runs_are_listed_newest_first_and_a_broken_one_says_why_in_its_row() -> None:
     app = Stage()
     async with app.run_test(size=(100, 24)) as pilot:
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 4)
         rows = [row.lines[0].plain for row in app.review.past.pile.rows]
         assert rows[0].split()[:3] == ["✓", "succeeded", "config-rollback"]
         assert "INC-2041" in rows[0]
@@ -105,7 +95,7 @@ async def test_runs_are_listed_newest_first_and_a_broken_one_says_why_in_its_row
 async def test_an_empty_list_says_what_to_do() -> None:
     app = Stage(Recorded(runs=()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot, lambda: "There is no run yet." in app.text("#runs-empty"))
+        await holds(pilot, lambda: "There is no run yet." in app.text("#runs-empty"))
         assert "library (F2)" in app.text("#runs-empty")
 
 
@@ -113,27 +103,27 @@ async def test_a_typed_text_is_found_in_the_row_then_in_records_and_output(monke
     monkeypatch.setattr("runbook.tui.screens.reading.DEBOUNCE", 0.0)
     app = Stage()
     async with app.run_test(size=(120, 24)) as pilot:
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 4)
         await pilot.press("slash", *"cache-deg")
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 1)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 1)
         app.review.past.field.value = "aDDress already"
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 2)
-        await settle(pilot, lambda: "all 4 searched" in app.text("#runs-count"))
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 2)
+        await holds(pilot, lambda: "all 4 searched" in app.text("#runs-count"))
         rows = [row.lines[0].plain for row in app.review.past.pile.rows]
         assert len(rows) == 2
         assert "address already in use" in rows[0]
         app.review.past.field.value = "no such text anywhere"
-        await settle(pilot, lambda: "No run holds that text." in app.text("#runs-empty"))
+        await holds(pilot, lambda: "No run holds that text." in app.text("#runs-empty"))
         await pilot.press("escape")
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 4)
 
 
 async def test_enter_opens_a_run_with_its_verdict_its_rows_and_where_people_were_asked() -> None:
     app = Stage()
     async with app.run_test(size=(120, 36)) as pilot:
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 4)
         await pilot.press("enter")
-        await settle(pilot, lambda: "chain whole · unsigned" in app.now())
+        await holds(pilot, lambda: "chain whole · unsigned" in app.now())
         assert "SUCCEEDED  Roll back a bad configuration" in app.now()
         assert "1 retry, 0 changes left unverified" in app.now()
         assert "VERIFIED" in app.head()
@@ -145,7 +135,7 @@ async def test_enter_opens_a_run_with_its_verdict_its_rows_and_where_people_were
         assert "3 answers" in rows["asked"]
         assert "old pid held port 8080" not in app.text("#reason")
         await pilot.press("2", "up", "up")
-        await settle(pilot, lambda: "old pid held port 8080" in app.text("#reason"))
+        await holds(pilot, lambda: "old pid held port 8080" in app.text("#reason"))
         assert app.review.player.at == 480.0
 
 
@@ -160,13 +150,13 @@ async def test_output_stands_as_it_was_at_the_moment_and_its_controls_are_gone()
         # As from a terminal that was slow: all keys at once.
         for key, letter in (("7", "7"), ("colon", ":"), ("0", "0"), ("0", "0"), ("enter", "\r")):
             app.post_message(events.Key(key, letter))
-        await settle(pilot, lambda: app.review.player.at == 420.0)
+        await holds(pilot, lambda: app.review.player.at == 420.0)
         well = app.review.chronicle.well
-        await settle(pilot, lambda: well.lines == 3)
+        await holds(pilot, lambda: well.lines == 3)
         assert [line.text for line in app.review.player.scene.spool][-1] == "bind 0.0.0.0:8080: address already in use"
         app.review.player.go(400.0)
         await pilot.press("left")
-        await settle(pilot, lambda: well.lines == 0)
+        await holds(pilot, lambda: well.lines == 0)
 
 
 async def test_playing_shows_the_run_with_the_widgets_of_a_live_one_and_says_that_nothing_is_executed() -> None:
@@ -175,14 +165,14 @@ async def test_playing_shows_the_run_with_the_widgets_of_a_live_one_and_says_tha
         await opened(pilot, app)
         assert "play" in app.footer()
         await pilot.press("space")
-        await settle(pilot, lambda: app.review.has_class("-stage"))
+        await holds(pilot, lambda: app.review.has_class("-stage"))
         assert app.review.player.playing
         assert app.review.player.at == 0.0
         assert "a recording: nothing is executed" in app.now()
         assert "stop" in app.footer()
         app.review.player.go(300.0)
         await pilot.press("space", "right")
-        await settle(pilot, lambda: "wave 1 of 3" in app.text("#rail"))
+        await holds(pilot, lambda: "wave 1 of 3" in app.text("#rail"))
         for speed in ("10×", "jump", "jump"):
             await pilot.press("greater_than_sign")
             assert speed in app.text("#playback")
@@ -195,14 +185,14 @@ async def test_the_inspector_shows_a_record_as_it_stands_and_obeys_nothing_of_it
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(pilot, app)
         await pilot.press("enter")
-        await settle(pilot, lambda: "sha256" in app.text("#record-head"))
+        await holds(pilot, lambda: "sha256" in app.text("#record-head"))
         assert app.review.chronicle.view == "record"
         shown = app.text("#record-json")
         assert "\x1b" not in shown
         assert "[/x]" in shown
         seq = app.review.player.index
         await pilot.press("down")
-        await settle(pilot, lambda: f"record {seq + 1}" in app.text("#record-head"))
+        await holds(pilot, lambda: f"record {seq + 1}" in app.text("#record-head"))
 
 
 async def test_a_record_that_was_changed_is_told_loudly() -> None:
@@ -210,11 +200,11 @@ async def test_a_record_that_was_changed_is_told_loudly() -> None:
     app.recorded.report_ = Report(RUN, "broken", 7)
     async with app.run_test(size=(80, 24)) as pilot:
         app.review.open(RUN)
-        await settle(pilot, lambda: "RECORD CHANGED" in app.now())
+        await holds(pilot, lambda: "RECORD CHANGED" in app.now())
         assert "NOT VERIFIED" in app.head()
         app.recorded.report_ = Report(RUN, "ok", 7)
         await pilot.press("V")
-        await settle(pilot, lambda: "chain whole" in app.now())
+        await holds(pilot, lambda: "chain whole" in app.now())
 
 
 async def test_two_runs_stand_side_by_side_with_what_differs() -> None:
@@ -222,10 +212,10 @@ async def test_two_runs_stand_side_by_side_with_what_differs() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(pilot, app)
         await pilot.press("d")
-        await settle(pilot, lambda: "Compare with which run?" in app.now())
+        await holds(pilot, lambda: "Compare with which run?" in app.now())
         assert RUN not in [row.id for row in app.review.past.pile.rows]
         await pilot.press("enter")
-        await settle(pilot, lambda: app.review.has_class("-compare"))
+        await holds(pilot, lambda: app.review.has_class("-compare"))
         shown = app.text("#compare")
         assert "! status" in shown
         assert "✗ aborted" in shown
@@ -239,7 +229,7 @@ async def test_no_name_of_a_view_is_cut_off_where_there_is_little_room() -> None
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app)
         await pilot.resize_terminal(60, 15)
-        await settle(pilot, lambda: app.text("#review-views").endswith("4 Record  5 As it ran"))
+        await holds(pilot, lambda: app.text("#review-views").endswith("4 Record  5 As it ran"))
 
 
 async def test_the_report_is_written_where_one_says_and_never_over_a_file(
@@ -251,7 +241,7 @@ async def test_the_report_is_written_where_one_says_and_never_over_a_file(
         await opened(pilot, app)
         await pilot.press("E", "enter")
         written = Path.home() / f"report-{RUN[:10].lower()}.md"
-        await settle(pilot, written.exists)
+        await holds(pilot, written.exists)
         assert written.read_text() == f"# Run {RUN}\n"
         written.write_text("mine")
         await pilot.press("E", "enter")
@@ -273,9 +263,9 @@ async def test_resume_and_undo_are_offered_only_where_they_are_possible_and_undo
         await pilot.press("u", "enter")
         assert isinstance(app.screen, LineSheet)
         await pilot.press(*"undo", "enter")
-        await settle(pilot, lambda: bool(app.heard))
+        await holds(pilot, lambda: bool(app.heard))
         await pilot.press("r")
-        await settle(pilot, lambda: len(app.heard) == 2)
+        await holds(pilot, lambda: len(app.heard) == 2)
         assert [type(each) for each in app.heard] == [msg.UndoWanted, msg.ResumeWanted]
 
 
@@ -295,19 +285,19 @@ async def test_a_live_run_is_followed_until_it_ends_and_let_go_when_left() -> No
     recorded.seen = {"local": Seen(calm, time.monotonic(), time.monotonic() + 60.0)}
     app = Stage(recorded)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settle(pilot, lambda: len(app.review.past.pile.rows) == 4)
+        await holds(pilot, lambda: len(app.review.past.pile.rows) == 4)
         assert app.review.past.pile.rows[0].lines[0].plain.startswith("► live")
         await pilot.press("w")
-        await settle(pilot, lambda: app.review.has_class("-stage"))
+        await holds(pilot, lambda: app.review.has_class("-stage"))
         assert "followed: you only watch" in app.now()
-        await settle(pilot, lambda: "HOST   this machine     ✓ ok" in app.text("#instruments"))
+        await holds(pilot, lambda: "HOST   this machine     ✓ ok" in app.text("#instruments"))
         assert "resume" not in app.footer()
         assert "undo" not in app.footer()
         recorded.coming.append(_later(known, 5.0, f.NoteWritten(text="look here", step="restart", actor="olga")))
-        await settle(pilot, lambda: len(app.review.player.recording.timed) == cut + 1)
+        await holds(pilot, lambda: len(app.review.player.recording.timed) == cut + 1)
         assert app.review.player.at == 355.0
         await pilot.press("escape", "escape")
-        await settle(pilot, recorded.stopped.is_set)
+        await holds(pilot, recorded.stopped.is_set)
 
 
 @pytest.mark.parametrize("size", [(200, 50), (30, 8)])
@@ -316,7 +306,7 @@ async def test_every_view_stands_at_every_size_in_ascii_too(size: tuple[int, int
     app.theme = "runbook-16"
     async with app.run_test(size=size) as pilot:
         app.review.open(RUN)
-        await settle(pilot, lambda: app.review.run == RUN)
+        await holds(pilot, lambda: app.review.run == RUN)
         for key in "12345":
             await pilot.press(key)
             await pilot.pause()
@@ -330,15 +320,15 @@ async def test_a_view_takes_all_the_room_and_what_was_said_is_copied_and_paged()
     async with app.run_test(size=(120, 36)) as pilot:
         await opened(pilot, app)
         await pilot.press("tab", "tab", "z")
-        await settle(pilot, lambda: not app.review.chronicle.rows.is_on_screen)
+        await holds(pilot, lambda: not app.review.chronicle.rows.is_on_screen)
         assert app.review.chronicle.well.has_focus
 
         await pilot.press("y", "L")
-        await settle(pilot, lambda: len(app.heard) == 1)
+        await holds(pilot, lambda: len(app.heard) == 1)
         paged = app.heard[0]
         assert isinstance(paged, msg.PagerWanted)
         assert (paged.run, paged.step, paged.target) == (RUN, "restart", "order-2")
         assert "address already in use" in app.clipboard
 
         await pilot.press("escape")
-        await settle(pilot, lambda: app.review.chronicle.rows.is_on_screen)
+        await holds(pilot, lambda: app.review.chronicle.rows.is_on_screen)

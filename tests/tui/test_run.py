@@ -34,6 +34,7 @@ from runbook.tui.widgets.now_line import NowLine
 from runbook.tui.widgets.output import OutputView
 from tests import builders as b
 from tests.tui import scenes
+from tests.tui.canned import holds
 
 
 class Stage(App[None]):
@@ -83,12 +84,9 @@ class Stage(App[None]):
 
 
 async def settle(pilot: Pilot[None], wanted: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    for _ in range(200):
-        await pilot.pause()
-        if wanted():
-            return
-    raise AssertionError("it did not come to hold")
+    """Wait until something holds that has yet to be drawn."""
+    await pilot.pause()
+    await holds(pilot, wanted)
 
 
 @pytest.fixture

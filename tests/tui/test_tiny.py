@@ -19,12 +19,14 @@ from textual.widgets import Input
 
 from runbook.model.playbook import Param
 from runbook.model.question import Choice, Preview, Question, QuestionKind
+from runbook.session.result import Held
 from runbook.text import one_line
 from runbook.tui.commands import Command
 from runbook.tui.dialogs import modal
 from runbook.tui.dialogs.form import EditPrompt, FormPrompt, SecretPrompt
 from runbook.tui.dialogs.handover import HandedSheet, HandoverSheet
 from runbook.tui.dialogs.help import HelpSheet
+from runbook.tui.dialogs.holder import HolderSheet
 from runbook.tui.dialogs.line import LineSheet
 from runbook.tui.dialogs.menu import MenuSheet
 from runbook.tui.dialogs.palette import PaletteSheet
@@ -40,8 +42,8 @@ from runbook.tui.presenter import rehearsal
 from runbook.tui.presenter.keys import Key
 from runbook.tui.presenter.sheet import sheet_words
 from tests.tui import scenes
-from tests.tui.canned import LOOPS
-from tests.tui.gallery import MOMENTS, Room, until
+from tests.tui.canned import LOOPS, holds
+from tests.tui.gallery import MOMENTS, Room
 from tests.tui.test_picture import still
 
 __all__ = ["still"]
@@ -84,7 +86,7 @@ async def outlives(room: Room, pilot: Pilot[int], sizes: tuple[tuple[int, int], 
     before = await steady(room, pilot)
     for columns, lines in (*sizes, (80, 24)):
         await pilot.resize_terminal(columns, lines)
-        await until(pilot, lambda columns=columns, lines=lines: room.screen.size == (columns, lines))  # type: ignore[misc]
+        await holds(pilot, lambda columns=columns, lines=lines: room.screen.size == (columns, lines))  # type: ignore[misc]
         await pilot.pause()
         rows(room)
     assert await steady(room, pilot) == before
@@ -152,6 +154,7 @@ def _dialogs() -> dict[str, Callable[[], Screen[Any]]]:
         "EditPrompt": lambda: EditPrompt(EVIL, look, {"text": LONG[:4000], "argv": [EVIL, EVIL], "n": 1}),
         "HandoverSheet": lambda: HandoverSheet(look, state, scenes.plan(), path=clean, check=lambda _: clean),
         "HandedSheet": lambda: HandedSheet(look, clean, Path("bundle"), state),
+        "HolderSheet": lambda: HolderSheet(look, Held("r1", EVIL, free=True), known=True, live=True),
         "HelpSheet": lambda: HelpSheet(look, "Run", keys, clean),
         "LineSheet": lambda: LineSheet(clean, look, hint=clean, value=clean, check=lambda _: clean),
         "MenuSheet": lambda: MenuSheet(look, clean, clean, words.offers),
@@ -184,13 +187,13 @@ async def test_every_dialog_stands_on_a_tiny_terminal_and_hostile_words_stay_wor
             room.push_screen(dialog)
             for size in ((20, 5), (40, 10)):
                 await pilot.resize_terminal(*size)
-                await until(pilot, lambda d=dialog, s=size: room.screen is d and d.size == s and d.is_mounted)  # type: ignore[misc]
+                await holds(pilot, lambda d=dialog, s=size: room.screen is d and d.size == s and d.is_mounted)  # type: ignore[misc]
                 await pilot.pause()
                 found = rows(room)
                 # There is at least what it is about, and a key.
                 assert sum(bool(row.strip("▌ ")) for row in found) > 1, (name, size, found)
                 if isinstance(dialog, PromptSheet):
                     field = dialog.query(Input).first()
-                    await until(pilot, lambda d=dialog, f=field: in_sight(d, f))  # type: ignore[misc]
+                    await holds(pilot, lambda d=dialog, f=field: in_sight(d, f))  # type: ignore[misc]
             assert room.pop_screen() is not None
             await pilot.pause()
