@@ -118,6 +118,8 @@ def test_a_playbook_is_walked_with_its_failure_undone_and_reviewed(tmp_path: Pat
     tty.until("▌ Walk through [/dev/sda1]")
     tty.press("enter")
     tty.until("2 values to fix")
+    # It takes what is typed once all of it is drawn, which a program sees a moment before.
+    tty.rest()
     tty.press(str(there), "enter")
     # The first character makes a path; what a field wants is told where the focus is.
     tty.until(lambda text: "1 value to fix" in text and "It has no value yet" in text)
