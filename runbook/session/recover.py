@@ -297,30 +297,23 @@ def _unheard(openings: list[f.SessionOpened], merged: f.SessionOpened) -> tuple[
 
 def _gone_round(names: tuple[str, ...]) -> tuple[f.Fact, ...]:
     """Return the decision that leaves these hosts out: their values are not known here, nor whether they were begun."""
-    if not names:
-        return ()
-    made = f.DecisionMade(
-        question=_QUESTION,
-        kind="failure",
-        places=list(names),
-        choice="exclude",
-        reason="no job folder that was found speaks of them",
-        source="policy",
-        actor=owner(),
-    )
-    return (made,)
+    return _decided(names, "exclude", "no job folder that was found speaks of them")
 
 
 def _back_in(names: tuple[str, ...]) -> tuple[f.Fact, ...]:
     """Return the decision that takes these hosts in again."""
+    return _decided(names, "include", "their job folders have been found")
+
+
+def _decided(names: tuple[str, ...], choice: str, reason: str) -> tuple[f.Fact, ...]:
     if not names:
         return ()
     made = f.DecisionMade(
         question=_QUESTION,
         kind="failure",
         places=list(names),
-        choice="include",
-        reason="their job folders have been found",
+        choice=choice,
+        reason=reason,
         source="policy",
         actor=owner(),
     )
